@@ -1,0 +1,2 @@
+//! Environment in, exit code out.
+fn main() {}
