@@ -1,0 +1,108 @@
+//! The hosts that may be spoken to. A bearer token or a PAT goes to Microsoft's own hosts or to loopback,
+//! never elsewhere, whatever an input or a service's header says.
+
+use url::{Host, Url};
+
+/// What an address is for, which decides the hosts that are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Sign-in: Microsoft Entra's public, US government and China hosts.
+    SignIn,
+    /// The PAT service, Azure DevOps, and where a new PAT is tried.
+    AzureDevOps,
+}
+
+const SIGN_IN: [&str; 3] =
+    ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
+
+/// Reads an address and checks that its host is one a credential may be sent to.
+///
+/// # Errors
+/// A sentence that says what is wrong and what would be accepted.
+pub fn parse_trusted(text: &str, purpose: Purpose) -> Result<Url, String> {
+    let url = parse_address(text)?;
+    if is_loopback(&url) || (url.scheme() == "https" && is_microsofts(&url, purpose)) {
+        return Ok(url);
+    }
+    let accepted = match purpose {
+        Purpose::SignIn => SIGN_IN.join(", "),
+        Purpose::AzureDevOps => "dev.azure.com, *.dev.azure.com and *.visualstudio.com".into(),
+    };
+    Err(format!("may only name {accepted} over https, or loopback: a credential goes nowhere else"))
+}
+
+/// Reads an address: http or https, no user name in it. Plain http is accepted on loopback alone.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn parse_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not an address ({error})"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err("is not an address that begins with https://".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password".into());
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err("must begin with https://: plain http is accepted on loopback only".into());
+    }
+    Ok(url)
+}
+
+/// Whether the address is this machine's own.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn is_microsofts(url: &Url, purpose: Purpose) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    url.port().is_none()
+        && match purpose {
+            Purpose::SignIn => SIGN_IN.contains(&host),
+            Purpose::AzureDevOps => {
+                host == "dev.azure.com"
+                    || host.ends_with(".dev.azure.com")
+                    || host.ends_with(".visualstudio.com")
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("https://login.microsoftonline.com", Purpose::SignIn)]
+    #[case("https://login.microsoftonline.us/", Purpose::SignIn)]
+    #[case("http://127.0.0.1:8080", Purpose::SignIn)]
+    #[case("http://[::1]:8080", Purpose::AzureDevOps)]
+    #[case("http://localhost:1", Purpose::AzureDevOps)]
+    #[case("https://vssps.dev.azure.com", Purpose::AzureDevOps)]
+    #[case("https://fabrikam.visualstudio.com", Purpose::AzureDevOps)]
+    fn microsofts_hosts_and_loopback_are_accepted(#[case] text: &str, #[case] purpose: Purpose) {
+        parse_trusted(text, purpose).expect("accepted");
+    }
+
+    #[rstest]
+    #[case("https://evil.example", Purpose::SignIn)]
+    #[case("https://login.microsoftonline.com.evil.example", Purpose::SignIn)]
+    #[case("https://vssps.dev.azure.com", Purpose::SignIn)]
+    #[case("http://login.microsoftonline.com", Purpose::SignIn)]
+    #[case("http://dev.azure.com", Purpose::AzureDevOps)]
+    #[case("https://evildev.azure.com", Purpose::AzureDevOps)]
+    #[case("https://user@dev.azure.com", Purpose::AzureDevOps)]
+    #[case("https://dev.azure.com:8443", Purpose::AzureDevOps)]
+    #[case("http://127.0.0.1.evil.example", Purpose::AzureDevOps)]
+    #[case("http://localhost.evil.example", Purpose::AzureDevOps)]
+    #[case("ftp://127.0.0.1", Purpose::AzureDevOps)]
+    #[case("dev.azure.com", Purpose::AzureDevOps)]
+    fn nothing_else_is(#[case] text: &str, #[case] purpose: Purpose) {
+        parse_trusted(text, purpose).expect_err("refused");
+    }
+}

@@ -1,0 +1,123 @@
+//! What went wrong, told to a person: one sentence of cause, one of remedy, the service's own name of the
+//! error, the ids that support asks for, and the exit code a script can branch on.
+
+use std::fmt;
+
+/// Why the process ends, as its exit code (section "Exit codes" of `--help`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 1: unexpected, a defect in adopat.
+    Defect,
+    /// 2: the inputs are wrong; nothing was sent.
+    Inputs,
+    /// 3: sign-in failed or is needed again.
+    SignIn,
+    /// 4: refused by permission or policy.
+    Refused,
+    /// 5: no such PAT, or its name is ambiguous.
+    NotFound,
+    /// 6: a service failed, could not be reached, or did not answer in time.
+    Service,
+    /// 7: a store or file could not take what it should; what was minted has been revoked.
+    Store,
+    /// 8: a PAT that expires soon, or a global one, was found where that was asked to fail.
+    Expiring,
+    /// 128 + the signal's number: cancelled, nothing left over.
+    Cancelled(Signal),
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Defect => 1,
+            Self::Inputs => 2,
+            Self::SignIn => 3,
+            Self::Refused => 4,
+            Self::NotFound => 5,
+            Self::Service => 6,
+            Self::Store => 7,
+            Self::Expiring => 8,
+            Self::Cancelled(signal) => 128 + signal.number(),
+        }
+    }
+}
+
+/// The signals by which a CI system cancels a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT; Ctrl-C on Windows.
+    Interrupt,
+    /// SIGTERM; Ctrl-Break on Windows.
+    Terminate,
+}
+
+impl Signal {
+    /// The signal's number on every Unix.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+        }
+    }
+}
+
+/// A failure a person can act on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code it ends in, if nothing worse follows.
+    pub exit: Exit,
+    /// What happened, one plain sentence with its full stop. May quote the service: whoever prints it
+    /// neutralises it first.
+    pub cause: String,
+    /// What to do about it, one plain sentence with its full stop; empty where there is nothing to do.
+    pub remedy: String,
+    /// The service's own name of the error, such as `patTokenError globalPatPolicyViolation` or `AADSTS50076`.
+    pub name: Option<String>,
+    /// Ids that support asks for, by name: `ActivityId`, `X-VSS-E2EID`, `correlation id`, ...
+    pub support_ids: Vec<(&'static str, String)>,
+}
+
+impl Failure {
+    /// A failure by its exit, cause and remedy.
+    pub fn new(exit: Exit, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { exit, cause: cause.into(), remedy: remedy.into(), name: None, support_ids: Vec::new() }
+    }
+
+    /// With the service's own name of the error.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// With the ids that support asks for.
+    pub fn with_support_ids(mut self, ids: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.support_ids.extend(ids);
+        self
+    }
+
+    /// With a further sentence after the cause, such as what is still alive.
+    pub fn and(mut self, sentence: impl AsRef<str>) -> Self {
+        self.cause.push(' ');
+        self.cause.push_str(sentence.as_ref());
+        self
+    }
+}
+
+/// Cause, remedy, and in brackets the name and the ids: one line, unless a service's words hold more.
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.cause)?;
+        if !self.remedy.is_empty() {
+            write!(formatter, " {}", self.remedy)?;
+        }
+        let ids = self.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
+        let details: Vec<String> = self.name.iter().cloned().chain(ids).collect();
+        if !details.is_empty() {
+            write!(formatter, " [{}]", details.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,104 @@
+//! A service's answer, read whole.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+/// A service's answer: status, headers, and a body of at most 1 MiB.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Answer {
+    /// A header's text, where it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the body calls itself JSON.
+    pub fn is_json(&self) -> bool {
+        let kind = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+        kind.starts_with("application/json") || kind.contains("+json")
+    }
+
+    /// Whether the body calls itself, or begins like, a page for a browser.
+    pub fn is_page(&self) -> bool {
+        let kind = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+        kind.starts_with("text/html") || self.text().trim_start().starts_with('<')
+    }
+
+    /// The body as text, without the byte order mark that Azure DevOps puts before its errors, which JSON
+    /// parsers refuse.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body))
+    }
+
+    /// The body read as JSON, whatever it calls itself.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body))
+    }
+
+    /// The service's own clock when it answered.
+    pub fn date(&self) -> Option<Timestamp> {
+        parse_http_date(self.header(DATE.as_str())?)
+    }
+
+    /// How long the service asks to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date is
+    /// measured on the service's own clock where it says what time it is there.
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        parse_retry_after(self.header(RETRY_AFTER.as_str())?, self.date().unwrap_or(now))
+    }
+}
+
+/// Reads a `Retry-After` header against the time it was sent.
+pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
+    }
+    let until = parse_http_date(text)?;
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("120", Some(120_000))]
+    #[case(" 2 ", Some(2_000))]
+    #[case("0.5", Some(500))]
+    #[case("-3", Some(0))]
+    #[case("Sun, 06 Nov 1994 08:49:37 GMT", Some(30_000))]
+    #[case("Sun, 06 Nov 1994 08:49:00 GMT", Some(0))]
+    #[case("soon", None)]
+    #[case("", None)]
+    #[case("NaN", None)]
+    #[case("1e300", None)]
+    fn retry_after_is_seconds_or_a_date(#[case] text: &str, #[case] milliseconds: Option<u64>) {
+        let now = "1994-11-06T08:49:07Z".parse().expect("an instant");
+        assert_eq!(parse_retry_after(text, now), milliseconds.map(Duration::from_millis));
+    }
+}

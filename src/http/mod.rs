@@ -1,0 +1,252 @@
+//! How adopat speaks HTTP: one [`Http`] for every service, over the [wire](crate::world::Wire).
+//!
+//! It never follows a redirect, never reads more than a bounded body, obeys `Retry-After` within the run's
+//! [patience](crate::patience), and repeats a request only where a repetition does no harm.
+
+mod answer;
+pub mod proxy;
+pub mod reqwest_wire;
+mod trust;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{HeaderValue, USER_AGENT};
+use ::http::{Request, StatusCode};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use self::answer::Answer;
+use crate::failure::{Exit, Failure};
+use crate::patience::{Ended, Patience};
+use crate::world::{WireError, World};
+
+/// How adopat names itself to services; it shows up in their audit logs.
+pub const AGENT: &str = concat!("adopat/", env!("CARGO_PKG_VERSION"));
+
+/// The longest wait for one answer.
+const ONE_EXCHANGE: Duration = Duration::from_secs(60);
+/// How long a request that must not be torn apart may go on after the run was cancelled.
+const GRACE_WHEN_CANCELLED: Duration = Duration::from_secs(4);
+/// How often an idempotent request is sent where nothing says how long to wait.
+const ATTEMPTS: u32 = 4;
+/// The first pause between two attempts; it doubles, and is jittered.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// What a second sending of a request would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The same as the first: it is retried.
+    Idempotent,
+    /// Something more (a `POST` that mints): it is sent once, and when the run is cancelled it is given a
+    /// moment to end by itself.
+    OnceOnly,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The deadline passed or the run was cancelled.
+    Ended(Ended),
+    /// The wire failed, after the retries that were allowed.
+    Wire(WireError),
+    /// The service asks to wait longer than this run may.
+    Throttled(Duration),
+}
+
+impl From<Ended> for NoAnswer {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+impl NoAnswer {
+    /// Whether the request may have reached the service, and been acted on.
+    pub fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Ended(_) | Self::Wire(WireError::BrokenOff(_) | WireError::TooLarge) => true,
+            Self::Wire(WireError::Unreachable(_) | WireError::Untrusted(_)) | Self::Throttled(_) => false,
+        }
+    }
+
+    /// The failure a person reads; `service` is who did not answer, such as "Microsoft Entra (host)".
+    pub fn into_failure(self, service: &str) -> Failure {
+        match self {
+            Self::Ended(Ended::Cancelled(signal)) => {
+                Failure::new(Exit::Cancelled(signal), "The run was cancelled.", "")
+            }
+            Self::Ended(Ended::TimedOut) => Failure::new(
+                Exit::Service,
+                format!("{service} did not answer within the time this operation may take."),
+                "Run it again; raise the input 'timeout' if the service is slow from here.",
+            ),
+            Self::Throttled(wait) => Failure::new(
+                Exit::Service,
+                format!(
+                    "{service} asks to wait {} s before the next request, longer than this operation may take.",
+                    wait.as_secs()
+                ),
+                "Run it again later, run fewer jobs at once, or raise the input 'timeout'.",
+            ),
+            Self::Wire(WireError::Unreachable(why)) => Failure::new(
+                Exit::Service,
+                format!("{service} could not be reached: {why}."),
+                "Check the name, the network, and the proxy settings (HTTPS_PROXY, NO_PROXY) of this machine.",
+            ),
+            Self::Wire(WireError::Untrusted(why)) => Failure::new(
+                Exit::Service,
+                format!("The certificate of {service} does not hold: {why}."),
+                "If a proxy inspects TLS here, name its CA certificate in SSL_CERT_FILE; otherwise do not go on.",
+            ),
+            Self::Wire(WireError::BrokenOff(why)) => Failure::new(
+                Exit::Service,
+                format!("{service} broke off its answer: {why}."),
+                "Run it again; if it stays, a proxy or firewall on the way may be closing connections.",
+            ),
+            Self::Wire(WireError::TooLarge) => Failure::new(
+                Exit::Service,
+                format!("{service} sent more than 1 MiB, which none of its answers should be."),
+                "Check that no proxy answers in its place, and run it again.",
+            ),
+        }
+    }
+}
+
+/// The way to every service. Cheap to clone; clones share what services asked to wait.
+#[derive(Clone)]
+pub struct Http {
+    world: World,
+    patience: Patience,
+    /// Until when a host asked not to be called again.
+    pauses: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Http").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// The way to every service, for as long as `patience` lasts.
+    pub fn new(world: World, patience: Patience) -> Self {
+        Self { world, patience, pauses: Arc::default() }
+    }
+
+    /// The world behind it.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How long its requests may go on.
+    pub fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    /// The same way under another patience.
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// Sends the request and returns the service's answer, whatever its status; an idempotent one is
+    /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx.
+    pub async fn send(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
+        let mut request = request;
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+        let mut attempt = 1;
+        loop {
+            self.await_turn(&request).await?;
+            let outcome = self.exchange(request.clone(), effect).await;
+            if let Ok(answer) = &outcome
+                && answer.status.is_success()
+                && let Some(wait) = answer.retry_after(self.world.clock.now())
+            {
+                self.postpone(&request, wait);
+            }
+            if effect == Effect::OnceOnly {
+                return outcome;
+            }
+            let asked = match &outcome {
+                Ok(answer) if is_transient(answer.status) => answer.retry_after(self.world.clock.now()),
+                Ok(_) => return outcome,
+                Err(NoAnswer::Wire(WireError::Unreachable(_) | WireError::BrokenOff(_))) => None,
+                Err(_) => return outcome,
+            };
+            let Some(wait) = asked.or_else(|| (attempt < ATTEMPTS).then(|| self.backoff(attempt))) else {
+                return outcome;
+            };
+            self.wait(wait).await?;
+            attempt += 1;
+        }
+    }
+
+    /// Waits as a service asked; one that asks for longer than the run may last fails at once.
+    pub async fn wait(&self, wait: Duration) -> Result<(), NoAnswer> {
+        match self.patience.pause(wait).await {
+            Err(Ended::TimedOut) => Err(NoAnswer::Throttled(wait)),
+            Err(cancelled) => Err(cancelled.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The pause after the given attempt (1 for the first): doubling, with up to half of it taken off at random.
+    pub fn backoff(&self, attempt: u32) -> Duration {
+        let full = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1)).min(64);
+        full.mul_f64(1.0 - self.world.fraction() / 2.0)
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
+        let grace = match effect {
+            Effect::Idempotent => Duration::ZERO,
+            Effect::OnceOnly => GRACE_WHEN_CANCELLED,
+        };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let begun = Instant::now();
+        let ended = self
+            .patience
+            .at_most(ONE_EXCHANGE)
+            .bound_with_grace(grace, self.world.wire.exchange(request))
+            .await;
+        let outcome = match ended {
+            Ok(Ok(response)) => Ok(Answer::from(response)),
+            Ok(Err(error)) => Err(NoAnswer::Wire(error)),
+            Err(Ended::TimedOut) if !self.patience.left().is_zero() => {
+                let seconds = ONE_EXCHANGE.as_secs();
+                Err(NoAnswer::Wire(WireError::BrokenOff(format!("no answer within {seconds} s"))))
+            }
+            Err(ended) => Err(NoAnswer::Ended(ended)),
+        };
+        // Never the query: an authorization endpoint's may hold a code. Never headers or bodies.
+        let place = format!("{}{}", uri.authority().map_or("", |host| host.as_str()), uri.path());
+        let took = begun.elapsed().as_millis();
+        match &outcome {
+            Ok(answer) => tracing::debug!("{method} {place}: {} in {took} ms", answer.status.as_u16()),
+            Err(error) => tracing::debug!("{method} {place}: {error:?} in {took} ms"),
+        }
+        outcome
+    }
+
+    async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
+        let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(wait) if !wait.is_zero() => self.wait(wait).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn postpone(&self, request: &Request<Bytes>, wait: Duration) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.insert(host(request), Instant::now() + wait);
+    }
+}
+
+fn host(request: &Request<Bytes>) -> String {
+    request.uri().authority().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Answers that say "later", of which a repetition may get a better one.
+fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}

@@ -1,0 +1,65 @@
+//! Whom TLS trusts: the bundled Mozilla roots, so that an empty container works, and on top of them the
+//! machine's own or those of `SSL_CERT_FILE` and the Azure Pipelines agent's CA file, so that an inspecting
+//! proxy can be allowed. Reading them takes milliseconds, so it happens once, and only for TLS.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+
+/// Where Linux distributions keep all their certificate authorities in one file. Reading the folder of single
+/// files beside it instead costs hundreds of system calls.
+#[cfg(target_os = "linux")]
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The TLS configuration that trusts the bundled roots, and `extra` files in place of the machine's own.
+///
+/// # Errors
+/// A sentence that names the file of `extra` that cannot be read or holds no certificate.
+pub fn client_config(extra: &[PathBuf]) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for file in extra {
+        let found = rustls_native_certs::load_certs_from_paths(Some(file), None);
+        if found.certs.is_empty() {
+            let why = found.errors.first().map_or("it holds no certificate".to_owned(), ToString::to_string);
+            return Err(format!("the CA file {} cannot be used: {why}", file.display()));
+        }
+        roots.add_parsable_certificates(found.certs);
+    }
+    if extra.is_empty() {
+        roots.add_parsable_certificates(of_this_machine());
+    }
+    Ok(trusting(roots))
+}
+
+/// The TLS configuration of a client that never speaks TLS.
+pub fn trust_nobody() -> ClientConfig {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring serves TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+#[cfg(target_os = "linux")]
+fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+    let bundle = BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists());
+    bundle
+        .map(|bundle| rustls_native_certs::load_certs_from_paths(Some(bundle), None).certs)
+        .unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
+}

@@ -1,0 +1,420 @@
+//! What a run was asked to do: the inputs, checked and typed. Every field is named for the input it comes from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::azure_devops::Organization;
+use crate::http::proxy::ProxySettings;
+use crate::pats::Scope;
+use crate::pats::model::Filter;
+use crate::secret::Secret;
+use crate::store::Address;
+
+/// A whole run.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to do.
+    pub operation: Operation,
+    /// `organization`. `login` alone may do without.
+    pub organization: Option<Organization>,
+    /// Who signs in, and how.
+    pub sign_in: SignIn,
+    /// Where the services are.
+    pub places: Places,
+    /// Where a new PAT goes.
+    pub delivery: Delivery,
+    /// `timeout`: the whole operation's limit.
+    pub timeout: Duration,
+    /// What a person should hear of before anything else: a misspelt name, an unknown scope.
+    pub warnings: Vec<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Mint a PAT.
+    Create(Create),
+    /// Replace a PAT by a new one.
+    Rotate(Rotate),
+    /// Revoke a PAT.
+    Revoke(Revoke),
+    /// Change a PAT's name, scope or expiry.
+    Update(Update),
+    /// Describe a PAT.
+    Get(Subject),
+    /// List PATs.
+    List(List),
+    /// Run a command with a PAT that lives no longer than it.
+    Exec(Exec),
+    /// Sign in once, as a person.
+    Login,
+    /// Check every precondition of a run. `display-name`, if given.
+    Doctor(Option<String>),
+    /// The job's last step: revoke what this step minted (`revoke-on-completion`).
+    Complete,
+}
+
+/// Which PAT is meant: `authorization-id` wins over `display-name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// `authorization-id`: a GUID, in lower case.
+    Id(String),
+    /// `display-name`.
+    Name(String),
+}
+
+/// Until when a PAT is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// `lifetime`, counted from the moment of the request.
+    After(Duration),
+    /// `valid-to`.
+    At(Timestamp),
+}
+
+/// What to do where the service grants over 60 s less than was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnShortenedLifetime {
+    /// Warn.
+    Warn,
+    /// Revoke what was made and fail.
+    Fail,
+}
+
+/// Whether a new PAT is tried before it is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// `warn` is false, `require` is true.
+    pub required: bool,
+    /// `verify-url`, or the organization's connectionData.
+    pub url: Url,
+}
+
+/// `create`.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// `display-name`.
+    pub display_name: String,
+    /// `scope`.
+    pub scope: Scope,
+    /// `lifetime` or `valid-to`.
+    pub expiry: Expiry,
+    /// How it is made.
+    pub minting: Minting,
+    /// `dry-run`.
+    pub dry_run: bool,
+    /// `revoke-on-completion`.
+    pub revoke_on_completion: bool,
+}
+
+/// What `create`, `exec` and `rotate` have in common.
+#[derive(Clone, Debug)]
+pub struct Minting {
+    /// `on-shortened-lifetime`.
+    pub on_shortened_lifetime: OnShortenedLifetime,
+    /// `verify` and `verify-url`; none is `off`.
+    pub verify: Option<Verify>,
+}
+
+/// `rotate`.
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    /// Which PAT.
+    pub subject: Subject,
+    /// `scope`, if it is to differ from the old PAT's.
+    pub scope: Option<Scope>,
+    /// `lifetime` or `valid-to`; none is the old PAT's own span.
+    pub expiry: Option<Expiry>,
+    /// `renew-within`.
+    pub renew_within: Option<Duration>,
+    /// `if-missing`.
+    pub if_missing: IfMissing,
+    /// `duplicates`: `revoke`, not `fail`.
+    pub revoke_duplicates: bool,
+    /// `keep-previous-for`.
+    pub keep_previous_for: Option<Duration>,
+    /// `allow-global-narrowing`.
+    pub allow_global_narrowing: bool,
+    /// How it is made.
+    pub minting: Minting,
+    /// `dry-run`.
+    pub dry_run: bool,
+    /// `revoke-on-completion`.
+    pub revoke_on_completion: bool,
+}
+
+/// What to do where no active PAT is the one that was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Fail with exit code 5.
+    Fail,
+    /// Do nothing.
+    Ignore,
+    /// Create it (rotate only, by name).
+    Create,
+}
+
+/// `revoke`.
+#[derive(Clone, Debug)]
+pub struct Revoke {
+    /// Which PAT.
+    pub subject: Subject,
+    /// `if-missing`, never [`IfMissing::Create`].
+    pub if_missing: IfMissing,
+    /// `duplicates`: `revoke`, not `fail`.
+    pub revoke_duplicates: bool,
+    /// `dry-run`.
+    pub dry_run: bool,
+}
+
+/// `update`. At least one of the three changes is there.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Which PAT.
+    pub subject: Subject,
+    /// `new-display-name`.
+    pub new_display_name: Option<String>,
+    /// `scope`.
+    pub scope: Option<Scope>,
+    /// `lifetime` (from now) or `valid-to`.
+    pub expiry: Option<Expiry>,
+    /// `allow-global-narrowing`.
+    pub allow_global_narrowing: bool,
+    /// `dry-run`.
+    pub dry_run: bool,
+}
+
+/// `list`.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// `filter`.
+    pub filter: Filter,
+    /// `expiring-within`.
+    pub expiring_within: Option<Duration>,
+    /// `fail-if-expiring`.
+    pub fail_if_expiring: bool,
+    /// `fail-if-global`.
+    pub fail_if_global: bool,
+}
+
+/// `exec`.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    /// `display-name`, or one that names the run.
+    pub display_name: String,
+    /// `scope`.
+    pub scope: Scope,
+    /// `lifetime` or `valid-to`.
+    pub expiry: Expiry,
+    /// How it is made.
+    pub minting: Minting,
+    /// `variable`: the child's environment variable that holds the PAT.
+    pub variable: String,
+    /// The command and its arguments, as given.
+    pub command: Vec<std::ffi::OsString>,
+    /// The environment of the command: adopat's own without adopat's secret inputs.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+}
+
+/// Who signs in, and how.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// `credential`, given or inferred.
+    pub credential: Credential,
+    /// Why this credential, as a sentence for doctor: "given", or what it was inferred from.
+    pub inferred_from: String,
+    /// `tenant-id`, if given.
+    pub tenant_id: Option<String>,
+    /// `client-id`; empty for `access-token` and `azure-cli`.
+    pub client_id: String,
+    /// How the client proves itself; none for a public client.
+    pub proof: Option<ClientProof>,
+    /// `credential-store`.
+    pub credential_store: Option<Address>,
+    /// `store-key`.
+    pub store_key: Option<Secret>,
+    /// `azure-service-connection`: an Azure Pipelines service connection's id.
+    pub azure_service_connection: Option<String>,
+    /// The job's own OIDC token, where one can be had.
+    pub oidc: OidcSources,
+    /// Which identities the environment offers for opening a vault.
+    pub vault_identity: VaultIdentity,
+}
+
+/// The user's credential.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// `refresh-token`: the seed, if given; the store's token comes first.
+    RefreshToken(Option<Secret>),
+    /// `access-token`.
+    AccessToken(Secret),
+    /// `device-code`.
+    DeviceCode,
+    /// `browser`.
+    Browser,
+    /// `azure-cli`.
+    AzureCli,
+}
+
+/// How a confidential client proves itself.
+#[derive(Clone, Debug)]
+pub enum ClientProof {
+    /// `client-secret`.
+    Secret(Secret),
+    /// `client-certificate`: the text of a PEM or the bytes of a PKCS#12, and its password.
+    Certificate {
+        /// The file's bytes, or the PEM that was given inline.
+        bytes: CertificateBytes,
+        /// `client-certificate-password`.
+        password: Option<Secret>,
+    },
+    /// `federated`: the job's own OIDC token.
+    Federated,
+}
+
+/// A certificate with its private key, as read from its file or its input. Wiped when dropped.
+#[derive(Clone)]
+pub struct CertificateBytes(pub std::sync::Arc<zeroize::Zeroizing<Vec<u8>>>);
+
+impl std::fmt::Debug for CertificateBytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("CertificateBytes")
+    }
+}
+
+/// Where the job's own OIDC token can come from, in the order in which they are tried.
+#[derive(Clone, Debug, Default)]
+pub struct OidcSources {
+    /// GitHub: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub github: Option<(Url, Secret)>,
+    /// Azure Pipelines: `SYSTEM_OIDCREQUESTURI` and the job's access token.
+    pub azure_pipelines: Option<(Url, Secret)>,
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
+    pub file: Option<PathBuf>,
+    /// `id-token`.
+    pub id_token: Option<Secret>,
+    /// Whether the run is on GitHub Actions, where a missing endpoint means a missing permission.
+    pub on_github: bool,
+}
+
+/// What the environment offers for opening a vault. Never the user's own app.
+#[derive(Clone, Debug, Default)]
+pub struct VaultIdentity {
+    /// `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// `AZURE_TENANT_ID`.
+    pub tenant_id: Option<String>,
+    /// `AZURE_CLIENT_SECRET`.
+    pub client_secret: Option<Secret>,
+    /// The service connection's own client and tenant, as the agent hands them to the task.
+    pub service_connection: Option<ServiceConnection>,
+    /// App Service's `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are both set.
+    pub app_service: bool,
+}
+
+/// An Azure Pipelines service connection, as `ENDPOINT_AUTH_PARAMETER_<id>_*` describe it.
+#[derive(Clone, Debug)]
+pub struct ServiceConnection {
+    /// Its id.
+    pub id: String,
+    /// `SERVICEPRINCIPALID`.
+    pub client_id: String,
+    /// `TENANTID`.
+    pub tenant_id: String,
+}
+
+/// Where the services are. Each has been checked: Microsoft's own hosts or loopback.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `authority-host`.
+    pub authority_host: Url,
+    /// `service-url`.
+    pub service_url: Url,
+    /// `devops-url`.
+    pub devops_url: Url,
+    /// `github-api-url`.
+    pub github_api_url: Url,
+}
+
+/// Where a new PAT goes, and where the outputs go.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// `host`, given or detected, with what the environment says of it.
+    pub host: HostSettings,
+    /// `variable`.
+    pub variable: Option<String>,
+    /// `output-variable`.
+    pub output_variable: Option<String>,
+    /// `deliver-to`.
+    pub deliver_to: Vec<Address>,
+    /// `github-token`.
+    pub github_token: Option<Secret>,
+    /// `output-file` with `output-format`.
+    pub output_file: Option<OutputFile>,
+}
+
+/// `output-file` with its format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// The path.
+    pub path: PathBuf,
+    /// `output-format`, given or by the file's ending.
+    pub format: OutputFormat,
+}
+
+/// `output-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// A JSON object with kebab-case keys.
+    Json,
+    /// `KEY=value` lines with SCREAMING_SNAKE keys.
+    Dotenv,
+    /// The PAT alone.
+    Token,
+    /// git's credential store.
+    GitCredentials,
+    /// netrc.
+    Netrc,
+}
+
+/// A CI system and what its environment says.
+#[derive(Clone, Debug)]
+pub enum HostSettings {
+    /// Azure Pipelines.
+    AzurePipelines {
+        /// `AGENT_TEMPDIRECTORY`.
+        temp: Option<PathBuf>,
+        /// Whether the agent decodes `%AZP25` (`DECODE_PERCENTS` is not false).
+        decodes_percent: bool,
+    },
+    /// GitHub Actions: the files a step writes to.
+    GithubActions {
+        /// `GITHUB_OUTPUT`.
+        output: Option<PathBuf>,
+        /// `GITHUB_ENV`.
+        env: Option<PathBuf>,
+        /// `GITHUB_STATE`.
+        state: Option<PathBuf>,
+        /// `GITHUB_STEP_SUMMARY`.
+        step_summary: Option<PathBuf>,
+    },
+    /// Any other: GitLab, Jenkins, CircleCI, a shell.
+    Generic {
+        /// Buildkite, which can be told to redact.
+        buildkite: bool,
+    },
+}
+
+/// What holds for every run before there is a request: how to log, how to reach the network.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The tracing filter: `log`, else `debug` where the host asks for it.
+    pub log: Option<String>,
+    /// The proxies.
+    pub proxy: ProxySettings,
+    /// `SSL_CERT_FILE` and the agent's CA file.
+    pub authorities: Vec<PathBuf>,
+}

@@ -1,0 +1,93 @@
+//! What a run hands to its host: the one table of outputs, and their values.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::pats::Pat;
+use crate::secret::Secret;
+
+/// One output of adopat.
+#[derive(Debug)]
+pub struct Output {
+    /// Its name in kebab-case, as GitHub shows it; Azure Pipelines reads it in camelCase.
+    pub name: &'static str,
+    /// Whether it is a secret.
+    pub secret: bool,
+    /// When it is set and what it holds.
+    pub help: &'static str,
+}
+
+/// Every output there is, in the order in which it is written.
+pub const OUTPUTS: [Output; 9] = [
+    Output { name: "token", secret: true, help: "the new PAT; only where create or rotate minted one" },
+    Output {
+        name: "authorization-id",
+        secret: false,
+        help: "the PAT's authorization id, by which it is revoked",
+    },
+    Output { name: "display-name", secret: false, help: "the PAT's name" },
+    Output { name: "scope", secret: false, help: "the PAT's scopes, separated by spaces" },
+    Output { name: "valid-to", secret: false, help: "when the PAT expires (RFC 3339, UTC)" },
+    Output { name: "valid-from", secret: false, help: "when the PAT was made (RFC 3339, UTC)" },
+    Output { name: "changed", secret: false, help: "true if the run changed a PAT, else false" },
+    Output {
+        name: "previous-authorization-id",
+        secret: false,
+        help: "rotate: the authorization ids it replaced, separated by spaces",
+    },
+    Output { name: "pats", secret: false, help: "list: the PATs as a JSON array, without tokens" },
+];
+
+/// The values of a run's outputs.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// The PAT's value, where one was minted.
+    pub token: Option<Secret>,
+    /// The one PAT that is the run's subject.
+    pub subject: Option<Pat>,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// rotate: the authorization ids that were replaced.
+    pub previous: Option<Vec<String>>,
+    /// list: a JSON array of the PATs found.
+    pub pats: Option<Vec<Value>>,
+    /// doctor: a JSON array of the checks made.
+    pub checks: Option<Vec<Value>>,
+}
+
+impl Outputs {
+    /// Every output but the token, in the order of [`OUTPUTS`], by its kebab-case name; a boolean, a string, or
+    /// an array.
+    pub fn plain(&self) -> Vec<(&'static str, Value)> {
+        let mut plain = Vec::new();
+        if let Some(pat) = &self.subject {
+            plain.push(("authorization-id", json!(pat.authorization_id)));
+            plain.push(("display-name", json!(pat.display_name)));
+            plain.push(("scope", json!(pat.scope.to_string())));
+            plain.extend(pat.valid_to.map(|at| ("valid-to", json!(to_the_second(at)))));
+            plain.extend(pat.valid_from.map(|at| ("valid-from", json!(to_the_second(at)))));
+        }
+        plain.push(("changed", json!(self.changed)));
+        plain.extend(self.previous.as_ref().map(|ids| ("previous-authorization-id", json!(ids))));
+        plain.extend(self.pats.as_ref().map(|pats| ("pats", json!(pats))));
+        plain.extend(self.checks.as_ref().map(|checks| ("checks", json!(checks))));
+        plain
+    }
+}
+
+/// An output's value as one text: an array of ids is joined by spaces, an array of objects is JSON.
+pub fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The instant in UTC, as RFC 3339 with whole seconds, rounded down: a PAT is never said to live longer than
+/// it does.
+pub fn to_the_second(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}

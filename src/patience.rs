@@ -1,0 +1,159 @@
+//! How long a piece of work may go on: until its deadline, and until a person or a host cancels it.
+//!
+//! The whole operation runs under one [`Patience`]. Cleaning up runs under [`Patience::to_clean_up`], which
+//! no signal ends and which may outlast the operation's own deadline by [`CLEAN_UP`].
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::failure::Signal;
+
+/// How long cleaning up (reconciling, revoking) may outlast the operation's deadline.
+pub const CLEAN_UP: Duration = Duration::from_secs(30);
+
+/// Why a piece of work was ended before it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The deadline passed.
+    TimedOut,
+    /// The run was cancelled.
+    Cancelled(Signal),
+}
+
+/// The first signal that cancelled the run, if one did. A second one changes nothing.
+pub type Cancellation = watch::Receiver<Option<Signal>>;
+
+/// A deadline and, unless cleaning up, a cancellation.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    deadline: Instant,
+    cancellation: Option<Cancellation>,
+}
+
+impl Patience {
+    /// Patience for `timeout` from now, ended by `cancellation`.
+    pub fn new(timeout: Duration, cancellation: Cancellation) -> Self {
+        Self { deadline: Instant::now() + timeout, cancellation: Some(cancellation) }
+    }
+
+    /// The same deadline and [`CLEAN_UP`] on top (from now, where the deadline has passed longer ago), and
+    /// deaf to signals.
+    pub fn to_clean_up(&self) -> Self {
+        Self { deadline: self.deadline.max(Instant::now()) + CLEAN_UP, cancellation: None }
+    }
+
+    /// The same deadline, deaf to signals: for what must not be torn apart, such as a delivery.
+    pub fn undisturbed(&self) -> Self {
+        Self { deadline: self.deadline, cancellation: None }
+    }
+
+    /// The same, `more` later: for a wait that has a limit of its own, such as a device code's life.
+    pub fn extended(&self, more: Duration) -> Self {
+        Self { deadline: self.deadline + more, ..self.clone() }
+    }
+
+    /// The same, but at most `limit` from now.
+    pub fn at_most(&self, limit: Duration) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + limit), ..self.clone() }
+    }
+
+    /// The time left; zero once the deadline has passed.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The signal that has cancelled the run, if one has and this patience heeds it.
+    pub fn cancelled(&self) -> Option<Signal> {
+        self.cancellation.as_ref().and_then(|signal| *signal.borrow())
+    }
+
+    /// Runs the work to its end, unless the deadline or a cancellation comes first.
+    pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
+        self.bound_with_grace(Duration::ZERO, work).await
+    }
+
+    /// The same, but once cancelled the work has `grace` longer to end by itself.
+    pub async fn bound_with_grace<T>(
+        &self,
+        grace: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Ended> {
+        tokio::pin!(work);
+        let ended = tokio::select! {
+            biased;
+            signal = self.cancellation() => Ended::Cancelled(signal),
+            done = &mut work => return Ok(done),
+            () = tokio::time::sleep_until(self.deadline) => return Err(Ended::TimedOut),
+        };
+        if grace.is_zero() {
+            return Err(ended);
+        }
+        tokio::time::timeout(grace.min(self.left()), work).await.map_err(|_| ended)
+    }
+
+    /// Waits for `time`, unless the deadline lies before its end (then it fails at once) or the run is
+    /// cancelled meanwhile.
+    pub async fn pause(&self, time: Duration) -> Result<(), Ended> {
+        if time > self.left() {
+            return Err(Ended::TimedOut);
+        }
+        self.bound(tokio::time::sleep(time)).await
+    }
+
+    async fn cancellation(&self) -> Signal {
+        if let Some(mut cancellation) = self.cancellation.clone()
+            && let Ok(signal) = cancellation.wait_for(Option::is_some).await
+            && let Some(signal) = *signal
+        {
+            return signal;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(seconds: u64) -> (watch::Sender<Option<Signal>>, Patience) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Patience::new(Duration::from_secs(seconds), receiver))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_past_the_deadline_is_ended() {
+        let (_sender, patience) = patience(5);
+        assert_eq!(patience.bound(std::future::pending::<()>()).await, Err(Ended::TimedOut));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_beyond_the_deadline_fails_at_once() {
+        let (_sender, patience) = patience(5);
+        let begun = Instant::now();
+        assert_eq!(patience.pause(Duration::from_secs(6)).await, Err(Ended::TimedOut));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_ends_work_but_not_cleaning_up() {
+        let (sender, patience) = patience(60);
+        sender.send(Some(Signal::Terminate)).expect("a receiver lives");
+        let second = tokio::time::sleep(Duration::from_secs(1));
+        assert_eq!(patience.bound(second).await, Err(Ended::Cancelled(Signal::Terminate)));
+        let second = tokio::time::sleep(Duration::from_secs(1));
+        assert_eq!(patience.to_clean_up().bound(second).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_request_has_its_grace() {
+        let (sender, patience) = patience(60);
+        sender.send(Some(Signal::Interrupt)).expect("a receiver lives");
+        let grace = Duration::from_secs(4);
+        let quick = tokio::time::sleep(Duration::from_secs(3));
+        assert_eq!(patience.bound_with_grace(grace, quick).await, Ok(()));
+        let slow = tokio::time::sleep(Duration::from_secs(5));
+        assert_eq!(patience.bound_with_grace(grace, slow).await, Err(Ended::Cancelled(Signal::Interrupt)));
+    }
+}

@@ -1,0 +1,80 @@
+//! A personal access token as the service describes it. Never its value: that is in the answer to a create
+//! alone, as a [`Secret`](crate::secret::Secret).
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::Scope;
+
+/// A PAT, without its value.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Pat {
+    /// The GUID by which it is read, changed and revoked. Not a secret.
+    pub authorization_id: String,
+    /// Its name; several PATs may bear one.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub display_name: String,
+    /// What it may do.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub scope: Scope,
+    /// When it was made.
+    #[serde(default)]
+    pub valid_from: Option<Timestamp>,
+    /// When it expires.
+    #[serde(default)]
+    pub valid_to: Option<Timestamp>,
+    /// The ids of the organizations it is good for; none means every one its owner can reach: a global PAT.
+    #[serde(default)]
+    pub target_accounts: Option<Vec<String>>,
+}
+
+impl Pat {
+    /// Whether it is a global PAT (`targetAccounts: null`).
+    pub fn is_global(&self) -> bool {
+        self.target_accounts.is_none()
+    }
+
+    /// Whether it has expired by then.
+    pub fn expired_at(&self, now: Timestamp) -> bool {
+        self.valid_to.is_some_and(|valid_to| valid_to <= now)
+    }
+
+    /// The time between its making and its end.
+    pub fn lifetime(&self) -> Option<SignedDuration> {
+        Some(self.valid_to?.duration_since(self.valid_from?))
+    }
+}
+
+/// What `filter` and the service's `displayFilterOption` may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Neither revoked nor expired.
+    Active,
+    /// Expired.
+    Expired,
+    /// Revoked.
+    Revoked,
+    /// All of them.
+    All,
+}
+
+impl Filter {
+    /// The word, the same for the input and for the service.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::All => "all",
+        }
+    }
+}
+
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,201 @@
+//! The address of a store, as `credential-store` and `deliver-to` give it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::azure_devops::hosts;
+
+/// Where a secret rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `file:PATH`; the path is taken literally.
+    File(PathBuf),
+    /// `keyvault:https://VAULT.vault.azure.net/secrets/NAME`.
+    KeyVault {
+        /// The vault's own address, without a path.
+        vault: Url,
+        /// The secret's name: letters, digits and hyphens, so that it is one path segment.
+        name: String,
+    },
+    /// `variable-group:PROJECT/GROUP/VARIABLE`, decoded.
+    VariableGroup {
+        /// The project's name.
+        project: String,
+        /// The group's name.
+        group: String,
+        /// The variable's name.
+        variable: String,
+    },
+    /// `github-secret:OWNER/REPO[/ENVIRONMENT]/NAME`, decoded.
+    GithubSecret {
+        /// The repository's owner.
+        owner: String,
+        /// The repository's name.
+        repository: String,
+        /// The environment, if the secret is one's.
+        environment: Option<String>,
+        /// The secret's name.
+        name: String,
+    },
+}
+
+const VAULTS: [&str; 3] = [".vault.azure.net", ".vault.usgovcloudapi.net", ".vault.azure.cn"];
+
+impl Address {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
+        match kind {
+            "file" if rest.is_empty() => Err("names no path: write file:PATH".into()),
+            "file" => Ok(Self::File(PathBuf::from(rest))),
+            "keyvault" => key_vault(rest),
+            "variable-group" => variable_group(rest),
+            "github-secret" => github_secret(rest),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Whether a value, once written there, can be read back: a variable group and a GitHub secret never show
+    /// one.
+    pub fn is_readable(&self) -> bool {
+        matches!(self, Self::File(_) | Self::KeyVault { .. })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::KeyVault { vault, name } => write!(formatter, "keyvault:{vault}secrets/{name}"),
+            Self::VariableGroup { project, group, variable } => {
+                write!(formatter, "variable-group:{}/{}/{}", encode(project), encode(group), encode(variable))
+            }
+            Self::GithubSecret { owner, repository, environment, name } => {
+                let environment = environment.as_ref().map(|name| format!("/{}", encode(name)));
+                let environment = environment.unwrap_or_default();
+                write!(formatter, "github-secret:{owner}/{repository}{environment}/{name}")
+            }
+        }
+    }
+}
+
+fn unknown() -> String {
+    "is no store: write file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
+     variable-group:PROJECT/GROUP/VARIABLE or github-secret:OWNER/REPO[/ENVIRONMENT]/NAME"
+        .into()
+}
+
+/// Only `/` and `%` need encoding in a part.
+fn encode(part: &str) -> String {
+    part.replace('%', "%25").replace('/', "%2F")
+}
+
+fn decode(part: &str) -> Result<String, String> {
+    let decoded =
+        percent_decode_str(part).decode_utf8().map_err(|_| format!("holds '{part}', which is no text"))?;
+    if decoded.is_empty() || decoded.chars().any(char::is_control) {
+        return Err("has an empty part".into());
+    }
+    Ok(decoded.into_owned())
+}
+
+fn key_vault(rest: &str) -> Result<Address, String> {
+    let url = hosts::parse_address(rest)?;
+    let host = url.host_str().unwrap_or_default();
+    let is_vault = VAULTS.iter().any(|suffix| host.len() > suffix.len() && host.ends_with(suffix));
+    if url.scheme() != "https" || !(hosts::is_loopback(&url) || (is_vault && url.port().is_none())) {
+        return Err(format!("must name a vault over https, whose host ends in {}", VAULTS.join(", ")));
+    }
+    let name = url.path().strip_prefix("/secrets/").unwrap_or_default().to_owned();
+    let well_named =
+        (1..=127).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !well_named || url.query().is_some() || url.fragment().is_some() {
+        return Err("must end in /secrets/NAME, NAME being letters, digits and hyphens".into());
+    }
+    let mut vault = url;
+    vault.set_path("/");
+    Ok(Address::KeyVault { vault, name })
+}
+
+fn variable_group(rest: &str) -> Result<Address, String> {
+    let parts = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+    let [project, group, variable] =
+        <[String; 3]>::try_from(parts).map_err(|_| "must be variable-group:PROJECT/GROUP/VARIABLE")?;
+    Ok(Address::VariableGroup { project, group, variable })
+}
+
+fn github_secret(rest: &str) -> Result<Address, String> {
+    let mut parts = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+    if !(3..=4).contains(&parts.len()) {
+        return Err("must be github-secret:OWNER/REPO[/ENVIRONMENT]/NAME".into());
+    }
+    let name = parts.pop().unwrap_or_default();
+    let environment = (parts.len() == 3).then(|| parts.pop().unwrap_or_default());
+    let repository = parts.pop().unwrap_or_default();
+    let owner = parts.pop().unwrap_or_default();
+    let is_segment = |part: &str| {
+        part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            && !part.starts_with("..")
+    };
+    if !is_segment(&owner) || !is_segment(&repository) || owner == "." || repository == "." {
+        return Err("must name the repository as OWNER/REPO".into());
+    }
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !letters
+        || name.starts_with(|c: char| c.is_ascii_digit())
+        || name.to_ascii_uppercase().starts_with("GITHUB_")
+    {
+        return Err(
+            "must end in a secret's NAME: letters, digits and _, no digit first, not GITHUB_...".into()
+        );
+    }
+    Ok(Address::GithubSecret { owner, repository, environment, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("file:/var/lib/adopat/token")]
+    #[case("file:a%2Fb c")]
+    #[case("keyvault:https://contoso.vault.azure.net/secrets/adopat-token")]
+    #[case("keyvault:https://127.0.0.1:8443/secrets/x")]
+    #[case("variable-group:Fabrikam Fiber/feeds%2Fnpm/ADO_PAT")]
+    #[case("github-secret:contoso/web/ADO_PAT")]
+    #[case("github-secret:contoso/web/prod%2Feu/ADO_PAT")]
+    fn an_address_reads_back_as_written(#[case] text: &str) {
+        assert_eq!(Address::parse(text).expect("an address").to_string(), text);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("file:")]
+    #[case("s3://bucket")]
+    #[case("keyvault:http://contoso.vault.azure.net/secrets/x")]
+    #[case("keyvault:https://contoso.vault.azure.net.evil.example/secrets/x")]
+    #[case("keyvault:https://evilvault.azure.net/secrets/x")]
+    #[case("keyvault:https://.vault.azure.net/secrets/x")]
+    #[case("keyvault:https://contoso.vault.azure.net/secrets/a/../b")]
+    #[case("keyvault:https://contoso.vault.azure.net/secrets/a_b")]
+    #[case("keyvault:https://contoso.vault.azure.net/secrets/a?api-version=1")]
+    #[case("keyvault:https://contoso.vault.azure.net:8443/secrets/a")]
+    #[case("keyvault:https://user@contoso.vault.azure.net/secrets/a")]
+    #[case("variable-group:project/group")]
+    #[case("variable-group:project//variable")]
+    #[case("github-secret:contoso/web")]
+    #[case("github-secret:../web/NAME")]
+    #[case("github-secret:contoso/web/GITHUB_X")]
+    #[case("github-secret:contoso/web/1X")]
+    #[case("github-secret:contoso/web/A-B")]
+    fn anything_else_is_refused(#[case] text: &str) {
+        Address::parse(text).expect_err("no address");
+    }
+}

@@ -1,0 +1,97 @@
+//! The world outside the program, as one small type: the wire, the wall clock and randomness.
+//!
+//! Everything that adopat asks of the outside comes through a [`World`], so that a test can hold time and
+//! randomness still, and whole operations can run against a simulated service within one process. Waiting
+//! goes through tokio's timers, which a test can pause.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// The wire, the wall clock and randomness. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Carries one HTTP exchange.
+    pub wire: Arc<dyn Wire>,
+    /// Says what time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Gives unpredictable bytes.
+    pub random: Arc<dyn Random>,
+}
+
+/// The future of one exchange.
+pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, WireError>> + Send + 'a>>;
+
+/// Carries HTTP requests. One call is one request on the network: nothing is retried, no redirect followed.
+pub trait Wire: fmt::Debug + Send + Sync {
+    /// Sends the request and reads the whole answer, at most [`LARGEST_ANSWER`] bytes of it.
+    fn exchange(&self, request: http::Request<Bytes>) -> Exchange<'_>;
+}
+
+/// The most bytes that are read of one answer: 1 MiB.
+pub const LARGEST_ANSWER: usize = 1 << 20;
+
+/// Why no answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// The request never left: the name, the connection or the proxy failed. The words say how.
+    Unreachable(String),
+    /// The server's certificate does not hold. Not worth repeating.
+    Untrusted(String),
+    /// The request may have been received, but the answer broke off.
+    BrokenOff(String),
+    /// The answer is larger than [`LARGEST_ANSWER`].
+    TooLarge,
+}
+
+/// The wall clock, in UTC.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// A source of unpredictable bytes, good enough for nonces and delimiters.
+pub trait Random: fmt::Debug + Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+impl World {
+    /// A random UUID (version 4).
+    pub fn uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// A random number in `0.0..1.0`, for jitter.
+    pub fn fraction(&self) -> f64 {
+        let mut bytes = [0; 4];
+        self.random.fill(&mut bytes);
+        f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// The machine's own clock.
+#[derive(Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("the operating system gives random bytes");
+    }
+}
