@@ -8,6 +8,7 @@ pub mod inputs;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
+pub mod private_file;
 pub mod secret;
 pub mod store;
 pub mod world;

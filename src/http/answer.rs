@@ -71,7 +71,7 @@ impl Answer {
 pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
+        return seconds.is_finite().then(|| Duration::try_from_secs_f64(seconds.max(0.0)).ok()).flatten();
     }
     let until = parse_http_date(text)?;
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))

@@ -115,7 +115,9 @@ fn key_vault(rest: &str) -> Result<Address, String> {
     let name = url.path().strip_prefix("/secrets/").unwrap_or_default().to_owned();
     let well_named =
         (1..=127).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if !well_named || url.query().is_some() || url.fragment().is_some() {
+    // Parsing an address resolves `..`: what was written must be what is asked for.
+    let as_written = rest.rsplit_once("/secrets/").is_some_and(|(_, written)| written == name);
+    if !well_named || !as_written {
         return Err("must end in /secrets/NAME, NAME being letters, digits and hyphens".into());
     }
     let mut vault = url;

@@ -1,0 +1,131 @@
+//! Files that hold a secret: readable by their owner alone, and replaced whole or not at all.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::secret::Secret;
+
+/// Replaces the file by these bytes, in one step that a crash cannot tear apart.
+///
+/// The new file is made beside the old one with mode 0600, synced, and renamed over it. A symbolic link at
+/// `path` is itself replaced, never followed. On Windows the file takes its folder's access rights.
+///
+/// # Errors
+/// Any failure of the file system; the old file is then untouched and nothing is left beside it.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut file = tempfile::Builder::new().prefix(".adopat-").tempfile_in(&folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| explain(error.error))?;
+    sync_folder(&folder);
+    Ok(())
+}
+
+/// Finds out whether [`replace`] would work, by making and removing a file beside `path`.
+///
+/// # Errors
+/// Why it would not.
+pub fn can_replace(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    tempfile::Builder::new().prefix(".adopat-").tempfile_in(folder_of(path)).map(drop)
+}
+
+/// The file's bytes, wiped when dropped; none where there is no such file.
+///
+/// # Errors
+/// Any other failure of the file system.
+pub fn read(path: &Path) -> io::Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the file back what it held before; none: it was not there.
+///
+/// # Errors
+/// Any failure of the file system.
+pub fn restore(path: &Path, previous: Option<&[u8]>) -> io::Result<()> {
+    match previous {
+        Some(bytes) => replace(path, bytes),
+        None => match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// The bytes as a secret text.
+///
+/// # Errors
+/// Where they are no UTF-8.
+pub fn into_secret(bytes: &[u8]) -> Result<Secret, std::str::Utf8Error> {
+    std::str::from_utf8(bytes).map(|text| Secret::new(text.to_owned()))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A container that mounts a single file refuses to have it replaced.
+fn explain(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::ResourceBusy {
+        return io::Error::new(error.kind(), "the file itself is a mount point: mount its folder instead");
+    }
+    error
+}
+
+/// Makes the rename outlast a power failure, where the file system knows how.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix)
+        && let Ok(folder) = File::open(folder)
+    {
+        let _ = folder.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_given_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        replace(&path, b"one").expect("written");
+        let before = read(&path).expect("read").expect("there");
+        replace(&path, b"two").expect("written");
+        restore(&path, Some(&before)).expect("restored");
+        assert_eq!(read(&path).expect("read").expect("there").as_slice(), b"one");
+        restore(&path, None).expect("removed");
+        assert_eq!(read(&path).expect("read"), None);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("a folder").count(),
+            0,
+            "nothing is left beside it"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_its_owners_alone_and_a_link_is_replaced_not_followed() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().expect("a folder");
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "theirs").expect("written");
+        symlink(&target, &link).expect("linked");
+        replace(&link, b"ours").expect("written");
+        assert_eq!(std::fs::read(&target).expect("read"), b"theirs");
+        let about = std::fs::symlink_metadata(&link).expect("there");
+        assert!(about.is_file());
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+    }
+}
