@@ -1,0 +1,123 @@
+//! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted.
+
+use jiff::SignedDuration;
+
+use super::find::describe;
+use super::sign_in::Session;
+use super::{Run, delivery};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::{Minting, OnShortenedLifetime};
+use crate::outputs::{Outputs, to_the_second};
+use crate::pats::{Minted, NewPat, Pat, minting};
+
+/// How much less than asked the service may grant without a word.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is to be minted, and how.
+pub(super) struct Ticket<'a> {
+    /// What to mint.
+    pub(super) new: &'a NewPat,
+    /// The active PATs that may be of that name, where they have been read.
+    pub(super) before: Option<&'a [Pat]>,
+    /// How.
+    pub(super) minting: &'a Minting,
+    /// rotate: the ids that are being replaced.
+    pub(super) previous: Option<Vec<String>>,
+}
+
+/// A PAT that is where it was asked to be.
+pub(super) struct Delivered {
+    /// The PAT.
+    pub(super) pat: Pat,
+    /// What a person should look at all the same.
+    issues: Vec<String>,
+}
+
+/// Mints and delivers. After a failure nothing that was minted is left, or the failure names what is.
+pub(super) async fn mint_and_deliver(
+    run: &Run<'_>,
+    session: &Session,
+    ticket: &Ticket<'_>,
+) -> Result<Delivered, Failure> {
+    let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
+    run.host.mask(&minted.token);
+    match deliver(run, session, ticket, &minted).await {
+        Ok(issues) => Ok(Delivered { pat: minted.pat, issues }),
+        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
+    }
+}
+
+async fn deliver(
+    run: &Run<'_>,
+    session: &Session,
+    ticket: &Ticket<'_>,
+    minted: &Minted,
+) -> Result<Vec<String>, Failure> {
+    run.cancelled()?;
+    let issues: Vec<String> = shortened(ticket, &minted.pat)?.into_iter().collect();
+    run.cancelled()?;
+    let outputs = Outputs {
+        token: Some(minted.token.clone()),
+        subject: Some(minted.pat.clone()),
+        changed: true,
+        previous: ticket.previous.clone(),
+        ..Outputs::default()
+    };
+    delivery::deliver(run, session, &outputs).await?;
+    Ok(issues)
+}
+
+/// A policy shortens lifetimes silently: a success does not mean that the date was granted.
+fn shortened(ticket: &Ticket<'_>, pat: &Pat) -> Result<Option<String>, Failure> {
+    let Some(granted) = pat.valid_to else { return Ok(None) };
+    let asked = ticket.new.valid_to;
+    if asked.duration_since(granted) <= TOLERANCE {
+        return Ok(None);
+    }
+    let cause = format!(
+        "The service granted the PAT until {} only, not until {} as asked: the tenant's policy 'Enforce maximum \
+         personal access token lifespan' shortens it.",
+        to_the_second(granted),
+        to_the_second(asked)
+    );
+    match ticket.minting.on_shortened_lifetime {
+        OnShortenedLifetime::Warn => Ok(Some(cause)),
+        OnShortenedLifetime::Fail => Err(Failure::new(
+            Exit::Refused,
+            cause,
+            "Ask for a shorter lifetime, or set on-shortened-lifetime to warn.",
+        )),
+    }
+}
+
+/// Revokes what was minted, since it did not get to where it should; says so, or says what still lives.
+async fn take_back(run: &Run<'_>, session: &Session, pat: &Pat, failure: Failure) -> Failure {
+    let service = session.service.with_patience(run.patience().to_clean_up());
+    match service.revoke(&pat.authorization_id).await {
+        Ok(_) => failure.and(format!("The new PAT {} has been revoked.", pat.authorization_id)),
+        Err(why) => {
+            let exit = match failure.exit {
+                // "Cancelled" promises that nothing is left over.
+                Exit::Cancelled(_) => why.exit,
+                exit => exit,
+            };
+            let failure = failure.and(format!("The new PAT could not be revoked and still lives: {}. {why}", describe(pat)));
+            Failure { exit, ..failure }
+        }
+    }
+}
+
+impl Delivered {
+    /// Says what was done; with anything to look at, ends as succeeded with issues.
+    pub(super) fn finish(self, run: &Run<'_>, further: Vec<String>) {
+        run.info(format!("Created {}.", describe(&self.pat)));
+        let mut issues = self.issues;
+        issues.extend(further);
+        for issue in &issues {
+            run.warn(issue);
+        }
+        if !issues.is_empty() {
+            run.host.succeeded_with_issues();
+        }
+    }
+}

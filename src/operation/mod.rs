@@ -1,0 +1,86 @@
+//! The operations. Each reads first and makes a plan, which `dry-run` prints; applying the plan is one short
+//! function whose order of steps is the promise: *nothing is lost, nothing is left over*.
+//!
+//! No operation knows on which host it runs.
+
+mod create;
+mod delivery;
+mod find;
+mod minting;
+mod plan;
+mod revoke;
+mod rotate;
+mod sign_in;
+mod summary;
+
+use crate::azure_devops::Organization;
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Level};
+use crate::http::Http;
+use crate::inputs::Request;
+use crate::inputs::request::Operation;
+use crate::patience::{Cancellation, Patience};
+use crate::world::World;
+
+/// One run of one operation.
+pub struct Run<'a> {
+    request: &'a Request,
+    host: &'a dyn Host,
+    http: Http,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `request` on `host`, until it is cancelled or its time is over.
+    pub fn new(request: &'a Request, host: &'a dyn Host, world: World, cancellation: Cancellation) -> Self {
+        let patience = Patience::new(request.timeout, cancellation);
+        Self { request, host, http: Http::new(world, patience) }
+    }
+
+    /// Runs it to its end; the exit code of a success is 0 but for exec, whose command has its own.
+    ///
+    /// # Errors
+    /// The failure a person is to read; its exit code is the process's.
+    pub async fn to_its_end(&self) -> Result<u8, Failure> {
+        match &self.request.operation {
+            Operation::Create(create) => create::create(self, create).await?,
+            Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
+            Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
+            _ => {
+                return Err(Failure::new(
+                    Exit::Inputs,
+                    "This version of adopat cannot do that operation yet.",
+                    "Use create, rotate or revoke.",
+                ));
+            }
+        }
+        Ok(0)
+    }
+
+    fn patience(&self) -> &Patience {
+        self.http.patience()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.http.world().clock.now()
+    }
+
+    fn organization(&self) -> &Organization {
+        self.request.organization.as_ref().expect("every operation but login has one")
+    }
+
+    fn info(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Info, text.as_ref());
+    }
+
+    fn warn(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Warning, text.as_ref());
+    }
+
+    /// Whether the run was cancelled, as the failure it then ends in.
+    fn cancelled(&self) -> Result<(), Failure> {
+        match self.patience().cancelled() {
+            Some(signal) => Err(Failure::new(Exit::Cancelled(signal), "The run was cancelled.", "")),
+            None => Ok(()),
+        }
+    }
+}
