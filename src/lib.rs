@@ -5,6 +5,7 @@ pub mod failure;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod output_file;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
