@@ -2,6 +2,10 @@
 //! (`credential-store`) and receive a new PAT (`deliver-to`).
 
 pub mod address;
+#[cfg(test)]
+mod fake;
+pub mod file;
+pub mod sealed;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -29,28 +33,41 @@ pub enum Kind {
     },
 }
 
+/// Whether a store was given back what it held before a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It holds again what [`Store::prepare`] found: a value, or none.
+    Whole,
+    /// What it held is not known, or cannot be brought back: it holds what was last written.
+    NotPossible,
+}
+
 /// A place that keeps one secret.
 ///
-/// Every call takes the patience it may use; a failure's exit code is the caller's business where it says
-/// so, since "cannot be read" means something else for a credential than for a delivery.
+/// Every call takes the patience it may use. A failure's exit code is that of its call: a value that cannot
+/// be read is a sign-in that is needed again (3), one that cannot be written is a store's failure (7); only a
+/// cancelled run is told as such.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where it is, as the input named it.
     fn address(&self) -> &Address;
 
     /// Whether a value, once written, can be read back by us.
-    fn is_readable(&self) -> bool;
+    fn is_readable(&self) -> bool {
+        self.address().is_readable()
+    }
 
-    /// Finds out whether the secret could be written, without writing it: asked before anything is minted.
-    /// What is doubtful, but no reason to stop, comes back as a sentence to warn with.
+    /// Finds out whether the secret could be written, without writing it, and remembers for
+    /// [`Store::restore`] what is there: asked before anything is minted. What is doubtful, but no reason to
+    /// stop, comes back as a sentence to warn with.
     async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure>;
 
-    /// The secret, or none where nothing has been stored yet. Only where [`Store::is_readable`].
+    /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
 
     /// Stores the secret in place of what was there, whole or not at all.
     async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure>;
 
-    /// Gives a readable store back what it held before [`Store::write`] (none: it held nothing).
-    async fn restore(&self, previous: Option<&Secret>, patience: &Patience) -> Result<(), Failure>;
+    /// Gives the store back what it held when it was [prepared](Store::prepare), as far as that is known.
+    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure>;
 }
