@@ -103,7 +103,10 @@ mod tests {
         let names = names.chain(INPUTS.iter().map(|input| input.name));
         let names = names.chain(OUTPUTS.iter().map(|output| output.name));
         for name in names.chain(EXIT_CODES.iter().map(|(code, _)| *code)) {
-            assert!(help.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name} is missing");
+            assert!(
+                help.lines().any(|line| line.split_whitespace().next() == Some(name)),
+                "{name} is missing"
+            );
         }
         assert!(help.lines().all(|line| line.len() <= 110), "no line is too long for a terminal");
     }

@@ -1,11 +1,13 @@
 //! Environment in, exit code out.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use adopat::failure::Signal;
 use adopat::host::Streams;
 use adopat::http::reqwest_wire::ReqwestWire;
 use adopat::inputs::Environment;
+use adopat::inputs::request::Surroundings;
 use adopat::secret::Register;
 use adopat::world::{SystemClock, SystemRandom, World};
 use tokio::sync::watch;
@@ -19,12 +21,13 @@ fn main() -> ExitCode {
     let code = runtime.expect("the system gives a process its event queue").block_on(async {
         let (cancel, cancellation) = watch::channel(None);
         tokio::spawn(listen_for_signals(cancel));
-        let world = |surroundings: &adopat::inputs::request::Surroundings| World {
-            wire: ReqwestWire::new(surroundings.proxy.clone(), surroundings.authorities.clone()).into(),
-            clock: std::sync::Arc::new(SystemClock),
-            random: std::sync::Arc::new(SystemRandom),
+        let world = |surroundings: &Surroundings| World {
+            wire: Arc::new(ReqwestWire::new(surroundings.proxy.clone(), surroundings.authorities.clone())),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
         };
-        adopat::run(&arguments, &environment, Streams::standard(Register::default()), world, cancellation).await
+        adopat::run(&arguments, &environment, Streams::standard(Register::default()), world, cancellation)
+            .await
     });
     ExitCode::from(code)
 }
@@ -32,8 +35,12 @@ fn main() -> ExitCode {
 /// A panic's own message could hold anything; where it happened is enough to find it.
 fn say_where_a_defect_is() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        eprintln!("adopat: error: this is a defect in adopat{place}; please report it. A PAT made by this run may be alive: look with 'adopat list'.");
+        let place = panic
+            .location()
+            .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        eprintln!(
+            "adopat: error: this is a defect in adopat{place}; please report it. A PAT made by this run may be alive: look with 'adopat list'."
+        );
         std::process::exit(1);
     }));
 }

@@ -79,6 +79,12 @@ impl Streams {
         self.line(stream, command)
     }
 
+    /// Prints adopat's own text, such as its help, on standard output as it is.
+    pub fn print_plainly(&self, text: &str) {
+        let mut sink = lock(&self.out);
+        let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+    }
+
     fn line(&self, stream: Stream, line: &str) -> io::Result<()> {
         let mut whole = Zeroizing::new(String::with_capacity(line.len() + 1));
         whole.push_str(line);

@@ -1,13 +1,15 @@
 //! Where a PAT and the outputs go: stores, then the output file, the host last; and giving back what was
 //! there before, where one of them fails.
 
+use std::path::Path;
+
 use super::Run;
 use super::sign_in::Session;
-use crate::failure::{Exit, Failure};
+
+use crate::failure::Failure;
 use crate::inputs::request::OutputFile;
 use crate::output_file;
 use crate::outputs::Outputs;
-use crate::private_file;
 
 /// Refuses an operation that would mint where nobody could take the PAT. Nothing has been sent yet.
 pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Failure> {
@@ -20,19 +22,16 @@ pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Fail
 /// read back holds what it held before, and the failure names the rest.
 pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs) -> Result<(), Failure> {
     let stores = session.destinations.write(run, outputs).await?;
-    let file = match &run.request.delivery.output_file {
-        Some(file) => match replace(run, file, outputs) {
-            Ok(previous) => Some((file, previous)),
-            Err(failure) => return Err(stores.give_back(run, failure).await),
-        },
-        None => None,
+    let file = match replace_output_file(run, outputs) {
+        Ok(file) => file,
+        Err(failure) => return Err(stores.give_back(run, failure).await),
     };
     match run.host.deliver(outputs) {
         Ok(()) => Ok(()),
         Err(failure) => {
-            let failure = match file {
-                Some((file, previous)) => give_back(file, previous.as_deref().map(Vec::as_slice), failure),
-                None => failure,
+            let failure = match file.map(|(path, previous)| output_file::restore(path, &previous)) {
+                Some(Err(why)) => failure.and(format!("It still holds the revoked PAT: {why}")),
+                _ => failure,
             };
             Err(stores.give_back(run, failure).await)
         }
@@ -46,32 +45,18 @@ pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<()
 
 /// Hands over the outputs of an operation that never mints.
 pub(super) fn hand_over_plain(run: &Run<'_>, outputs: &Outputs) -> Result<(), Failure> {
-    if let Some(file) = &run.request.delivery.output_file {
-        replace(run, file, outputs)?;
-    }
+    replace_output_file(run, outputs)?;
     run.host.deliver(outputs)
 }
 
-type Previous = Option<zeroize::Zeroizing<Vec<u8>>>;
-
-fn replace(run: &Run<'_>, file: &OutputFile, outputs: &Outputs) -> Result<Previous, Failure> {
-    let Some(text) = output_file::render(outputs, file.format, run.organization()) else { return Ok(None) };
-    let previous = private_file::read(&file.path);
-    previous.and_then(|previous| private_file::replace(&file.path, &text).map(|()| previous)).map_err(|error| {
-        Failure::new(
-            Exit::Store,
-            format!("The output file {} could not be written: {error}.", file.path.display()),
-            "Give output-file a path in a folder that this job may write to.",
-        )
-    })
-}
-
-fn give_back(file: &OutputFile, previous: Option<&[u8]>, failure: Failure) -> Failure {
-    match private_file::restore(&file.path, previous) {
-        Ok(()) => failure,
-        Err(error) => {
-            let path = file.path.display();
-            failure.and(format!("{path} still holds the revoked PAT: it could not be given back ({error})."))
-        }
-    }
+/// Writes the output file, if there is to be one; returns where, and what it held before.
+fn replace_output_file<'a>(
+    run: &Run<'a>,
+    outputs: &Outputs,
+) -> Result<Option<(&'a Path, output_file::Previous)>, Failure> {
+    let Some(OutputFile { path, format }) = &run.request.delivery.output_file else { return Ok(None) };
+    let Some(text) = output_file::render(outputs, *format, run.organization()) else { return Ok(None) };
+    let previous = output_file::prepare(path)?;
+    output_file::write(path, &text)?;
+    Ok(Some((path, previous)))
 }

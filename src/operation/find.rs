@@ -19,7 +19,8 @@ pub(super) struct Found {
 /// Looks among the active PATs, and where none is meant, among the expired ones.
 pub(super) async fn find(service: &Service, subject: &Subject) -> Result<Found, Failure> {
     let active = meant(service.list(Filter::Active).await?, subject);
-    let expired = if active.is_empty() { meant(service.list(Filter::Expired).await?, subject) } else { Vec::new() };
+    let expired =
+        if active.is_empty() { meant(service.list(Filter::Expired).await?, subject) } else { Vec::new() };
     Ok(Found { active, expired })
 }
 
@@ -64,7 +65,7 @@ impl Found {
 /// How the PAT that is meant was named.
 fn name_of(subject: &Subject) -> String {
     match subject {
-        Subject::Id(id) => format!("{id}"),
+        Subject::Id(id) => id.clone(),
         Subject::Name(name) => format!("named '{name}'"),
     }
 }
@@ -73,4 +74,18 @@ fn name_of(subject: &Subject) -> String {
 pub(super) fn describe(pat: &Pat) -> String {
     let until = pat.valid_to.map_or("unknown".to_owned(), crate::outputs::to_the_second);
     format!("'{}' ({}, scope {}, valid to {until})", pat.display_name, pat.authorization_id, pat.scope)
+}
+
+/// The one active PAT that is meant.
+pub(super) async fn find_one(run: &Run<'_>, service: &Service, subject: &Subject) -> Result<Pat, Failure> {
+    let found = find(service, subject).await?;
+    match found.active.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::new(
+            Exit::NotFound,
+            found.missing(run, subject),
+            "Check the name or id; 'adopat list' shows what there is.",
+        )),
+        _ => Err(Failure { remedy: "Name one by authorization-id.".into(), ..found.ambiguous(subject) }),
+    }
 }

@@ -39,23 +39,7 @@ pub(super) async fn mint_and_deliver(
     session: &Session,
     ticket: &Ticket<'_>,
 ) -> Result<Delivered, Failure> {
-    let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
-    run.host.mask(&minted.token);
-    match deliver(run, session, ticket, &minted).await {
-        Ok(issues) => Ok(Delivered { pat: minted.pat, issues }),
-        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
-    }
-}
-
-async fn deliver(
-    run: &Run<'_>,
-    session: &Session,
-    ticket: &Ticket<'_>,
-    minted: &Minted,
-) -> Result<Vec<String>, Failure> {
-    run.cancelled()?;
-    let issues: Vec<String> = shortened(ticket, &minted.pat)?.into_iter().collect();
-    run.cancelled()?;
+    let (minted, issues) = mint(run, session, ticket).await?;
     let outputs = Outputs {
         token: Some(minted.token.clone()),
         subject: Some(minted.pat.clone()),
@@ -63,7 +47,43 @@ async fn deliver(
         previous: ticket.previous.clone(),
         ..Outputs::default()
     };
-    delivery::deliver(run, session, &outputs).await?;
+    match delivery::deliver(run, session, &outputs).await {
+        Ok(()) => Ok(Delivered { pat: minted.pat, issues }),
+        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
+    }
+}
+
+/// Mints a PAT that only a command of this run will see.
+pub(super) async fn mint_for_a_command(
+    run: &Run<'_>,
+    session: &Session,
+    ticket: &Ticket<'_>,
+) -> Result<Minted, Failure> {
+    let (minted, issues) = mint(run, session, ticket).await?;
+    for issue in issues {
+        run.warn(issue);
+    }
+    Ok(minted)
+}
+
+/// Mints, masks, and makes sure that the PAT is what was asked for; returns what a person should look at.
+async fn mint(
+    run: &Run<'_>,
+    session: &Session,
+    ticket: &Ticket<'_>,
+) -> Result<(Minted, Vec<String>), Failure> {
+    let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
+    run.host.mask(&minted.token);
+    match inspect(run, ticket, &minted) {
+        Ok(issues) => Ok((minted, issues)),
+        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
+    }
+}
+
+fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<Vec<String>, Failure> {
+    run.cancelled()?;
+    let issues = shortened(ticket, &minted.pat)?.into_iter().collect();
+    run.cancelled()?;
     Ok(issues)
 }
 
@@ -101,7 +121,8 @@ async fn take_back(run: &Run<'_>, session: &Session, pat: &Pat, failure: Failure
                 Exit::Cancelled(_) => why.exit,
                 exit => exit,
             };
-            let failure = failure.and(format!("The new PAT could not be revoked and still lives: {}. {why}", describe(pat)));
+            let failure = failure
+                .and(format!("The new PAT could not be revoked and still lives: {}. {why}", describe(pat)));
             Failure { exit, ..failure }
         }
     }

@@ -5,20 +5,28 @@
 
 mod create;
 mod delivery;
+mod destinations;
+mod exec;
 mod find;
+mod get;
+mod list;
+mod listing;
 mod minting;
 mod plan;
 mod revoke;
 mod rotate;
 mod sign_in;
 mod summary;
+mod update;
+
+use std::io::IsTerminal as _;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
-use crate::host::{Host, Level};
+use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
-use crate::inputs::request::Operation;
+use crate::inputs::request::{HostSettings, Operation};
 use crate::patience::{Cancellation, Patience};
 use crate::world::World;
 
@@ -45,6 +53,10 @@ impl<'a> Run<'a> {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
             Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
+            Operation::Update(update) => update::update(self, update).await?,
+            Operation::Get(subject) => get::get(self, subject).await?,
+            Operation::List(list) => list::list(self, list).await?,
+            Operation::Exec(exec) => return exec::exec(self, exec).await,
             _ => {
                 return Err(Failure::new(
                     Exit::Inputs,
@@ -54,6 +66,12 @@ impl<'a> Run<'a> {
             }
         }
         Ok(0)
+    }
+
+    /// The same run, cleaning up: deaf to signals, with some time of its own.
+    fn cleaning_up(&self) -> Self {
+        let http = self.http.with_patience(self.patience().to_clean_up());
+        Self { http, request: self.request, host: self.host }
     }
 
     fn patience(&self) -> &Patience {
@@ -72,8 +90,34 @@ impl<'a> Run<'a> {
         self.host.say(Level::Info, text.as_ref());
     }
 
+    fn error(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Error, text.as_ref());
+    }
+
     fn warn(&self, text: impl AsRef<str>) {
         self.host.say(Level::Warning, text.as_ref());
+    }
+
+    /// Shows what was asked for: on a host without outputs of its own, as a table for a person or as JSON for
+    /// a program; on the others the table is in the log, and the JSON in the outputs.
+    fn show(&self, table: &str, json: &serde_json::Value, headline: impl FnOnce() -> String) {
+        match &self.request.delivery.host {
+            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(table),
+            HostSettings::Generic { .. } => self.host.print(&neutral::json(&json.to_string())),
+            _ => {
+                self.info(headline());
+                self.host.print(table);
+            }
+        }
+    }
+
+    /// Opens a store; a variable group needs the bearer.
+    fn open_store(
+        &self,
+        _address: &crate::store::Address,
+        _bearer: Option<&crate::secret::Secret>,
+    ) -> Result<Box<dyn crate::store::Store>, Failure> {
+        unreachable!()
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::find::{Found, describe};
 use crate::failure::{Exit, Failure};
-use crate::inputs::request::{Expiry, IfMissing, Rotate};
+use crate::inputs::request::{Expiry, IfMissing, Rotate, Subject};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::{NewPat, Pat, Scope};
@@ -54,7 +54,12 @@ impl Retirement {
 ///
 /// # Errors
 /// Where what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
-pub(super) fn plan(rotate: &Rotate, found: &Found, missing: impl Fn() -> String, now: Timestamp) -> Result<Plan, Failure> {
+pub(super) fn plan(
+    rotate: &Rotate,
+    found: &Found,
+    missing: impl Fn() -> String,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
     let Some(newest) = found.active.first() else {
         return plan_without_a_pat(rotate, found, missing(), now);
     };
@@ -64,32 +69,43 @@ pub(super) fn plan(rotate: &Rotate, found: &Found, missing: impl Fn() -> String,
     if found.active.len() == 1
         && let Some(within) = rotate.renew_within
         && let Some(valid_to) = newest.valid_to
-        && valid_to.duration_since(now) > signed(within)
+        && valid_to > span::after(now, within)
     {
-        let why = format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
+        let why =
+            format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
         return Ok(Plan::Nothing(Some(newest.clone()), why));
     }
     if newest.is_global() && !rotate.allow_global_narrowing {
         return Err(global(newest));
     }
-    let lifetime = || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(DEFAULT_LIFETIME);
+    let lifetime =
+        || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(DEFAULT_LIFETIME);
     let new = NewPat {
         display_name: newest.display_name.clone(),
         scope: rotate.scope.clone().unwrap_or_else(|| newest.scope.clone()),
         valid_to: end_of(rotate.expiry, lifetime, now),
     };
     let retire = found.active.iter().enumerate().map(|(index, old)| match rotate.keep_previous_for {
-        Some(keep) if index == 0 => shorten(old, now.saturating_add(signed(keep))),
+        Some(keep) if index == 0 => shorten(old, span::after(now, keep)),
         _ => Retirement::Revoke(old.clone()),
     });
     Ok(Plan::Rotate { new, retire: retire.collect() })
 }
 
-fn plan_without_a_pat(rotate: &Rotate, found: &Found, missing: String, now: Timestamp) -> Result<Plan, Failure> {
-    let crate::inputs::request::Subject::Name(name) = &rotate.subject else {
+fn plan_without_a_pat(
+    rotate: &Rotate,
+    found: &Found,
+    missing: String,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    let Subject::Name(name) = &rotate.subject else {
         return match rotate.if_missing {
             IfMissing::Ignore => Ok(Plan::Nothing(None, missing)),
-            _ => Err(Failure::new(Exit::NotFound, missing, "Check authorization-id; 'adopat list' shows what there is.")),
+            _ => Err(Failure::new(
+                Exit::NotFound,
+                missing,
+                "Check authorization-id; 'adopat list' shows what there is.",
+            )),
         };
     };
     match rotate.if_missing {
@@ -114,20 +130,27 @@ fn plan_without_a_pat(rotate: &Rotate, found: &Found, missing: String, now: Time
                 span.unwrap_or(DEFAULT_LIFETIME)
             };
             let valid_to = end_of(rotate.expiry, lifetime, now);
-            Ok(Plan::Rotate { new: NewPat { display_name: name.clone(), scope, valid_to }, retire: Vec::new() })
+            Ok(Plan::Rotate {
+                new: NewPat { display_name: name.clone(), scope, valid_to },
+                retire: Vec::new(),
+            })
         }
     }
 }
 
 /// When a PAT that is asked for now is to expire.
-pub(super) fn end_of(expiry: Option<Expiry>, lifetime: impl FnOnce() -> Duration, now: Timestamp) -> Timestamp {
+pub(super) fn end_of(
+    expiry: Option<Expiry>,
+    lifetime: impl FnOnce() -> Duration,
+    now: Timestamp,
+) -> Timestamp {
     match expiry {
         Some(Expiry::At(at)) => at,
-        Some(Expiry::After(span)) => now.saturating_add(signed(span)),
+        Some(Expiry::After(span)) => span::after(now, span),
         None => {
             // The service says when a PAT was made to 1/300 s, and how long it lives is a whole number.
             let span = lifetime().min(LONGEST_LIFETIME).as_secs_f64().round();
-            now.saturating_add(signed(Duration::from_secs_f64(span)))
+            span::after(now, Duration::from_secs_f64(span))
         }
     }
 }
@@ -149,10 +172,6 @@ pub(super) fn global(pat: &Pat) -> Failure {
         ),
         "Make one PAT for each organization that needs it, or set allow-global-narrowing to true.",
     )
-}
-
-fn signed(span: Duration) -> SignedDuration {
-    SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX)
 }
 
 impl Plan {
