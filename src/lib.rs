@@ -97,7 +97,11 @@ async fn carry_out(
     world: World,
     cancellation: Cancellation,
 ) -> u8 {
-    let request = match inputs.into_request(arguments, environment, world.clock.now()) {
+    let (warnings, request) = inputs.into_request(arguments, environment, world.clock.now());
+    for warning in warnings {
+        host.say(Level::Warning, &warning);
+    }
+    let request = match request {
         Ok(request) => request,
         Err(problems) => {
             for problem in problems {
@@ -106,9 +110,6 @@ async fn carry_out(
             return Exit::Inputs.code();
         }
     };
-    for warning in &request.warnings {
-        host.say(Level::Warning, warning);
-    }
     match Run::new(&request, host, world, cancellation).to_its_end().await {
         Ok(code) => code,
         Err(failure) => {

@@ -25,7 +25,7 @@ const USER: &str = "adopat";
 /// The outputs in one of the formats; none where the format is for a PAT and none was minted.
 ///
 /// - `json`: an object with kebab-case keys, among them `token` where a PAT was minted; ends in a newline.
-/// - `dotenv`: `KEY=value` lines, keys in `SCREAMING_SNAKE`. See [`quoted`] for the quoting.
+/// - `dotenv`: `KEY=value` lines, keys in `SCREAMING_SNAKE`. Each value is quoted only where it has to be.
 /// - `token`: the bare PAT, with no newline, so that whatever reads the file whole has the PAT.
 /// - `git-credentials`: what `git credential-store` reads.
 /// - `netrc`: what git, curl and others read as `.netrc`.

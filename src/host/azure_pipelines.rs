@@ -8,7 +8,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -40,8 +39,6 @@ pub struct AzurePipelines {
     pub temp: Option<PathBuf>,
     /// Whether the agent decodes `%AZP25`.
     pub decodes_percent: bool,
-    /// Whether a secret could not be masked: then none may be handed over.
-    pub unmasked: AtomicBool,
 }
 
 impl AzurePipelines {
@@ -86,11 +83,7 @@ impl AzurePipelines {
 
 impl Host for AzurePipelines {
     fn mask(&self, secret: &Secret) {
-        for form in self.streams.register().add(secret) {
-            if self.command("task.setsecret", &[], form.expose()).is_err() {
-                self.unmasked.store(true, Ordering::Relaxed);
-            }
-        }
+        self.streams.mask(secret, |form| command("task.setsecret", &[], form, self.decodes_percent));
     }
 
     fn say(&self, level: Level, text: &str) {
@@ -108,12 +101,12 @@ impl Host for AzurePipelines {
     }
 
     fn can_take_a_secret(&self, _elsewhere: bool) -> Result<(), Failure> {
-        all_masked(&self.unmasked)
+        self.streams.all_masked()
     }
 
     fn deliver(&self, outputs: &Outputs) -> Result<(), Failure> {
         if let Some(token) = &outputs.token {
-            all_masked(&self.unmasked)?;
+            self.streams.all_masked()?;
             self.set_token(token)?;
         }
         for (name, value) in outputs.plain() {
@@ -134,7 +127,7 @@ impl Host for AzurePipelines {
             Remembered::Plain(text) => self.command("task.settaskvariable", &[("variable", name)], text),
             Remembered::Secret(secret) => {
                 self.mask(secret);
-                all_masked(&self.unmasked)?;
+                self.streams.all_masked()?;
                 single_line(secret)?;
                 let properties = [("variable", name), ("issecret", "true")];
                 self.command("task.settaskvariable", &properties, secret.expose())
@@ -161,18 +154,6 @@ fn plain_text(value: &Value) -> String {
         Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)),
         _ => neutral::visible(&as_text(value)),
     }
-}
-
-/// Refuses to hand over a secret where one could not be masked.
-pub(super) fn all_masked(unmasked: &AtomicBool) -> Result<(), Failure> {
-    if unmasked.load(Ordering::Relaxed) {
-        return Err(Failure::new(
-            Exit::Store,
-            "The host could not be told to mask a secret: nothing reads standard output any more.",
-            "Run it again, with adopat's standard output left to the host.",
-        ));
-    }
-    Ok(())
 }
 
 /// The agent refuses a secret of several lines, or on Windows takes it and masks the whole alone.
@@ -235,7 +216,7 @@ fn camel_case(kebab: &str) -> String {
 mod tests {
     use super::*;
     use crate::host::streams::Captured;
-    use crate::host::testing::{opened_on, outputs, pat_text, still_world};
+    use crate::host::testing::{Closed, opened_on, outputs, pat_text, still_world};
     use crate::secret::Register;
     use rstest::rstest;
 
@@ -249,7 +230,6 @@ mod tests {
             output_variable: output_variable.map(String::from),
             temp,
             decodes_percent: true,
-            unmasked: AtomicBool::new(false),
         };
         (host, out, register)
     }
@@ -285,6 +265,18 @@ mod tests {
         let (host, out, _) = host(None, Some("token"));
         host.deliver(&outputs(false)).expect("delivered");
         assert!(!out.text().contains("issecret"), "{}", out.text());
+    }
+
+    #[test]
+    fn nothing_counts_as_delivered_where_the_agent_does_not_read() {
+        let (host, ..) = host(None, None);
+        let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
+        let host = AzurePipelines { streams, ..host };
+        assert_eq!(host.deliver(&outputs(false)).expect_err("not read").exit, Exit::Store);
+        host.remember("adopatId", Remembered::Plain("42")).expect_err("not read");
+        host.can_take_a_secret(false).expect("no mask has failed yet");
+        host.mask(&Secret::new(pat_text()));
+        host.can_take_a_secret(false).expect_err("a mask has failed");
     }
 
     #[test]

@@ -4,12 +4,10 @@
 //! nothing to hand a token over with, and that is said before one is minted.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::azure_pipelines::all_masked;
 use super::command_file::{self, Append, record};
 use super::neutral;
 use super::streams::{Stream, Streams};
@@ -36,8 +34,6 @@ pub struct GithubActions {
     pub state: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
     pub step_summary: Option<PathBuf>,
-    /// Whether a secret could not be masked: then none may be handed over.
-    pub unmasked: AtomicBool,
 }
 
 impl GithubActions {
@@ -58,11 +54,7 @@ impl GithubActions {
 
 impl Host for GithubActions {
     fn mask(&self, secret: &Secret) {
-        for form in self.streams.register().add(secret) {
-            if self.streams.command(Stream::Out, &command("add-mask", form.expose())).is_err() {
-                self.unmasked.store(true, Ordering::Relaxed);
-            }
-        }
+        self.streams.mask(secret, |form| command("add-mask", form));
     }
 
     fn say(&self, level: Level, text: &str) {
@@ -80,7 +72,7 @@ impl Host for GithubActions {
     }
 
     fn can_take_a_secret(&self, _elsewhere: bool) -> Result<(), Failure> {
-        all_masked(&self.unmasked)?;
+        self.streams.all_masked()?;
         can_append("GITHUB_OUTPUT", self.output.as_deref())?;
         let Some(name) = &self.variable else { return Ok(()) };
         if !command_file::is_name(name) {
@@ -132,7 +124,7 @@ impl Host for GithubActions {
             Remembered::Secret(secret) => {
                 // The runner shows saved state in its debug log, and masks nothing of it by itself.
                 self.mask(secret);
-                all_masked(&self.unmasked)?;
+                self.streams.all_masked()?;
                 record(name, secret.expose(), &self.world)?
             }
         };
@@ -194,7 +186,7 @@ fn command(name: &str, data: &str) -> Zeroizing<String> {
 mod tests {
     use super::*;
     use crate::host::streams::Captured;
-    use crate::host::testing::{opened_on, outputs, pat_text, still_world};
+    use crate::host::testing::{Closed, opened_on, outputs, pat_text, still_world};
     use crate::secret::Register;
     use rstest::rstest;
     use tempfile::TempDir;
@@ -210,7 +202,6 @@ mod tests {
             env: Some(folder.path().join("env")),
             state: Some(folder.path().join("state")),
             step_summary: Some(folder.path().join("summary")),
-            unmasked: AtomicBool::new(false),
         };
         (host, out, folder)
     }
@@ -258,6 +249,17 @@ mod tests {
         assert_eq!(host.can_take_a_secret(false).expect_err("a folder").exit, Exit::Inputs);
         host.variable = None;
         host.can_take_a_secret(false).expect("it is not needed");
+    }
+
+    #[test]
+    fn a_token_that_could_not_be_masked_is_not_handed_over() {
+        let (host, _, folder) = host(None);
+        let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
+        let host = GithubActions { streams, ..host };
+        host.mask(&Secret::new(pat_text()));
+        host.can_take_a_secret(false).expect_err("a mask has failed");
+        assert_eq!(host.deliver(&outputs(true)).expect_err("refused").exit, Exit::Store);
+        assert_eq!(read(&folder, "output"), "");
     }
 
     #[test]

@@ -103,23 +103,14 @@ pub fn open(
     let streams = if own_words_to_stderr { streams.all_on_stderr() } else { streams };
     let world = world.clone();
     let variable = delivery.variable.clone();
-    let unmasked = AtomicBool::new(false);
     match delivery.host.clone() {
         HostSettings::AzurePipelines { temp, decodes_percent } => {
             let variable = variable.unwrap_or_else(|| azure_pipelines::DEFAULT_VARIABLE.into());
             let output_variable = delivery.output_variable.clone();
-            Box::new(AzurePipelines {
-                streams,
-                world,
-                variable,
-                output_variable,
-                temp,
-                decodes_percent,
-                unmasked,
-            })
+            Box::new(AzurePipelines { streams, world, variable, output_variable, temp, decodes_percent })
         }
         HostSettings::GithubActions { output, env, state, step_summary } => {
-            Box::new(GithubActions { streams, world, variable, output, env, state, step_summary, unmasked })
+            Box::new(GithubActions { streams, world, variable, output, env, state, step_summary })
         }
         HostSettings::Generic { buildkite } => {
             let redactor = buildkite.then(buildkite::Redactor::default);

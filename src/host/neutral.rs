@@ -1,7 +1,7 @@
 //! Foreign text, made harmless for a log.
 //!
 //! Whatever a service, an input or an error says may end up in a line that a CI system reads for commands
-//! and a terminal reads for escapes. [`line`] makes one line of it in which none can stand; [`json`] does the
+//! and a terminal reads for escapes. [`line()`] makes one line of it in which none can stand; [`json`] does the
 //! same for JSON without changing its value. Nothing is ever taken out of a text, so that nothing can join.
 
 use std::fmt::Write as _;
@@ -44,7 +44,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Valid JSON as JSON of the same value, in whose lines no host finds a command and no terminal an escape:
-/// what cannot be seen, and the second `#` of `##`, become `\uXXXX`. [`line`] leaves each of its lines as it
+/// what cannot be seen, and the second `#` of `##`, become `\uXXXX`. [`line()`] leaves each of its lines as it
 /// is, so that it may be printed like any other text.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -5,13 +5,15 @@
 //! place of both streams.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 use zeroize::Zeroizing;
 
 use super::neutral;
-use crate::secret::Register;
+use crate::failure::{Exit, Failure};
+use crate::secret::{Register, Secret};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +32,14 @@ pub struct Streams {
     out: Sink,
     err: Sink,
     register: Register,
+    unmasked: Arc<AtomicBool>,
 }
 
 impl Streams {
     /// The streams to print on.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, register: Register) -> Self {
-        Self { out: Arc::new(Mutex::new(out)), err: Arc::new(Mutex::new(err)), register }
+        let (out, err) = (Arc::new(Mutex::new(out)), Arc::new(Mutex::new(err)));
+        Self { out, err, register, unmasked: Arc::default() }
     }
 
     /// The process's own.
@@ -83,6 +87,31 @@ impl Streams {
     pub fn print_plainly(&self, text: &str) {
         let mut sink = lock(&self.out);
         let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+    }
+
+    /// Registers the secret, and prints on standard output the host's command that masks it, for each of its
+    /// forms that was not registered before.
+    pub fn mask(&self, secret: &Secret, command: impl Fn(&str) -> Zeroizing<String>) {
+        for form in self.register.add(secret) {
+            if self.command(Stream::Out, &command(form.expose())).is_err() {
+                self.unmasked.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether the host was told of every secret: otherwise none may be handed over to it.
+    ///
+    /// # Errors
+    /// That it was not.
+    pub fn all_masked(&self) -> Result<(), Failure> {
+        if self.unmasked.load(Ordering::Relaxed) {
+            return Err(Failure::new(
+                Exit::Store,
+                "The host could not be told to mask a secret: nothing reads standard output any more.",
+                "Run it again, with adopat's standard output left to the host.",
+            ));
+        }
+        Ok(())
     }
 
     fn line(&self, stream: Stream, line: &str) -> io::Result<()> {
@@ -169,7 +198,7 @@ impl Write for Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::host::testing::Closed;
 
     fn streams(secret: &str) -> (Streams, Captured, Captured) {
         let register = Register::default();
@@ -232,15 +261,6 @@ mod tests {
 
     #[test]
     fn a_closed_stream_is_an_error_for_a_command_alone() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
         streams.say(Stream::Out, "nobody reads this");
         streams.command(Stream::Out, "::debug::x").expect_err("nobody reads this");

@@ -1,5 +1,6 @@
 //! What the hosts' own tests share: a world that stands still, and a PAT.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +31,19 @@ struct Zeros;
 impl Random for Zeros {
     fn fill(&self, buffer: &mut [u8]) {
         buffer.fill(0);
+    }
+}
+
+/// A stream that nobody reads.
+pub struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

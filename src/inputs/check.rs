@@ -29,10 +29,6 @@ use crate::store::Address;
 
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
-/// What `create` asks for where nothing says how long.
-const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What `exec` asks for where nothing says how long.
-const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// An Azure Pipelines macro that named no variable reaches the task as it was written.
 pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
@@ -163,7 +159,7 @@ pub(super) fn request(
     arguments: &Arguments,
     environment: &Environment,
     now: Timestamp,
-) -> Result<Request, Vec<Problem>> {
+) -> (Vec<String>, Result<Request, Vec<Problem>>) {
     let word = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
     let mut check =
@@ -200,12 +196,13 @@ pub(super) fn request(
         );
     }
     let problems = problems.into_vec();
-    match (operation, sign_in, places) {
+    let request = match (operation, sign_in, places) {
         (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {
-            Ok(Request { operation, organization, sign_in, places, delivery, timeout, warnings })
+            Ok(Request { operation, organization, sign_in, places, delivery, timeout })
         }
         _ => Err(problems),
-    }
+    };
+    (warnings, request)
 }
 
 /// A choice's value; the problem names what may be chosen.
@@ -327,7 +324,7 @@ impl Check<'_> {
                 Operation::Create(Create {
                     display_name: display_name?,
                     scope: scope?,
-                    expiry: expiry.unwrap_or(Expiry::After(CREATED_FOR)),
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::CREATED_FOR)),
                     minting: minting?,
                     dry_run,
                     revoke_on_completion,
@@ -400,7 +397,7 @@ impl Check<'_> {
                 Operation::Exec(Exec {
                     display_name: display_name?,
                     scope: scope?,
-                    expiry: expiry.unwrap_or(Expiry::After(EXECUTED_FOR)),
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::EXECUTED_FOR)),
                     minting: minting?,
                     variable: delivery.variable.clone().unwrap_or_else(|| VARIABLE.into()),
                     command: arguments.command.clone(),

@@ -28,8 +28,6 @@ pub struct Request {
     pub delivery: Delivery,
     /// `timeout`: the whole operation's limit.
     pub timeout: Duration,
-    /// What a person should hear of before anything else: a misspelt name, an unknown scope.
-    pub warnings: Vec<String>,
 }
 
 /// What to do.
@@ -73,6 +71,13 @@ pub enum Expiry {
     After(Duration),
     /// `valid-to`.
     At(Timestamp),
+}
+
+impl Expiry {
+    /// How long a PAT of `create` lives where nothing says how long.
+    pub const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    /// How long a PAT of `exec` lives where nothing says how long.
+    pub const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
 }
 
 /// What to do where the service grants over 60 s less than was asked.

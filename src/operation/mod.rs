@@ -28,6 +28,9 @@ use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
 use crate::patience::{Cancellation, Patience};
+use crate::secret::Secret;
+use crate::store::file::FileStore;
+use crate::store::{Address, Store};
 use crate::world::World;
 
 /// One run of one operation.
@@ -111,13 +114,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Opens a store; a variable group needs the bearer.
-    fn open_store(
-        &self,
-        _address: &crate::store::Address,
-        _bearer: Option<&crate::secret::Secret>,
-    ) -> Result<Box<dyn crate::store::Store>, Failure> {
-        unreachable!()
+    /// Opens a store; one in a variable group needs the bearer.
+    fn open_store(&self, address: &Address, _bearer: Option<&Secret>) -> Result<Box<dyn Store>, Failure> {
+        match address {
+            Address::File(path) => {
+                let key = self.request.sign_in.store_key.clone();
+                Ok(Box::new(FileStore::new(path.clone(), key, self.http.world().clone())))
+            }
+            _ => Err(Failure::new(
+                Exit::Inputs,
+                "This version of adopat cannot open that store yet.",
+                "Use file:PATH.",
+            )),
+        }
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

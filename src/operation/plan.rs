@@ -11,8 +11,6 @@ use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::{NewPat, Pat, Scope};
 
-/// What `create` asks for where nothing says how long.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -79,7 +77,7 @@ pub(super) fn plan(
         return Err(global(newest));
     }
     let lifetime =
-        || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(DEFAULT_LIFETIME);
+        || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(Expiry::CREATED_FOR);
     let new = NewPat {
         display_name: newest.display_name.clone(),
         scope: rotate.scope.clone().unwrap_or_else(|| newest.scope.clone()),
@@ -127,7 +125,7 @@ fn plan_without_a_pat(
             };
             let lifetime = || {
                 let span = expired.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
-                span.unwrap_or(DEFAULT_LIFETIME)
+                span.unwrap_or(Expiry::CREATED_FOR)
             };
             let valid_to = end_of(rotate.expiry, lifetime, now);
             Ok(Plan::Rotate {
