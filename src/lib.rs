@@ -27,6 +27,7 @@ pub mod output_file;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
+pub mod pending;
 pub mod private_file;
 pub mod secret;
 pub mod store;
@@ -103,6 +104,20 @@ async fn carry_out(
     }
     let request = match request {
         Ok(request) => request,
+        Err(problems) if arguments.complete => {
+            for problem in problems {
+                host.say(Level::Warning, &problem.to_string());
+            }
+            for pending in environment.pending() {
+                let id = pending.authorization_id.unwrap_or_else(|| "authorization id not known".into());
+                let name = pending.display_name;
+                host.say(
+                    Level::Warning,
+                    &format!("The PAT '{name}' ({id}) may still be alive: adopat could not start."),
+                );
+            }
+            return 0;
+        }
         Err(problems) => {
             for problem in problems {
                 host.say(Level::Error, &problem.to_string());

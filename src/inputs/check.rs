@@ -14,8 +14,8 @@ use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{
     CertificateBytes, ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List,
-    Minting, OidcSources, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request, Revoke,
-    Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+    Minting, OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places,
+    Request, Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
 };
 use super::table::{Input, Word, camel_case, input};
 use super::{Inputs, Values, span};
@@ -170,17 +170,17 @@ pub(super) fn request(
     let word = word.unwrap_or(Word::Doctor);
     let organization = check.organization(word);
     let places = check.places();
-    let sign_in = check.sign_in(word, &delivery);
+    let sign_in = check.sign_in(word, arguments.complete, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
         check.problems.add("timeout", "leaves no time at all", "give a span such as 5m");
     }
     let operation = if arguments.complete {
-        Some(Operation::Complete)
+        Some(Operation::Complete(environment.pending()))
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
-    if word == Word::Exec || word == Word::Login {
+    if word == Word::Exec || word == Word::Login || arguments.complete {
         delivery.deliver_to.clear();
     }
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
@@ -615,7 +615,7 @@ impl Check<'_> {
         self.boolean("allow-global-narrowing", self.values.allow_global_narrowing.as_deref())
     }
 
-    fn revoke_on_completion(&mut self) -> bool {
+    fn revoke_on_completion(&mut self) -> Option<OnCompletion> {
         let wanted = self.boolean("revoke-on-completion", self.values.revoke_on_completion.as_deref());
         if wanted && !self.environment.is_true("ADOPAT_LAUNCHER") {
             self.problems.add(
@@ -624,10 +624,10 @@ impl Check<'_> {
                 "use one of them, or the operation exec",
             );
         }
-        wanted
+        wanted.then(|| OnCompletion { left: self.environment.pending() })
     }
 
-    fn sign_in(&mut self, word: Word, delivery: &Delivery) -> Option<SignIn> {
+    fn sign_in(&mut self, word: Word, complete: bool, delivery: &Delivery) -> Option<SignIn> {
         let values = self.values;
         let credential_store = values
             .credential_store
@@ -637,7 +637,12 @@ impl Check<'_> {
             self.warnings.push("store-key is ignored: only a file: store is encrypted by it.".into());
         }
         let proof = self.proof();
-        let (credential, inferred_from) = self.credential(word, credential_store.as_ref(), proof.is_some());
+        let (credential, inferred_from) = match self.environment.saved_refresh_token() {
+            Some(token) if complete => {
+                (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
+            }
+            _ => self.credential(word, credential_store.as_ref(), proof.is_some()),
+        };
         if let Some(Credential::RefreshToken(seed)) = &credential
             && let Some(store) = &credential_store
             && !store.is_readable()

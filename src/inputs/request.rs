@@ -10,6 +10,7 @@ use crate::azure_devops::Organization;
 use crate::http::proxy::ProxySettings;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
+use crate::pending::Pending;
 use crate::secret::Secret;
 use crate::store::Address;
 
@@ -52,7 +53,7 @@ pub enum Operation {
     /// Check every precondition of a run. `display-name`, if given.
     Doctor(Option<String>),
     /// The job's last step: revoke what this step minted (`revoke-on-completion`).
-    Complete,
+    Complete(Vec<Pending>),
 }
 
 /// Which PAT is meant: `authorization-id` wins over `display-name`.
@@ -111,8 +112,15 @@ pub struct Create {
     pub minting: Minting,
     /// `dry-run`.
     pub dry_run: bool,
-    /// `revoke-on-completion`.
-    pub revoke_on_completion: bool,
+    /// `revoke-on-completion`, if asked for.
+    pub revoke_on_completion: Option<OnCompletion>,
+}
+
+/// `revoke-on-completion`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnCompletion {
+    /// What an earlier attempt of this step left, where the host hands that to a retried one.
+    pub left: Vec<Pending>,
 }
 
 /// What `create`, `exec` and `rotate` have in common.
@@ -147,8 +155,8 @@ pub struct Rotate {
     pub minting: Minting,
     /// `dry-run`.
     pub dry_run: bool,
-    /// `revoke-on-completion`.
-    pub revoke_on_completion: bool,
+    /// `revoke-on-completion`, if asked for.
+    pub revoke_on_completion: Option<OnCompletion>,
 }
 
 /// What to do where no active PAT is the one that was meant.

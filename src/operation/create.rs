@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::minting::{Ticket, mint_and_deliver};
 use super::plan::{describe_new, end_of};
-use super::{Run, delivery, sign_in, summary};
+use super::{Run, complete, delivery, sign_in, summary};
 use crate::failure::Failure;
 use crate::inputs::request::Create;
 use crate::outputs::Outputs;
@@ -19,9 +19,19 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
         run.info(describe_new(&new));
         return delivery::hand_over_unchanged(run, &Outputs::default());
     }
-    let ticket = Ticket { new: &new, before: None, minting: &create.minting, previous: None };
+    let ticket = Ticket {
+        new: &new,
+        before: None,
+        minting: &create.minting,
+        previous: None,
+        on_completion: create.revoke_on_completion.as_ref(),
+    };
     let delivered = mint_and_deliver(run, &session, &ticket).await?;
+    let alive = match &create.revoke_on_completion {
+        Some(on_completion) => complete::retire_what_was_left(run, &session, &on_completion.left).await,
+        None => Vec::new(),
+    };
     run.host.summarize(&summary::created(&delivered.pat, run.organization()));
-    delivered.finish(run, Vec::new());
+    delivered.finish(run, alive);
     Ok(())
 }

@@ -36,7 +36,8 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     let session = sign_in::sign_in(run).await?;
     let valid_to = end_of(Some(exec.expiry), Default::default, run.now());
     let new = NewPat { display_name: exec.display_name.clone(), scope: exec.scope.clone(), valid_to };
-    let ticket = Ticket { new: &new, before: None, minting: &exec.minting, previous: None };
+    let ticket =
+        Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let minted = mint_for_a_command(run, &session, &ticket).await?;
     let ended = command(exec, &program, &minted, signals).await;
     revoke(run, session, &minted.pat).await;

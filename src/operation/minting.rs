@@ -1,14 +1,16 @@
 //! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::find::describe;
 use super::sign_in::Session;
 use super::{Run, delivery};
 use crate::failure::{Exit, Failure};
-use crate::inputs::request::{Minting, OnShortenedLifetime};
+use crate::host::Remembered;
+use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Minted, NewPat, Pat, minting};
+use crate::pending::{self, Pending};
 
 /// How much less than asked the service may grant without a word.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -23,6 +25,8 @@ pub(super) struct Ticket<'a> {
     pub(super) minting: &'a Minting,
     /// rotate: the ids that are being replaced.
     pub(super) previous: Option<Vec<String>>,
+    /// What the job's last step is to be told of, where it is to revoke the PAT.
+    pub(super) on_completion: Option<&'a OnCompletion>,
 }
 
 /// A PAT that is where it was asked to be.
@@ -72,12 +76,40 @@ async fn mint(
     session: &Session,
     ticket: &Ticket<'_>,
 ) -> Result<(Minted, Vec<String>), Failure> {
+    let asked_at = session.service.http().services_now();
+    remember(run, session, ticket, asked_at, None)?;
     let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
     run.host.mask(&minted.token);
-    match inspect(run, ticket, &minted) {
+    let remembered = remember(run, session, ticket, asked_at, Some(&minted.pat.authorization_id));
+    match remembered.and_then(|()| inspect(run, ticket, &minted)) {
         Ok(issues) => Ok((minted, issues)),
         Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
     }
+}
+
+/// Saves for the job's last step what is about to be made, and once it is made, by which id it is revoked;
+/// beside what an earlier attempt left.
+fn remember(
+    run: &Run<'_>,
+    session: &Session,
+    ticket: &Ticket<'_>,
+    asked_at: Timestamp,
+    authorization_id: Option<&str>,
+) -> Result<(), Failure> {
+    let Some(on_completion) = ticket.on_completion else { return Ok(()) };
+    let mut all = on_completion.left.clone();
+    all.push(Pending {
+        display_name: ticket.new.display_name.clone(),
+        scope: ticket.new.scope.to_string(),
+        valid_to: ticket.new.valid_to,
+        asked_at,
+        authorization_id: authorization_id.map(str::to_owned),
+    });
+    // A device code cannot be asked for again in the last step, where nobody looks.
+    if let Some(token) = session.refresh_token_of_a_device_code(run) {
+        run.host.remember(pending::REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
+    }
+    run.host.remember(pending::STATE, Remembered::Plain(&Pending::to_text(&all)))
 }
 
 fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<Vec<String>, Failure> {

@@ -3,6 +3,7 @@
 //!
 //! No operation knows on which host it runs.
 
+mod complete;
 mod create;
 mod delivery;
 mod destinations;
@@ -60,6 +61,7 @@ impl<'a> Run<'a> {
             Operation::Get(subject) => get::get(self, subject).await?,
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
+            Operation::Complete(pending) => complete::complete(self, pending).await,
             _ => {
                 return Err(Failure::new(
                     Exit::Inputs,

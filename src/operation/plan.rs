@@ -52,19 +52,24 @@ impl Retirement {
 ///
 /// # Errors
 /// Where what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
+///
+/// `is_left` tells the PATs that an earlier attempt of the same step made: they are no duplicates.
 pub(super) fn plan(
     rotate: &Rotate,
     found: &Found,
+    is_left: impl Fn(&Pat) -> bool,
     missing: impl Fn() -> String,
     now: Timestamp,
 ) -> Result<Plan, Failure> {
     let Some(newest) = found.active.first() else {
         return plan_without_a_pat(rotate, found, missing(), now);
     };
-    if found.active.len() > 1 && !rotate.revoke_duplicates {
+    let left = found.active.iter().filter(|pat| is_left(pat)).count();
+    if found.active.len() - left > 1 && !rotate.revoke_duplicates {
         return Err(found.ambiguous(&rotate.subject));
     }
     if found.active.len() == 1
+        && left == 0
         && let Some(within) = rotate.renew_within
         && let Some(valid_to) = newest.valid_to
         && valid_to > span::after(now, within)

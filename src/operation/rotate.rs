@@ -8,13 +8,16 @@ use super::{Run, delivery, sign_in, summary};
 use crate::failure::Failure;
 use crate::inputs::request::Rotate;
 use crate::outputs::{Outputs, to_the_second};
-use crate::pats::{Change, Service};
+use crate::pats::{Change, Pat, Service};
 
 pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure> {
     delivery::require_a_way_out(run, rotate.dry_run)?;
     let session = sign_in::sign_in(run).await?;
     let found = find(&session.service, &rotate.subject).await?;
-    let plan = plan(rotate, &found, || found.missing(run, &rotate.subject), run.now())?;
+    // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.
+    let left = rotate.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
+    let is_left = |pat: &Pat| left.iter().any(|pending| pending.is(pat));
+    let plan = plan(rotate, &found, is_left, || found.missing(run, &rotate.subject), run.now())?;
     if rotate.dry_run || matches!(plan, Plan::Nothing(..)) {
         for line in plan.describe() {
             run.info(line);
@@ -30,7 +33,13 @@ async fn apply(run: &Run<'_>, rotate: &Rotate, session: &Session, plan: &Plan) -
     let Plan::Rotate { new, retire } = plan else { return Ok(()) };
     let before: Vec<_> = retire.iter().map(|retirement| retirement.pat().clone()).collect();
     let previous = before.iter().map(|old| old.authorization_id.clone()).collect();
-    let ticket = Ticket { new, before: Some(&before), minting: &rotate.minting, previous: Some(previous) };
+    let ticket = Ticket {
+        new,
+        before: Some(&before),
+        minting: &rotate.minting,
+        previous: Some(previous),
+        on_completion: rotate.revoke_on_completion.as_ref(),
+    };
     let delivered = mint_and_deliver(run, session, &ticket).await?;
     let service = session.service.with_patience(run.patience().to_clean_up());
     let mut alive = Vec::new();

@@ -31,6 +31,12 @@ impl Session {
     pub(super) fn is_still_good(&self) -> bool {
         self.tokens.good_for(Duration::from_secs(60))
     }
+
+    /// The refresh token that a person's sign-in by device code gave.
+    pub(super) fn refresh_token_of_a_device_code(&self, run: &Run<'_>) -> Option<&Secret> {
+        let by_code = matches!(run.request.sign_in.credential, Credential::DeviceCode);
+        self.tokens.refresh_token.as_ref().filter(|_| by_code)
+    }
 }
 
 /// Signs in, and prepares the stores that are to receive the PAT.
