@@ -2,16 +2,20 @@
 //! (`credential-store`) and receive a new PAT (`deliver-to`).
 
 pub mod address;
+mod azure_transport;
 #[cfg(test)]
 mod fake;
 pub mod file;
+pub mod key_vault;
+mod key_vault_refusal;
 pub mod sealed;
+pub mod vault_identity;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::address::Address;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::patience::Patience;
 use crate::secret::Secret;
 
@@ -70,4 +74,30 @@ pub trait Store: Send + Sync {
 
     /// Gives the store back what it held when it was [prepared](Store::prepare), as far as that is known.
     async fn restore(&self, patience: &Patience) -> Result<Restored, Failure>;
+}
+
+/// What a store was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Reading a credential.
+    Reading,
+    /// Writing, or finding out whether that would work.
+    Writing,
+}
+
+impl Doing {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Reading => Exit::SignIn,
+            Self::Writing => Exit::Store,
+        }
+    }
+
+    /// The failure under this call's own exit code; a cancelled run stays one.
+    fn failed(self, failure: Failure) -> Failure {
+        match failure.exit {
+            Exit::Cancelled(_) => failure,
+            _ => Failure { exit: self.exit(), ..failure },
+        }
+    }
 }
