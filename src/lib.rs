@@ -5,6 +5,7 @@ pub mod failure;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod oidc;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
