@@ -22,6 +22,7 @@ pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod oidc;
 pub mod operation;
 pub mod output_file;
 pub mod outputs;

@@ -1,5 +1,6 @@
 //! Signing in to Microsoft Entra, as a user.
 
+mod certificate;
 mod client;
 mod client_authentication;
 pub mod refusal;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::certificate::Certificate;
 pub use self::client::{Client, Refusal};
 pub use self::client_authentication::Proof;
 use crate::secret::Secret;

@@ -278,6 +278,12 @@ pub fn meaning_of(code: u32) -> Option<&'static Meaning> {
     MEANINGS.iter().find(|meaning| meaning.codes.contains(&code))
 }
 
+/// Whether the code means that the job's OIDC token does not match what is registered, so that a person has to
+/// see what the token says.
+pub fn is_about_federation(code: u32) -> bool {
+    matches!(code, 70021 | 70025 | 700_211 | 700_212 | 700_213)
+}
+
 /// An OAuth error as Entra sends it: RFC 6749's fields and its own.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub struct ErrorAnswer {
