@@ -21,6 +21,7 @@ mod summary;
 mod update;
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
@@ -28,6 +29,7 @@ use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
+use crate::oidc::JobTokens;
 use crate::patience::{Cancellation, Patience};
 use crate::secret::Secret;
 use crate::store::file::FileStore;
@@ -37,13 +39,13 @@ use crate::world::World;
 /// One run of one operation.
 pub struct Run<'a> {
     request: &'a Request,
-    host: &'a dyn Host,
+    host: Arc<dyn Host>,
     http: Http,
 }
 
 impl<'a> Run<'a> {
     /// A run of `request` on `host`, until it is cancelled or its time is over.
-    pub fn new(request: &'a Request, host: &'a dyn Host, world: World, cancellation: Cancellation) -> Self {
+    pub fn new(request: &'a Request, host: Arc<dyn Host>, world: World, cancellation: Cancellation) -> Self {
         let patience = Patience::new(request.timeout, cancellation);
         Self { request, host, http: Http::new(world, patience) }
     }
@@ -76,7 +78,7 @@ impl<'a> Run<'a> {
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
         let http = self.http.with_patience(self.patience().to_clean_up());
-        Self { http, request: self.request, host: self.host }
+        Self { http, request: self.request, host: Arc::clone(&self.host) }
     }
 
     fn patience(&self) -> &Patience {
@@ -114,6 +116,12 @@ impl<'a> Run<'a> {
                 self.host.print(table);
             }
         }
+    }
+
+    /// The job's own OIDC token, from wherever this host hands it out.
+    fn job_tokens(&self) -> JobTokens {
+        let sign_in = &self.request.sign_in;
+        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), sign_in.azure_service_connection.clone())
     }
 
     /// Opens a store; one in a variable group needs the bearer.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Run;
 use super::destinations::Destinations;
-use crate::entra::{self, Refusal, Tokens};
+use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
-use crate::inputs::request::Credential;
+use crate::inputs::request::{ClientProof, Credential};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::Service;
@@ -108,7 +108,12 @@ fn client(run: &Run<'_>) -> entra::Client {
     let sign_in = &run.request.sign_in;
     let tenant = sign_in.tenant_id.clone().unwrap_or_else(|| "organizations".into());
     let authority = run.request.places.authority_host.clone();
-    entra::Client::new(run.http.clone(), authority, tenant, sign_in.client_id.clone(), None)
+    let proof = sign_in.proof.clone().map(|proof| match proof {
+        ClientProof::Secret(secret) => Proof::Secret(secret),
+        ClientProof::Certificate(certificate) => Proof::Certificate(certificate),
+        ClientProof::Federated => Proof::Federated(Box::new(run.job_tokens())),
+    });
+    entra::Client::new(run.http.clone(), authority, tenant, sign_in.client_id.clone(), proof)
 }
 
 /// The token in the credential store, where there is a store that can be read and something in it.
