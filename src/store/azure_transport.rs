@@ -15,11 +15,11 @@ use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, ClientOptions, HttpClient, RetryOptions, Transport};
 use azure_core::http::{Request as SdkRequest, UserAgentOptions};
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{Request, StatusCode};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Request, StatusCode};
 use url::Url;
 
-use crate::http::{AGENT, Answer, Effect, Http, NoAnswer};
+use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::patience::Patience;
 
 /// A request that came to nothing.
@@ -70,17 +70,12 @@ impl AzureTransport {
             transport: Some(Transport::new(self.clone())),
             retry: RetryOptions::none(),
             cloud: Some(Arc::new(cloud.into())),
-            user_agent: UserAgentOptions { application_id: Some(AGENT.chars().take(24).collect()) },
+            user_agent: UserAgentOptions { application_id: Some("adopat".into()) },
             ..ClientOptions::default()
         }
     }
 
-    fn keep(&self, url: &Url, authorized: bool, outcome: &Result<Answer, NoAnswer>) {
-        let is_challenge =
-            matches!(outcome, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED) && !authorized;
-        if is_challenge || matches!(outcome, Ok(answer) if answer.status.is_success()) {
-            return;
-        }
+    fn keep(&self, url: &Url, outcome: &Result<Answer, NoAnswer>) {
         let refused = Refused { url: url.clone(), outcome: outcome.clone() };
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
     }
@@ -90,13 +85,18 @@ impl AzureTransport {
 impl HttpClient for AzureTransport {
     async fn execute_request(&self, request: &SdkRequest) -> azure_core::Result<AsyncRawResponse> {
         let converted = to_http(request)?;
-        let authorized = converted.headers().contains_key(http::header::AUTHORIZATION);
+        let draws_challenge =
+            converted.method() != Method::POST && !converted.headers().contains_key(AUTHORIZATION);
         let outcome = self.http().send(converted, Effect::Idempotent).await;
-        self.keep(request.url(), authorized, &outcome);
-        match outcome {
-            Ok(answer) => Ok(to_sdk(answer)),
-            Err(_) => Err(azure_core::Error::with_message(ErrorKind::Io, "no answer came")),
+        let expected = outcome.as_ref().is_ok_and(|answer| {
+            let is_challenge =
+                answer.status == StatusCode::UNAUTHORIZED && answer.headers.contains_key(WWW_AUTHENTICATE);
+            answer.status.is_success() || (draws_challenge && is_challenge)
+        });
+        if !expected {
+            self.keep(request.url(), &outcome);
         }
+        outcome.map(to_sdk).map_err(|_| azure_core::Error::with_message(ErrorKind::Io, "no answer came"))
     }
 }
 
@@ -114,7 +114,7 @@ fn to_http(request: &SdkRequest) -> azure_core::Result<Request<Bytes>> {
             .map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
         let mut value = HeaderValue::try_from(value.as_str())
             .map_err(|error| azure_core::Error::new(ErrorKind::DataConversion, error))?;
-        value.set_sensitive(name == http::header::AUTHORIZATION);
+        value.set_sensitive(name == AUTHORIZATION);
         converted.headers_mut().insert(name, value);
     }
     Ok(converted)

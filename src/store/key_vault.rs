@@ -390,3 +390,381 @@ fn trimmed(value: Secret) -> Secret {
     let trimmed = value.expose().trim();
     if trimmed.len() == value.expose().len() { value } else { Secret::new(trimmed.to_owned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
+    use crate::store::fake::{self, FakeWire, patience};
+    use crate::store::vault_identity::JobToken;
+    use crate::world::{WireError, World};
+    use bytes::Bytes;
+    use http::{Method, Request, Response};
+    use serde_json::{Value, json};
+    use std::sync::Mutex as StdMutex;
+
+    const APP: &str = "00000000-0000-0000-0000-0000000000aa";
+    const TENANT: &str = "00000000-0000-0000-0000-0000000000bb";
+
+    type Outcome = Result<Response<Bytes>, WireError>;
+
+    #[derive(Debug)]
+    struct NoJob;
+
+    #[async_trait]
+    impl JobToken for NoJob {
+        async fn assertion(&self, audience: &str, _: &Patience) -> Result<Secret, Failure> {
+            if audience == "api://AzureADTokenExchange" {
+                return Ok(Secret::new("job.oidc.token".into()));
+            }
+            Err(Failure::new(Exit::SignIn, "The host gave no token.", "Ask for it."))
+        }
+    }
+
+    /// A vault and its sign-in, in which `odd` may answer first.
+    fn vault(
+        odd: impl Fn(&Request<Bytes>) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> (Arc<FakeWire>, World) {
+        let versions: StdMutex<Vec<Value>> = StdMutex::default();
+        fake::world(move |request| {
+            if let Some(outcome) = odd(request) {
+                return outcome;
+            }
+            let mut versions = versions.lock().expect("not poisoned");
+            let (host, path) = (request.uri().host().expect("a host"), request.uri().path());
+            if host == "login.microsoftonline.com" {
+                return fake::json(
+                    200,
+                    &json!({"token_type": "Bearer", "expires_in": 3600, "access_token": "vault-token"}),
+                );
+            }
+            if host != "contoso.vault.azure.net" {
+                return Err(WireError::Unreachable("no such host".into()));
+            }
+            if !request.headers().contains_key("authorization") {
+                assert!(request.body().is_empty(), "no value goes out without a token");
+                let mut challenge = fake::json(401, &json!({}))?;
+                let value = r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
+                challenge.headers_mut().insert("www-authenticate", value.parse().expect("a header"));
+                return Ok(challenge);
+            }
+            let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+            match (request.method(), segments.as_slice()) {
+                (&Method::GET, ["secrets", "token"]) => match versions.last() {
+                    Some(version) => fake::json(200, version),
+                    None => fake::json(404, &json!({"error": {"code": "SecretNotFound", "message": "none"}})),
+                },
+                (&Method::PUT, ["secrets", "token"]) => {
+                    let mut version = fake::body(request);
+                    version["id"] = json!(format!(
+                        "https://contoso.vault.azure.net/secrets/token/{:032x}",
+                        versions.len() + 1
+                    ));
+                    versions.push(version.clone());
+                    fake::json(200, &version)
+                }
+                (&Method::PATCH, ["secrets", "token", version]) => {
+                    let number = usize::from_str_radix(version, 16).expect("a version");
+                    versions[number - 1]["attributes"]["enabled"] =
+                        fake::body(request)["attributes"]["enabled"].clone();
+                    fake::json(200, &versions[number - 1])
+                }
+                _ => fake::json(404, &json!({"error": {"code": "SecretNotFound"}})),
+            }
+        })
+    }
+
+    fn settings() -> VaultSettings {
+        VaultSettings {
+            identity: VaultIdentity {
+                client_id: Some(APP.into()),
+                tenant_id: Some(TENANT.into()),
+                client_secret: Some(Secret::new("client-secret".into())),
+                ..VaultIdentity::default()
+            },
+            oidc: OidcSources::default(),
+            service_connection: None,
+            job_token: Arc::new(NoJob),
+            authority_host: Url::parse("https://login.microsoftonline.com").expect("an address"),
+            mask: Arc::new(|_| ()),
+        }
+    }
+
+    fn store_with(world: World, settings: VaultSettings) -> KeyVaultStore {
+        let vault = Url::parse("https://contoso.vault.azure.net/").expect("an address");
+        KeyVaultStore::new(vault, "token".into(), settings, Http::new(world, patience(60)))
+    }
+
+    fn store(world: World) -> KeyVaultStore {
+        store_with(world, settings())
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    fn pat() -> Kind {
+        Kind::Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: "nightly".into(),
+            organization: "fabrikam".into(),
+            valid_to: Some("2027-01-01T00:00:00.9Z".parse().expect("an instant")),
+        }
+    }
+
+    fn bodies(wire: &FakeWire, method: &Method) -> Vec<Value> {
+        let requests = wire.requests();
+        let sent = requests.iter().filter(|request| request.method() == method && !request.body().is_empty());
+        sent.map(fake::body).collect()
+    }
+
+    #[tokio::test]
+    async fn a_pat_is_stored_with_its_end_and_what_it_is() {
+        let (wire, world) = vault(|_| None);
+        let store = store(world);
+        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
+        store.write(&secret("patpatpat"), &pat(), &patience(60)).await.expect("written");
+        let expected = json!({
+            "value": "patpatpat",
+            "contentType": "application/vnd.adopat.pat",
+            "attributes": {"exp": 1_798_761_600},
+            "tags": {
+                "authorization-id": "00000000-0000-0000-0000-000000000001",
+                "display-name": "nightly",
+                "organization": "fabrikam",
+            },
+        });
+        assert_eq!(bodies(&wire, &Method::PUT), [expected]);
+        let tokens = wire.log().iter().filter(|line| line.contains("/oauth2/v2.0/token")).count();
+        assert_eq!(tokens, 1, "one vault token serves the whole run: {:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_rolled_refresh_token_leaves_no_readable_former_version() {
+        let (wire, world) = vault(|_| None);
+        let first = store(world.clone());
+        assert_eq!(first.read(&patience(60)).await, Ok(None));
+        first.write(&secret("one"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert!(bodies(&wire, &Method::PATCH).is_empty(), "there was none before");
+
+        let second = store(world.clone());
+        assert_eq!(second.read(&patience(60)).await, Ok(Some(secret("one"))));
+        second.write(&secret("two"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        let login = store(world);
+        login.write(&secret("three"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert_eq!(login.read(&patience(60)).await, Ok(Some(secret("three"))));
+
+        let log = wire.log();
+        let disabled: Vec<_> = log.iter().filter(|line| line.starts_with("PATCH")).collect();
+        assert!(disabled[0].contains("00000001?") && disabled[1].contains("00000002?"), "{disabled:?}");
+        assert_eq!(bodies(&wire, &Method::PATCH), vec![json!({"attributes": {"enabled": false}}); 2]);
+        let last = bodies(&wire, &Method::PUT).pop().expect("written");
+        assert_eq!(last, json!({"value": "three", "contentType": "application/vnd.adopat.refresh-token"}));
+    }
+
+    #[tokio::test]
+    async fn a_former_version_that_cannot_be_disabled_does_not_fail_the_roll() {
+        let (_, world) = vault(|request| {
+            let forbidden =
+                json!({"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByPolicy"}}});
+            (request.method() == Method::PATCH).then(|| fake::json(403, &forbidden))
+        });
+        let store = store(world);
+        for token in ["one", "two"] {
+            store.write(&secret(token), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_secret_held_is_set_again_with_what_stood_beside_it() {
+        let (wire, world) = vault(|_| None);
+        let mut before = parameters(&pat());
+        before.tags = Some(HashMap::from([("owner".into(), "web".into())]));
+        let seed = store(world.clone());
+        let opened = seed.open(&mut *seed.state.lock().await, Doing::Writing).expect("opened");
+        assert!(seed.set(&opened, &patience(60), &secret("old"), before).await.is_ok());
+
+        let store = store(world.clone());
+        store.prepare(&patience(60)).await.expect("prepared");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "nothing was written");
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole));
+        let written = bodies(&wire, &Method::PUT);
+        assert_eq!(written.len(), 3);
+        assert_eq!(written[2], written[0], "value, tags, content type and end");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_not_there_cannot_be_given_back() {
+        let (_, world) = vault(|_| None);
+        let store = store(world);
+        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_may_only_set_is_warned_about_and_writes() {
+        let (_, world) = vault(|request| {
+            let authorized = request.headers().contains_key("authorization");
+            let message =
+                "Caller is not authorized.\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'";
+            let forbidden = json!({
+                "error": {"code": "Forbidden", "message": message, "innererror": {"code": "ForbiddenByRbac"}}
+            });
+            (authorized && request.method() == Method::GET).then(|| fake::json(403, &forbidden))
+        });
+        let store = store(world);
+        let warning = store.prepare(&patience(60)).await.expect("usable").expect("a warning");
+        assert!(warning.contains("cannot be read") && warning.contains("getSecret"), "{warning}");
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+        let failure = store.read(&patience(60)).await.expect_err("unreadable");
+        assert_eq!(failure.exit, Exit::SignIn);
+        assert!(failure.remedy.contains("Key Vault Secrets User"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_firewall_is_no_warning() {
+        let (_, world) = vault(|request| {
+            let authorized = request.headers().contains_key("authorization");
+            let forbidden =
+                json!({"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByFirewall"}}});
+            authorized.then(|| fake::json(403, &forbidden))
+        });
+        let failure = store(world).prepare(&patience(60)).await.expect_err("shut out");
+        assert_eq!(
+            (failure.exit, failure.name.as_deref()),
+            (Exit::Store, Some("Key Vault ForbiddenByFirewall"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_held_by_a_deleted_secret_is_found_out_before_anything_is_minted() {
+        let (_, world) = vault(|request| {
+            let deleted = request.uri().path().starts_with("/deletedsecrets/");
+            deleted.then(|| fake::json(200, &json!({"id": "https://contoso.vault.azure.net/secrets/token"})))
+        });
+        let failure = store(world).prepare(&patience(60)).await.expect_err("soft-deleted");
+        assert!(failure.remedy.contains("Recover"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_lost_may_have_changed_the_secret() {
+        let (_, world) = vault(|request| {
+            let put = request.method() == Method::PUT && !request.body().is_empty();
+            put.then(|| Err(WireError::BrokenOff("reset".into())))
+        });
+        let store = store(world);
+        store.prepare(&patience(60)).await.expect("prepared");
+        tokio::time::pause();
+        let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("lost");
+        assert_eq!(failure.exit, Exit::Store);
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
+    }
+
+    #[tokio::test]
+    async fn entras_refusal_is_told_in_its_own_words() {
+        let (_, world) = vault(|request| {
+            let body = json!({
+                "error": "invalid_client", "error_codes": [7000215],
+                "error_description": "AADSTS7000215: Invalid client secret \"provided\".\r\nTrace ID: x",
+            });
+            (request.uri().host() == Some("login.microsoftonline.com")).then(|| fake::json(401, &body))
+        });
+        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        assert_eq!(failure.exit, Exit::SignIn);
+        assert_eq!(failure.name.as_deref(), Some("AADSTS7000215"), "{failure}");
+        assert!(failure.cause.contains(r#"secret "provided""#), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_challenge_for_another_resource_gets_no_token() {
+        let (wire, world) = vault(|request| {
+            let mut challenge = fake::json(401, &json!({})).expect("an answer");
+            let value =
+                r#"Bearer authorization="https://login.windows.net/t", resource="https://evil.example""#;
+            challenge.headers_mut().insert("www-authenticate", value.parse().expect("a header"));
+            (request.uri().host() == Some("contoso.vault.azure.net")).then_some(Ok(challenge))
+        });
+        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        assert!(failure.cause.contains("did not answer as a vault does"), "{failure}");
+        assert!(!wire.log().iter().any(|line| line.contains("oauth2")), "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn the_jobs_own_token_opens_a_vault() {
+        let (wire, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.identity.client_secret = None;
+        settings.service_connection = Some("00000000-0000-0000-0000-0000000000cc".into());
+        settings.identity.service_connection = Some(ServiceConnection {
+            id: "00000000-0000-0000-0000-0000000000cc".into(),
+            client_id: "00000000-0000-0000-0000-0000000000dd".into(),
+            tenant_id: TENANT.into(),
+        });
+        let masked: Arc<StdMutex<Vec<Secret>>> = Arc::default();
+        let seen = masked.clone();
+        settings.mask = Arc::new(move |token| seen.lock().expect("not poisoned").push(token.clone()));
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
+        let body = String::from_utf8_lossy(exchange.body());
+        assert!(body.contains("client_assertion=job.oidc.token"), "{body}");
+        assert!(body.contains("client_id=00000000-0000-0000-0000-0000000000dd"), "{body}");
+        assert_eq!(*masked.lock().expect("not poisoned"), [secret("vault-token")]);
+    }
+
+    #[tokio::test]
+    async fn a_job_token_that_cannot_be_had_is_told_as_its_giver_told_it() {
+        let (_, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.identity.client_secret = None;
+        settings.oidc.github =
+            Some((Url::parse("https://pipelines.example/token?x=1").expect("an address"), secret("request")));
+        settings.authority_host = Url::parse("https://login.microsoftonline.us").expect("an address");
+        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("no token");
+        assert_eq!((failure.cause.as_str(), failure.exit), ("The host gave no token.", Exit::Store));
+    }
+
+    #[tokio::test]
+    async fn a_token_files_newline_is_no_part_of_the_assertion() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "file.oidc.token\n").expect("written");
+        let (wire, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.oidc.file = Some(file.path().to_owned());
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
+        assert!(String::from_utf8_lossy(exchange.body()).contains("client_assertion=file.oidc.token&"));
+    }
+
+    #[tokio::test]
+    async fn with_no_identity_it_is_said_what_was_tried() {
+        let (wire, world) = vault(|_| None);
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.contains("No identity was found"), "{failure}");
+        assert!(failure.cause.contains("Azure CLI"), "{failure}");
+        let probes = wire.log().iter().filter(|line| line.contains("169.254.169.254")).count();
+        assert_eq!(probes, 1, "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_machines_own_identity_is_the_last_resort() {
+        let (wire, world) = vault(|request| {
+            let token = json!({"access_token": "machine-token", "expires_on": "4102444800", "resource": "https://vault.azure.net", "token_type": "Bearer"});
+            let asked = request.uri().host() == Some("169.254.169.254");
+            asked.then(|| {
+                fake::json(if request.headers().contains_key("metadata") { 200 } else { 400 }, &token)
+            })
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let used = requests.iter().filter_map(|request| request.headers().get("authorization"));
+        assert!(used.into_iter().all(|bearer| bearer == "Bearer machine-token"));
+    }
+}

@@ -55,7 +55,7 @@ pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doin
             "Check that the vault is in the cloud that 'authority-host' signs in to.".to_owned(),
         ),
         (_, "ForbiddenByRbac") => (
-            format!("{way} has no role that allows to {} secret {name} in the vault {vault}.", doing.verb()),
+            format!("No role lets {way} {} secret {name} in the vault {vault}.", doing.verb()),
             format!(
                 "Assign it the role '{}' on the vault, and allow some minutes for that to spread.",
                 doing.role()
@@ -239,7 +239,7 @@ mod tests {
         "Forbidden",
         Some("ForbiddenByRbac"),
         "Caller is not authorized.\r\nAction: 'setSecret/action'",
-        "no role",
+        "No role",
         "ForbiddenByRbac"
     )]
     #[case(
