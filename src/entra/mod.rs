@@ -1,9 +1,19 @@
 //! Signing in to Microsoft Entra, as a user.
 
+mod certificate;
+mod client;
+mod client_authentication;
+pub mod refusal;
+#[cfg(test)]
+pub(crate) mod scripted;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::certificate::Certificate;
+pub use self::client::{Client, Refusal};
+pub use self::client_authentication::Proof;
 use crate::secret::Secret;
 
 /// The resource every token is for: Azure DevOps (MicrosoftDocs/azure-devops-docs).
