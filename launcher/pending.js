@@ -4,29 +4,36 @@
 //
 // The binary saves its state under names that begin with `adopat_`: on GitHub through GITHUB_STATE, which the
 // runner shows to the post step as STATE_<name>; on Azure Pipelines with task.settaskvariable, which the agent
-// shows as VSTS_TASKVARIABLE_<NAME>. Three of the names are known here; the rest is the binary's own:
-//   adopat_pending           set (to anything but nothing) as long as there may be something to revoke
-//   adopat_display_name      the PAT's name, no secret
-//   adopat_authorization_id  its authorization id once that is known, no secret
+// shows as VSTS_TASKVARIABLE_<NAME>. One of them is read here: `adopat_pending`, a JSON array of the PATs that
+// may have to be revoked, no secrets in it. All others are the binary's own, some of them secret, and are
+// never looked at.
 
-function state(name, env) {
-  const wanted = [`STATE_${name}`, `VSTS_TASKVARIABLE_${name}`].map((key) => key.toUpperCase());
-  const key = Object.keys(env).find((key) => wanted.includes(key.toUpperCase()) && env[key]);
-  return key && env[key];
+const NAMES = ['STATE_ADOPAT_PENDING', 'VSTS_TASKVARIABLE_ADOPAT_PENDING'];
+
+function state(env) {
+  const name = Object.keys(env).find((name) => NAMES.includes(name.toUpperCase()) && env[name].trim());
+  return name && env[name].trim();
 }
 
 /** Whether there may be something to revoke. */
 function isPending(env = process.env) {
-  return Boolean(state('adopat_pending', env));
+  return ![undefined, '[]'].includes(state(env));
 }
 
-/** The PAT that may live on, in words. */
+/** The PATs that may live on, in words: by their authorization ids as far as they are known. */
 function what(env = process.env) {
-  const id = state('adopat_authorization_id', env);
-  const name = state('adopat_display_name', env);
-  if (id) return `the PAT with authorization id ${id}`;
-  if (name) return `the PAT '${name}'`;
-  return 'the PAT that this job made';
+  try {
+    return JSON.parse(state(env))
+      .map((pat) => `the PAT '${pat['display-name']}' (${id(pat)})`)
+      .join(' and ');
+  } catch {
+    return 'the PAT that this step made';
+  }
+}
+
+function id(pat) {
+  const known = pat['authorization-id'];
+  return known ? `authorization id ${known}` : 'whose authorization id is not known';
 }
 
 module.exports = { isPending, what };

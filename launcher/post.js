@@ -22,8 +22,8 @@ async function post() {
 
 function warn(error) {
   require('./ci_host').warning(
-    `${pending.what()} may still be alive, for it could not be revoked: ${error.message}. ` +
-      'Revoke it with the operation revoke, or in the user settings of Azure DevOps.',
+    `${pending.what()} may still be alive, for what revokes it could not run: ${error.message}. ` +
+      'Use the operation revoke, or the user settings of Azure DevOps.',
   );
   process.exitCode = 0;
 }

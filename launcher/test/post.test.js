@@ -21,17 +21,27 @@ for (const [host, env] of [['GitHub', GITHUB], ['Azure', AZURE], ['no host', {}]
   });
 }
 
-for (const [host, env] of [
-  ['GitHub', { ...GITHUB, STATE_adopat_pending: '1' }],
-  ['Azure', { ...AZURE, VSTS_TASKVARIABLE_ADOPAT_PENDING: '1' }],
-]) {
+/** The state as the binary saves it, where each host shows it. */
+function saved(host, pats) {
+  const text = JSON.stringify(pats);
+  return host === 'GitHub' ? { ...GITHUB, STATE_adopat_pending: text } : { ...AZURE, VSTS_TASKVARIABLE_ADOPAT_PENDING: text };
+}
+
+const PAT = { 'display-name': 'nightly', scope: 'vso.code', 'valid-to': '2026-01-01T00:00:00Z', 'asked-at': '2025-12-01T00:00:00Z' };
+
+for (const host of ['GitHub', 'Azure']) {
+  const state = saved(host, [{ ...PAT, 'authorization-id': ID }]);
+
   test(`with state the binary is asked to complete (${host})`, unix, async (t) => {
     const job = layOut(t, { packed: script('out(process.argv.slice(2).join(" ") + " " + process.env.ADOPAT_LAUNCHER)') });
-    assert.deepEqual(await run(job, 'post.js', env), { code: 0, signal: null, stdout: 'complete 1\n', stderr: '' });
+    assert.deepEqual(await run(job, 'post.js', state), { code: 0, signal: null, stdout: 'complete 1\n', stderr: '' });
   });
 
-  const WARNING = /^(::warning::|##vso\[task\.logissue type=warning\])adopat: the PAT with authorization id 0{8}-0{4}-0{4}-0{4}-0{11}1 may still be alive, for it could not be revoked: [^\n]+\n$/;
-  const state = { ...env, STATE_adopat_authorization_id: ID, VSTS_TASKVARIABLE_ADOPAT_AUTHORIZATION_ID: ID };
+  test(`an empty list is nothing to do (${host})`, async (t) => {
+    assert.deepEqual(await run(layOut(t), 'post.js', saved(host, [])), { code: 0, signal: null, stdout: '', stderr: '' });
+  });
+
+  const WARNING = /^(::warning::|##vso\[task\.logissue type=warning\])adopat: the PAT 'nightly' \(authorization id 0{8}-0{4}-0{4}-0{4}-0{11}1\) may still be alive, for what revokes it could not run: [^\n]+\n$/;
 
   const failing = {
     'there is no binary': {},
@@ -51,10 +61,17 @@ for (const [host, env] of [
   }
 }
 
-test('before the id is known the PAT is named by its name', async (t) => {
-  const { code, stdout } = await run(layOut(t), 'post.js', { ...GITHUB, STATE_adopat_pending: '1', STATE_adopat_display_name: 'deploy %0A::x' });
+test('before the id is known the PAT is named by its name, and every one is', async (t) => {
+  const state = saved('GitHub', [{ ...PAT, 'display-name': 'deploy %0A::x', 'authorization-id': null }, { ...PAT, 'authorization-id': ID }]);
+  const { code, stdout } = await run(layOut(t), 'post.js', state);
   assert.equal(code, 0);
-  assert.match(stdout, /the PAT 'deploy %250A::x' may still be alive/);
+  assert.ok(stdout.includes(`the PAT 'deploy %250A::x' (whose authorization id is not known) and the PAT 'nightly' (authorization id ${ID}) may`), stdout);
+});
+
+test('state that cannot be read is a warning too', async (t) => {
+  const { code, stdout } = await run(layOut(t), 'post.js', { ...GITHUB, STATE_adopat_pending: '{"' });
+  assert.equal(code, 0);
+  assert.match(stdout, /^::warning::adopat: the PAT that this step made may still be alive/);
 });
 
 test('a cancelled last step passes the signal on and still fails no job', unix, async (t) => {
@@ -67,7 +84,7 @@ test('a cancelled last step passes the signal on and still fails no job', unix, 
   assert.match(stdout, /term\n::warning::/);
 });
 
-test('no state but the two public names is ever printed', async (t) => {
-  const { stdout } = await run(layOut(t), 'post.js', { ...GITHUB, STATE_adopat_pending: 'fake-pending', STATE_adopat_refresh_token: 'fake-secret' });
+test('no state but the names and ids is ever printed', async (t) => {
+  const { stdout } = await run(layOut(t), 'post.js', { ...GITHUB, STATE_adopat_pending: '"fake-pending"', STATE_adopat_refresh_token: 'fake-secret' });
   assert.doesNotMatch(stdout, /fake-/);
 });
