@@ -1,7 +1,6 @@
 //! From texts to a [`Request`]: every rule an input has to obey, each with its remedy.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,14 +12,15 @@ use super::arguments::Arguments;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{
-    CertificateBytes, ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List,
-    Minting, OidcSources, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request, Revoke,
-    Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+    ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List, Minting,
+    OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request,
+    Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
 };
 use super::table::{Input, Word, camel_case, input};
 use super::{Inputs, Values, span};
 use crate::azure_devops::hosts::{self, Purpose};
 use crate::azure_devops::organization::Organization;
+use crate::entra::Certificate;
 use crate::outputs::OUTPUTS;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
@@ -29,10 +29,6 @@ use crate::store::Address;
 
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
-/// What `create` asks for where nothing says how long.
-const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What `exec` asks for where nothing says how long.
-const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// An Azure Pipelines macro that named no variable reaches the task as it was written.
 pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
@@ -163,7 +159,7 @@ pub(super) fn request(
     arguments: &Arguments,
     environment: &Environment,
     now: Timestamp,
-) -> Result<Request, Vec<Problem>> {
+) -> (Vec<String>, Result<Request, Vec<Problem>>) {
     let word = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
     let mut check =
@@ -174,17 +170,17 @@ pub(super) fn request(
     let word = word.unwrap_or(Word::Doctor);
     let organization = check.organization(word);
     let places = check.places();
-    let sign_in = check.sign_in(word, &delivery);
+    let sign_in = check.sign_in(word, arguments.complete, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
         check.problems.add("timeout", "leaves no time at all", "give a span such as 5m");
     }
     let operation = if arguments.complete {
-        Some(Operation::Complete)
+        Some(Operation::Complete(environment.pending()))
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
-    if word == Word::Exec || word == Word::Login {
+    if word == Word::Exec || word == Word::Login || arguments.complete {
         delivery.deliver_to.clear();
     }
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
@@ -200,12 +196,13 @@ pub(super) fn request(
         );
     }
     let problems = problems.into_vec();
-    match (operation, sign_in, places) {
+    let request = match (operation, sign_in, places) {
         (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {
-            Ok(Request { operation, organization, sign_in, places, delivery, timeout, warnings })
+            Ok(Request { operation, organization, sign_in, places, delivery, timeout })
         }
         _ => Err(problems),
-    }
+    };
+    (warnings, request)
 }
 
 /// A choice's value; the problem names what may be chosen.
@@ -327,7 +324,7 @@ impl Check<'_> {
                 Operation::Create(Create {
                     display_name: display_name?,
                     scope: scope?,
-                    expiry: expiry.unwrap_or(Expiry::After(CREATED_FOR)),
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::CREATED_FOR)),
                     minting: minting?,
                     dry_run,
                     revoke_on_completion,
@@ -400,7 +397,7 @@ impl Check<'_> {
                 Operation::Exec(Exec {
                     display_name: display_name?,
                     scope: scope?,
-                    expiry: expiry.unwrap_or(Expiry::After(EXECUTED_FOR)),
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::EXECUTED_FOR)),
                     minting: minting?,
                     variable: delivery.variable.clone().unwrap_or_else(|| VARIABLE.into()),
                     command: arguments.command.clone(),
@@ -618,7 +615,7 @@ impl Check<'_> {
         self.boolean("allow-global-narrowing", self.values.allow_global_narrowing.as_deref())
     }
 
-    fn revoke_on_completion(&mut self) -> bool {
+    fn revoke_on_completion(&mut self) -> Option<OnCompletion> {
         let wanted = self.boolean("revoke-on-completion", self.values.revoke_on_completion.as_deref());
         if wanted && !self.environment.is_true("ADOPAT_LAUNCHER") {
             self.problems.add(
@@ -627,10 +624,10 @@ impl Check<'_> {
                 "use one of them, or the operation exec",
             );
         }
-        wanted
+        wanted.then(|| OnCompletion { left: self.environment.pending() })
     }
 
-    fn sign_in(&mut self, word: Word, delivery: &Delivery) -> Option<SignIn> {
+    fn sign_in(&mut self, word: Word, complete: bool, delivery: &Delivery) -> Option<SignIn> {
         let values = self.values;
         let credential_store = values
             .credential_store
@@ -640,7 +637,12 @@ impl Check<'_> {
             self.warnings.push("store-key is ignored: only a file: store is encrypted by it.".into());
         }
         let proof = self.proof();
-        let (credential, inferred_from) = self.credential(word, credential_store.as_ref(), proof.is_some());
+        let (credential, inferred_from) = match self.environment.saved_refresh_token() {
+            Some(token) if complete => {
+                (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
+            }
+            _ => self.credential(word, credential_store.as_ref(), proof.is_some()),
+        };
         if let Some(Credential::RefreshToken(seed)) = &credential
             && let Some(store) = &credential_store
             && !store.is_readable()
@@ -829,26 +831,24 @@ impl Check<'_> {
         if let Some(secret) = &values.client_secret {
             return Some(ClientProof::Secret(secret.clone()));
         }
-        let certificate = values.client_certificate.as_ref()?;
-        let bytes = if is_inline_certificate(certificate.expose()) {
-            certificate.expose().as_bytes().to_vec()
+        let text = values.client_certificate.as_ref()?.expose();
+        let bytes = if is_inline_certificate(text) {
+            Ok(Zeroizing::new(text.as_bytes().to_vec()))
         } else {
-            match std::fs::read(certificate.expose()) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    self.problems.add(
-                        "client-certificate",
-                        format!("names a file that cannot be read ({error})"),
-                        "give the path of a PEM or PKCS#12 file, or the PEM itself",
-                    );
-                    return None;
-                }
-            }
+            std::fs::read(text).map(Zeroizing::new)
         };
-        Some(ClientProof::Certificate {
-            bytes: CertificateBytes(Arc::new(Zeroizing::new(bytes))),
-            password: values.client_certificate_password.clone(),
-        })
+        let read = match bytes {
+            Ok(bytes) => Certificate::read(&bytes, values.client_certificate_password.as_ref())
+                .map_err(|failure| failure.to_string()),
+            Err(error) => Err(format!("The file it names cannot be read: {error}.")),
+        };
+        match read {
+            Ok(certificate) => Some(ClientProof::Certificate(certificate)),
+            Err(why) => {
+                self.problems.add("client-certificate", "cannot be used", why.trim_end_matches('.'));
+                None
+            }
+        }
     }
 
     fn oidc(&mut self, host: &HostSettings) -> OidcSources {

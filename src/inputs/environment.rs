@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::problem::Problems;
 use super::table::{INPUTS, Input};
+use crate::pending::{self, Pending};
 use crate::secret::Secret;
 
 /// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
@@ -72,6 +73,21 @@ impl Environment {
             let text = text.trim();
             (!text.is_empty()).then(|| Secret::new(text.to_owned()))
         })
+    }
+
+    /// What earlier runs of this step saved: as GitHub and as Azure Pipelines hand it back.
+    pub fn pending(&self) -> Vec<Pending> {
+        self.state(pending::STATE).map(Pending::parse).unwrap_or_default()
+    }
+
+    /// The refresh token that an earlier run of this step saved.
+    pub(super) fn saved_refresh_token(&self) -> Option<Secret> {
+        self.state(pending::REFRESH_TOKEN_STATE).map(|text| Secret::new(text.to_owned()))
+    }
+
+    fn state(&self, name: &str) -> Option<&str> {
+        let agents = format!("VSTS_TASKVARIABLE_{}", name.to_ascii_uppercase());
+        self.first(&[&format!("STATE_{name}"), &agents])
     }
 
     /// Variables that begin with `ADOPAT_` but name no input, each as a sentence with the nearest real name.

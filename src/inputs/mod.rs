@@ -76,16 +76,14 @@ impl Inputs {
         Self { values, problems, surroundings, host, delivery, secrets, hosts_secrets, warnings }
     }
 
-    /// Checks everything, and makes a request of it.
-    ///
-    /// # Errors
-    /// Every problem there is.
+    /// Checks everything, and makes a request of it, or tells every problem there is; beside it, what a person
+    /// should hear of in any case.
     pub fn into_request(
         self,
         arguments: &Arguments,
         environment: &Environment,
         now: Timestamp,
-    ) -> Result<Request, Vec<Problem>> {
+    ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
         check::request(self, arguments, environment, now)
     }
 

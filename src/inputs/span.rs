@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 /// The longest span that makes sense here, which also keeps every date within reach.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
@@ -42,6 +42,12 @@ fn parse_iso(text: &str, now: Timestamp) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     let from = TimeZone::UTC.to_datetime(now);
     Duration::try_from(span.to_duration(from).ok()?).ok()
+}
+
+/// The instant that lies `span` after another; the last there is where that is out of reach.
+pub fn after(instant: Timestamp, span: Duration) -> Timestamp {
+    let span = SignedDuration::try_from(span).ok();
+    span.and_then(|span| instant.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// A span for a person: the largest unit that leaves nothing over.

@@ -306,9 +306,6 @@ impl Service {
                 let answer = Some(answer);
                 Err(CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id, answer, failure }))
             }
-            Err(failure) if failure.exit == Exit::Service => {
-                Err(doubt(Outcome::Failed, Some(answer), failure))
-            }
             Err(failure) => Err(CreateError::Refused(failure)),
         }
     }

@@ -1,0 +1,80 @@
+//! The emulator as a program: prints where everything is, as lines for a shell, and serves until it is stopped.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use adopat_emulator::{Emulator, Service, cast};
+
+const HELP: &str = "\
+Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
+
+Usage: adopat-emulator [--tls] [--seed NUMBER]
+
+  --tls          everything over TLS, not the vault alone
+  --seed NUMBER  what everything random follows from (default 1)
+  --help         this text
+  --version      the version
+
+Prints its addresses and a refresh token that is ready to use as lines for a shell:
+
+  eval \"$(adopat-emulator &)\"   # or run it in another terminal and paste what it prints
+
+and serves until it is stopped (Ctrl-C). Nothing is kept between two runs.
+";
+
+fn main() -> ExitCode {
+    let mut builder = Emulator::builder();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return finish(print(HELP)),
+            "--version" | "-V" => {
+                return finish(print(concat!("adopat-emulator ", env!("CARGO_PKG_VERSION"), "\n")));
+            }
+            "--tls" => builder = builder.tls(true),
+            "--seed" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(seed) => builder = builder.seed(seed),
+                None => return misused("--seed needs a number"),
+            },
+            other => return misused(&format!("unknown argument '{other}'")),
+        }
+    }
+    let emulator = builder.start();
+    let printed = print(&exports(&emulator));
+    if printed.is_err() {
+        return finish(printed);
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+fn exports(emulator: &Emulator) -> String {
+    let lines = [
+        ("ADOPAT_ORGANIZATION", cast::ORGANIZATION.to_owned()),
+        ("ADOPAT_TENANT_ID", cast::TENANT.to_string()),
+        ("ADOPAT_CLIENT_ID", cast::CLIENT_ID.to_string()),
+        ("ADOPAT_AUTHORITY_HOST", emulator.url(Service::Entra)),
+        ("ADOPAT_SERVICE_URL", emulator.url(Service::Pats)),
+        ("ADOPAT_DEVOPS_URL", emulator.url(Service::DevOps)),
+        ("ADOPAT_REFRESH_TOKEN", emulator.refresh_token()),
+        ("SSL_CERT_FILE", emulator.ca_pem_path().display().to_string()),
+    ];
+    lines.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn finish(printed: io::Result<()>) -> ExitCode {
+    if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn misused(why: &str) -> ExitCode {
+    eprintln!("adopat-emulator: {why}; see --help");
+    ExitCode::from(2)
+}

@@ -1,0 +1,130 @@
+//! List: at most a hundred a page, the way on in the body, and an empty string at the end.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Asked, PatStatus, Record, shown};
+use crate::answer::{self, Answer};
+use crate::azure_devops::VssError;
+use crate::services::Services;
+
+/// Which PATs, in which order. What the service takes where the client does not say is unpublished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct View {
+    shows: Option<PatStatus>,
+    sorted_by: SortedBy,
+    ascending: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SortedBy {
+    Name,
+    Date,
+    Status,
+}
+
+pub(super) fn answer(services: &mut Services, asked: &Asked) -> Result<Answer, Answer> {
+    let view = View::of(asked)?;
+    let now = asked.now;
+    let size = page_size(services.page_size, asked)?;
+    let mut records: Vec<&Record> = services
+        .pats
+        .of(&asked.caller.user.name, &asked.organization.name)
+        .filter(|record| view.shows.is_none_or(|status| record.status(now) == status))
+        .collect();
+    records.sort_by_key(|record| view.place(record, now));
+    if !view.ascending {
+        records.reverse();
+    }
+    if let Some(token) = asked.call.query("continuationToken").filter(|token| !token.is_empty()) {
+        let last = view.continued(token).ok_or_else(|| {
+            VssError::argument("The continuation token is not valid for these filter and sort options.")
+                .render()
+        })?;
+        records.retain(|record| match view.ascending {
+            true => view.place(record, now) > last,
+            false => view.place(record, now) < last,
+        });
+    }
+    let more = records.len() > size;
+    records.truncate(size);
+    let token = match records.last() {
+        Some(last) if more => view.continuation(view.place(last, now)),
+        _ => String::new(),
+    };
+    let shown: Vec<Value> = records.iter().map(|record| shown(record, services, None)).collect();
+    Ok(answer::json(StatusCode::OK, &json!({"continuationToken": token, "patTokens": shown})))
+}
+
+fn page_size(largest: usize, asked: &Asked) -> Result<usize, Answer> {
+    match asked.call.query("$top") {
+        None | Some("") => Ok(largest),
+        Some(top) => {
+            match top.parse::<usize>() {
+                Ok(top @ 1..) => Ok(top.min(largest)),
+                _ => Err(VssError::argument(format!("The value '{top}' is not valid for parameter '$top'."))
+                    .render()),
+            }
+        }
+    }
+}
+
+impl View {
+    fn of(asked: &Asked) -> Result<Self, Answer> {
+        let option = |name: &str| asked.call.query(name).unwrap_or_default().to_ascii_lowercase();
+        let invalid = |name: &str| {
+            let value = asked.call.query(name).unwrap_or_default();
+            VssError::argument(format!("The value '{value}' is not valid for parameter '{name}'.")).render()
+        };
+        Ok(Self {
+            shows: match option("displayFilterOption").as_str() {
+                "" | "active" => Some(PatStatus::Active),
+                "revoked" => Some(PatStatus::Revoked),
+                "expired" => Some(PatStatus::Expired),
+                "all" => None,
+                _ => return Err(invalid("displayFilterOption")),
+            },
+            sorted_by: match option("sortByOption").as_str() {
+                "" | "displayname" => SortedBy::Name,
+                "displaydate" => SortedBy::Date,
+                "status" => SortedBy::Status,
+                _ => return Err(invalid("sortByOption")),
+            },
+            ascending: match option("isSortAscending").as_str() {
+                "" | "true" => true,
+                "false" => false,
+                _ => return Err(invalid("isSortAscending")),
+            },
+        })
+    }
+
+    /// Where a PAT stands in this order; no two stand in the same place.
+    fn place(self, record: &Record, now: Timestamp) -> (String, String) {
+        let key = match self.sorted_by {
+            SortedBy::Name => record.display_name.to_lowercase(),
+            SortedBy::Date => format!("{:020}", record.valid_to.as_millisecond()),
+            SortedBy::Status => (record.status(now) as u8).to_string(),
+        };
+        (key, record.authorization_id.to_string())
+    }
+
+    fn continuation(self, last: (String, String)) -> String {
+        URL_SAFE_NO_PAD.encode(json!([self.signature(), last.0, last.1]).to_string())
+    }
+
+    /// The place after which the list goes on: only for the filter and order that the token was given for.
+    fn continued(self, token: &str) -> Option<(String, String)> {
+        let written: Vec<String> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        match <[String; 3]>::try_from(written).ok()? {
+            [signature, key, id] if signature == self.signature() => Some((key, id)),
+            _ => None,
+        }
+    }
+
+    fn signature(self) -> String {
+        format!("{self:?}")
+    }
+}
