@@ -67,7 +67,7 @@ enum Held {
     Unknown,
     Nothing,
     /// The value, and the parameters it is set again with; those hold no value.
-    Value(Secret, SetSecretParameters),
+    Value(Secret, Box<SetSecretParameters>),
 }
 
 /// Why a call did not succeed.
@@ -327,7 +327,7 @@ impl Store for KeyVaultStore {
             return Ok(Restored::Whole);
         }
         let Held::Value(value, parameters) = &state.held else { return Ok(Restored::NotPossible) };
-        let (value, parameters) = (value.clone(), parameters.clone());
+        let (value, parameters) = (value.clone(), (**parameters).clone());
         let opened = self.open(state, Doing::Writing)?;
         match self.set(&opened, patience, &value, parameters).await {
             Ok(version) => {
@@ -375,10 +375,8 @@ fn held(version: Version) -> Held {
         not_before: attributes.not_before,
         ..SecretAttributes::default()
     });
-    Held::Value(
-        Secret::new(value),
-        SetSecretParameters { content_type, secret_attributes, tags, value: None },
-    )
+    let parameters = SetSecretParameters { content_type, secret_attributes, tags, value: None };
+    Held::Value(Secret::new(value), Box::new(parameters))
 }
 
 fn version_of(version: &Version) -> Option<String> {
@@ -395,9 +393,8 @@ fn trimmed(value: Secret) -> Secret {
 mod tests {
     use super::*;
     use crate::failure::Exit;
-    use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
+    use crate::inputs::request::{ServiceConnection, VaultIdentity};
     use crate::store::fake::{self, FakeWire, patience};
-    use crate::store::vault_identity::JobToken;
     use crate::world::{WireError, World};
     use bytes::Bytes;
     use http::{Method, Request, Response};
@@ -408,19 +405,6 @@ mod tests {
     const TENANT: &str = "00000000-0000-0000-0000-0000000000bb";
 
     type Outcome = Result<Response<Bytes>, WireError>;
-
-    #[derive(Debug)]
-    struct NoJob;
-
-    #[async_trait]
-    impl JobToken for NoJob {
-        async fn assertion(&self, audience: &str, _: &Patience) -> Result<Secret, Failure> {
-            if audience == "api://AzureADTokenExchange" {
-                return Ok(Secret::new("job.oidc.token".into()));
-            }
-            Err(Failure::new(Exit::SignIn, "The host gave no token.", "Ask for it."))
-        }
-    }
 
     /// A vault and its sign-in, in which `odd` may answer first.
     fn vault(
@@ -476,19 +460,13 @@ mod tests {
     }
 
     fn settings() -> VaultSettings {
-        VaultSettings {
-            identity: VaultIdentity {
-                client_id: Some(APP.into()),
-                tenant_id: Some(TENANT.into()),
-                client_secret: Some(Secret::new("client-secret".into())),
-                ..VaultIdentity::default()
-            },
-            oidc: OidcSources::default(),
-            service_connection: None,
-            job_token: Arc::new(NoJob),
-            authority_host: Url::parse("https://login.microsoftonline.com").expect("an address"),
-            mask: Arc::new(|_| ()),
-        }
+        let identity = VaultIdentity {
+            client_id: Some(APP.into()),
+            tenant_id: Some(TENANT.into()),
+            client_secret: Some(Secret::new("client-secret".into())),
+            ..VaultIdentity::default()
+        };
+        VaultSettings { identity, ..fake::vault_settings() }
     }
 
     fn store_with(world: World, settings: VaultSettings) -> KeyVaultStore {

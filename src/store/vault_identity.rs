@@ -405,3 +405,69 @@ impl Executor for BoundedRun {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fake;
+    use rstest::rstest;
+
+    /// Everything that can be configured, by one letter each.
+    fn settings(configured: &str) -> VaultSettings {
+        let has = |letter: char| configured.contains(letter).then_some(());
+        let url = Url::parse("https://login.microsoftonline.com").expect("an address");
+        let connection = ServiceConnection {
+            id: "connection".into(),
+            client_id: "connection-client".into(),
+            tenant_id: "connection-tenant".into(),
+        };
+        VaultSettings {
+            identity: VaultIdentity {
+                client_id: has('i').map(|()| "client".into()),
+                tenant_id: has('t').map(|()| "tenant".into()),
+                client_secret: has('s').map(|()| Secret::new("secret".into())),
+                service_connection: has('c').map(|()| connection),
+                app_service: has('a').is_some(),
+            },
+            oidc: OidcSources {
+                github: has('g').map(|()| (url, Secret::new("request".into()))),
+                file: has('f').map(|()| PathBuf::from("/token")),
+                ..OidcSources::default()
+            },
+            service_connection: has('C').map(|()| "connection".into()),
+            ..fake::vault_settings()
+        }
+    }
+
+    #[rstest]
+    #[case("Ccitsfga", "service connection")]
+    #[case("Cit", "service connection")]
+    #[case("citsfga", "AZURE_FEDERATED_TOKEN_FILE")]
+    #[case("itsga", "AZURE_CLIENT_SECRET")]
+    #[case("itga", "GitHub")]
+    #[case("isga", "App Service")]
+    #[case("iga", "App Service")]
+    #[case("ita", "App Service")]
+    #[case("it", "Azure CLI")]
+    #[case("", "Azure CLI")]
+    fn the_first_way_that_is_configured_is_taken(#[case] configured: &str, #[case] way: &str) {
+        let chosen = choose(&settings(configured)).expect("a way").to_string();
+        assert!(chosen.contains(way), "{chosen}");
+    }
+
+    #[test]
+    fn a_service_connections_own_identity_wins_over_the_environments() {
+        let chosen = choose(&settings("Ccit")).expect("a way").to_string();
+        assert!(chosen.contains("connection-client"), "{chosen}");
+    }
+
+    #[rstest]
+    #[case("C", "service connection connection")]
+    #[case("Ci", "service connection connection")]
+    #[case("f", "AZURE_FEDERATED_TOKEN_FILE")]
+    #[case("fis", "AZURE_FEDERATED_TOKEN_FILE")]
+    fn what_is_half_configured_is_said(#[case] configured: &str, #[case] cause: &str) {
+        let failure = choose(&settings(configured)).expect_err("half configured");
+        assert!(failure.cause.contains(cause), "{failure}");
+    }
+}
