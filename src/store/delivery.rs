@@ -44,8 +44,8 @@ impl Delivery {
         together(failures).map_or(Ok(warnings), Err)
     }
 
-    /// Writes the secret to every store. Those that share a variable group are written one after the other,
-    /// since an update replaces the whole group; all others at once.
+    /// Writes the secret to every store: to variable groups one after the other, since an update replaces the
+    /// whole group, to all others at once.
     ///
     /// # Errors
     /// Every store that could not be written; by then the others have been [taken back](Self::take_back),
@@ -90,9 +90,8 @@ impl Delivery {
         let mut lanes: Vec<(String, Vec<&dyn Store>)> = Vec::new();
         for store in self.stores() {
             let place = match store.address() {
-                Address::VariableGroup { project, group, .. } => {
-                    format!("variable-group:{}/{}", project.to_lowercase(), group.to_lowercase())
-                }
+                // Projects can share a group, each under a name of its own.
+                Address::VariableGroup { .. } => "variable-group".to_owned(),
                 other => other.to_string(),
             };
             match lanes.iter_mut().find(|(taken, _)| *taken == place) {

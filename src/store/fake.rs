@@ -1,9 +1,13 @@
 //! A world for the tests of stores: a wire that answers from a function and keeps what it was asked.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io;
+use std::process::{ExitStatus, Output};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use azure_identity::Executor;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -93,6 +97,19 @@ impl JobToken for Job {
     }
 }
 
+/// An Azure CLI that prints this, or asks to sign in.
+#[derive(Debug)]
+pub struct Cli(pub Option<Value>);
+
+#[async_trait]
+impl Executor for Cli {
+    async fn run(&self, _program: &OsStr, _args: &[&OsStr]) -> io::Result<Output> {
+        let token = self.0.as_ref().ok_or_else(|| io::Error::other("Please run 'az login'."))?;
+        let stdout = token.to_string().into_bytes();
+        Ok(Output { status: ExitStatus::default(), stdout, stderr: Vec::new() })
+    }
+}
+
 /// A job that has a token of its own, and no identity configured.
 pub fn vault_settings() -> VaultSettings {
     VaultSettings {
@@ -100,6 +117,7 @@ pub fn vault_settings() -> VaultSettings {
         oidc: OidcSources::default(),
         service_connection: None,
         job_token: Arc::new(Job),
+        azure_cli: Arc::new(Cli(None)),
         authority_host: Url::parse("https://login.microsoftonline.com").expect("an address"),
         mask: Arc::new(|_| ()),
     }

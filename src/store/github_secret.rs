@@ -311,6 +311,8 @@ impl CryptoRng for Randomness<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::proxy::ProxySettings;
+    use crate::http::reqwest_wire::ReqwestWire;
     use crate::store::fake::{self, FakeWire, patience};
     use crate::world::{SystemRandom, WireError, World};
     use crypto_box::SecretKey;
@@ -463,5 +465,28 @@ mod tests {
     async fn a_key_that_is_none_is_refused(#[case] key: Value) {
         let (_, world) = github(move |_| Some(fake::json(200, &key)));
         store(world, None, "https://api.github.com").prepare(&patience(60)).await.expect_err("no key");
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_over_a_real_connection() {
+        let mut server = mockito::Server::new_async().await;
+        let public = STANDARD.encode(key().public_key().as_bytes());
+        let place = "/api/v3/repos/contoso/web/environments/prod%2Feu/secrets";
+        let asked = server
+            .mock("GET", format!("{place}/public-key").as_str())
+            .match_header("user-agent", crate::http::AGENT)
+            .with_body(json!({"key_id": "1", "key": public}).to_string())
+            .create();
+        let written = server
+            .mock("PUT", format!("{place}/ADO_PAT").as_str())
+            .match_header("authorization", "Bearer github_pat_fake")
+            .match_body(mockito::Matcher::PartialJson(json!({"key_id": "1"})))
+            .with_status(204)
+            .create();
+        let wire = ReqwestWire::new(ProxySettings::default(), Vec::new());
+        let world = World { wire: Arc::new(wire), ..fake::offline() };
+        write(&store(world, Some("prod/eu"), &format!("{}/api/v3/", server.url()))).await.expect("written");
+        asked.assert();
+        written.assert();
     }
 }

@@ -394,6 +394,8 @@ fn names(group: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::proxy::ProxySettings;
+    use crate::http::reqwest_wire::ReqwestWire;
     use crate::store::bearer::bearer;
     use crate::store::fake::{self, FakeWire, patience};
     use crate::world::World;
@@ -619,5 +621,39 @@ mod tests {
         let expected =
             json!({"ODD": "text", "NONE": null, "ADO_PAT": {"value": "patpatpat", "isSecret": true}});
         assert_eq!(updates(&wire)[0]["variables"], expected);
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_over_a_real_connection() {
+        let mut server = mockito::Server::new_async().await;
+        let list = server
+            .mock("GET", LIST)
+            .match_query(mockito::Matcher::UrlEncoded("$top".into(), "100".into()))
+            .match_query(mockito::Matcher::Regex("groupName=feeds".into()))
+            .with_body(json!({"value": [group()]}).to_string())
+            .create();
+        let one = server
+            .mock("GET", format!("{LIST}/7?api-version=7.1").as_str())
+            .with_body(format!("\u{feff}{}", group()))
+            .create();
+        let put = server
+            .mock("PUT", "/fabrikam/_apis/distributedtask/variablegroups/7?api-version=7.1")
+            .match_header("content-type", "application/json")
+            .match_body(mockito::Matcher::PartialJson(json!({"variables": {"ADO_PAT": {"isSecret": true}}})))
+            .with_body(json!({"variables": with_all_names()}).to_string())
+            .create();
+        let wire = ReqwestWire::new(ProxySettings::default(), Vec::new());
+        let mut store = store(World { wire: Arc::new(wire), ..fake::offline() });
+        store.devops_url = Url::parse(&server.url()).expect("an address");
+        write(&store).await.expect("written");
+        for mock in [list, one, put] {
+            mock.assert();
+        }
+    }
+
+    fn with_all_names() -> Value {
+        let mut variables = group()["variables"].clone();
+        variables["ADO_PAT"] = json!({"value": null, "isSecret": true});
+        variables
     }
 }
