@@ -118,7 +118,9 @@ impl<'a> Run<'a> {
     /// The job's own OIDC token, from wherever this host hands it out.
     fn job_tokens(&self) -> JobTokens {
         let sign_in = &self.request.sign_in;
-        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), sign_in.azure_service_connection.clone())
+        let (oidc, connection) = (sign_in.oidc.clone(), sign_in.azure_service_connection.clone());
+        let host = Arc::clone(&self.host);
+        JobTokens::new(self.http.clone(), oidc, connection, Arc::new(move |token| host.mask(token)))
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.
