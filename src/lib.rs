@@ -22,6 +22,7 @@ pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod oidc;
 pub mod operation;
 pub mod output_file;
 pub mod outputs;
@@ -34,6 +35,7 @@ pub mod store;
 pub mod world;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use crate::failure::Exit;
 use crate::host::{Host, Level, Streams};
@@ -66,7 +68,8 @@ pub async fn run(
         streams.register().add(secret);
     }
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
-    let host = host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr);
+    let host: Arc<dyn Host> =
+        host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
     match command_line {
         CommandLine::Help => {
             streams.print_plainly(&help::help());
@@ -85,7 +88,7 @@ pub async fn run(
                 host.mask(&secret);
             }
             let _tracing = trace(&inputs.surroundings, streams);
-            carry_out(inputs, &arguments, environment, host.as_ref(), world, cancellation).await
+            carry_out(inputs, &arguments, environment, host, world, cancellation).await
         }
     }
 }
@@ -94,7 +97,7 @@ async fn carry_out(
     inputs: Inputs,
     arguments: &Arguments,
     environment: &Environment,
-    host: &dyn Host,
+    host: Arc<dyn Host>,
     world: World,
     cancellation: Cancellation,
 ) -> u8 {
@@ -125,7 +128,7 @@ async fn carry_out(
             return Exit::Inputs.code();
         }
     };
-    match Run::new(&request, host, world, cancellation).to_its_end().await {
+    match Run::new(&request, Arc::clone(&host), world, cancellation).to_its_end().await {
         Ok(code) => code,
         Err(failure) => {
             host.say(Level::Error, &failure.to_string());

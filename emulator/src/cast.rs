@@ -23,6 +23,9 @@ pub const STRANGER: &str = "alex@contoso.example";
 /// A service principal of [`TENANT`], a member of every organization of that tenant.
 pub const SERVICE_PRINCIPAL: &str = "contoso-build-service";
 
+/// The client id of the machine's managed identity.
+pub const MANAGED_IDENTITY: Uuid = Uuid::from_u128(0x1d_e471_7900);
+
 /// An Azure DevOps organization.
 #[derive(Clone, Debug)]
 pub struct Organization {

@@ -1,15 +1,17 @@
 //! [`Emulator`]: the services on loopback, for as long as the value lives.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::RefusalShape;
 use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
-use crate::entra::RefreshTokenState;
 use crate::entra::aadsts::Aadsts;
+use crate::entra::{DeviceCode, DeviceCodePolicy, DeviceCodeState, RefreshTokenState};
 use crate::fault::{Fault, Instead};
 use crate::hold::Hold;
 use crate::log::Recorded;
@@ -17,6 +19,8 @@ use crate::pats::{LARGEST_PAGE, NewPat, Pat};
 use crate::server::{Authority, Offer, Server, Shared};
 use crate::services::{Service, Services};
 use crate::switchboard::Switchboard;
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Says who there is and how the services are offered.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ pub struct Builder {
     page_size: usize,
     seed: u64,
     one_time_refresh_tokens: bool,
-    ports: Vec<(Service, u16)>,
+    addresses: Vec<(Service, SocketAddr)>,
 }
 
 impl Default for Builder {
@@ -43,7 +47,7 @@ impl Default for Builder {
             page_size: LARGEST_PAGE,
             seed: 1,
             one_time_refresh_tokens: false,
-            ports: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 }
@@ -109,9 +113,10 @@ impl Builder {
         self
     }
 
-    /// The port of a service, in place of one that is free.
-    pub fn port(mut self, service: Service, port: u16) -> Self {
-        self.ports.push((service, port));
+    /// The address of a service, in place of a free port of `127.0.0.1`. It must be this machine's own: for IMDS
+    /// that is `169.254.169.254:80` within a network namespace that has it.
+    pub fn listen_on(mut self, service: Service, address: SocketAddr) -> Self {
+        self.addresses.push((service, address));
         self
     }
 
@@ -135,18 +140,21 @@ impl Builder {
     /// # Panics
     /// When this machine gives no port, no thread or no temporary file.
     pub fn start(self) -> Emulator {
-        let (tls, ahead, ports) = (self.tls, self.ahead, self.ports.clone());
+        let (tls, ahead, addresses) = (self.tls, self.ahead, self.addresses.clone());
         let offers = Service::ALL.map(|service| Offer {
             service,
-            tls: tls || service.is_always_tls(),
-            port: ports.iter().find(|(of, _)| *of == service).map_or(0, |(_, port)| *port),
+            tls: service.is_always_tls() || (tls && !service.is_never_tls()),
+            address: addresses
+                .iter()
+                .find(|(of, _)| *of == service)
+                .map_or(ANY_PORT, |(_, address)| *address),
         });
         let shared = Arc::new(Shared::new(Switchboard::new(self.services()), ahead));
         let authority = Authority::new().expect("a test certificate can be made");
         let server = Server::start(&shared, &offers, &authority).expect("loopback has a free port");
         for offer in &offers {
             let scheme = if offer.tls { "https" } else { "http" };
-            let address = format!("{scheme}://127.0.0.1:{}", server.port(offer.service));
+            let address = format!("{scheme}://{}", server.address(offer.service));
             shared.switchboard().services.set_address(offer.service, &address);
         }
         Emulator { shared, authority, _server: server }
@@ -201,6 +209,28 @@ impl Emulator {
     /// In place of `https://dev.azure.com`.
     pub fn devops_url(&self) -> String {
         self.url(Service::DevOps)
+    }
+
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub fn github_id_token_request(&self) -> (String, String) {
+        let services = &self.services().services;
+        (services.github_request_url(), services.job().github_request_token.clone())
+    }
+
+    /// `SYSTEM_OIDCREQUESTURI` and `System.AccessToken`.
+    pub fn pipelines_id_token_request(&self) -> (String, String) {
+        let services = &self.services().services;
+        (services.pipelines_request_url(), services.job().pipelines_access_token.clone())
+    }
+
+    /// `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` of App Service.
+    pub fn app_service_endpoint(&self) -> (String, String) {
+        self.services().services.app_service_endpoint()
+    }
+
+    /// In place of `http://169.254.169.254`.
+    pub fn imds_url(&self) -> String {
+        self.url(Service::ManagedIdentity)
     }
 
     /// The certificate authority that clients have to trust, PEM.
@@ -311,6 +341,80 @@ impl Emulator {
     pub fn expire_access_tokens(&self) {
         let now = self.now();
         self.services().services.expire_access_tokens(now);
+    }
+
+    /// Every device code, in the order of issue.
+    pub fn device_codes(&self) -> Vec<DeviceCode> {
+        self.services().services.device_codes()
+    }
+
+    /// Waits until a device code is there that nobody has answered yet, and returns its user code.
+    pub fn wait_for_device_code(&self, timeout: Duration) -> Option<String> {
+        let start = Instant::now();
+        loop {
+            let codes = self.device_codes();
+            if let Some(code) = codes.into_iter().find(|code| code.state == DeviceCodeState::Pending) {
+                return Some(code.user_code);
+            }
+            if start.elapsed() >= timeout {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// A user signs in with this user code.
+    ///
+    /// # Panics
+    /// When there is no such code or user.
+    pub fn approve_device_code(&self, user_code: &str, user: &str) {
+        self.services().services.approve_device_code(user_code, user);
+    }
+
+    /// Somebody says no to this user code.
+    ///
+    /// # Panics
+    /// When there is no such code.
+    pub fn decline_device_code(&self, user_code: &str) {
+        self.services().services.decline_device_code(user_code);
+    }
+
+    /// This user code expires now.
+    ///
+    /// # Panics
+    /// When there is no such code.
+    pub fn expire_device_code(&self, user_code: &str) {
+        let now = self.now();
+        self.services().services.expire_device_code(user_code, now);
+    }
+
+    /// How the device code flow behaves from now on.
+    pub fn set_device_code_policy(&self, policy: DeviceCodePolicy) {
+        self.services().services.set_device_code_policy(policy);
+    }
+
+    /// A user signs in at the address that a client has shown; the address to which the browser is sent then.
+    ///
+    /// # Panics
+    /// When the address does not lead there.
+    pub fn sign_in_at(&self, address: &str, user: &str) -> String {
+        let now = self.now();
+        self.services().services.sign_in_at(address, user, now)
+    }
+
+    /// A person declines at the address that a client has shown; the address to which the browser is sent then.
+    ///
+    /// # Panics
+    /// When the address does not lead there.
+    pub fn decline_at(&self, address: &str) -> String {
+        let now = self.now();
+        self.services().services.decline_at(address, now)
+    }
+
+    /// A job's token, signed.
+    pub fn job_token(&self, issuer: &str, subject: &str, audience: &str) -> String {
+        let now = self.now();
+        self.services().services.job_token(issuer, subject, audience, now)
     }
 
     /// Every secret that was ever issued here, or accepted as one.

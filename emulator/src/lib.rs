@@ -34,7 +34,10 @@ mod emulator;
 mod entra;
 mod fault;
 mod hold;
+mod job;
+mod jwt;
 mod log;
+mod managed_identity;
 mod moment;
 mod pats;
 mod server;
@@ -47,11 +50,14 @@ pub use self::cast::{
 };
 pub use self::emulator::{Builder, Emulator};
 pub use self::entra::aadsts::Aadsts;
-pub use self::entra::{AZURE_DEVOPS, Audience, ClientKind, RefreshTokenState};
+pub use self::entra::{
+    AZURE_DEVOPS, Audience, ClientKind, DeviceCode, DeviceCodePolicy, DeviceCodeState, RefreshTokenState,
+};
 pub use self::fault::{
     Course, Delivery, Fault, HOSTILE_TEXTS, Instead, OVERSIZED, RetryAfter, Spoil, response,
 };
 pub use self::hold::Hold;
+pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
 pub use self::services::{Service, Services};

@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::answer::{self, Answer};
 use crate::call::Call;
-use crate::cast::{AppRegistration, Cast, Organization, Policies, User};
+use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
 use crate::chance::Chance;
 use crate::fault::Instead;
+use crate::job::{self, Job};
 use crate::pats::Pats;
-use crate::{azure_devops, entra, moment, pats};
+use crate::{azure_devops, entra, managed_identity, moment, pats};
 
 /// Which of the emulated services a request goes to; each has an address of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,15 +28,24 @@ pub enum Service {
     Pats,
     /// Azure DevOps itself: `dev.azure.com`.
     DevOps,
+    /// What CI hosts give their jobs: signed tokens.
+    Job,
+    /// App Service's endpoint for managed identities, and IMDS.
+    ManagedIdentity,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 3] = [Self::Entra, Self::Pats, Self::DevOps];
+    pub const ALL: [Self; 5] = [Self::Entra, Self::Pats, Self::DevOps, Self::Job, Self::ManagedIdentity];
 
     /// Whether clients refuse to speak to it without TLS.
     pub(crate) fn is_always_tls(self) -> bool {
         false
+    }
+
+    /// Whether it is spoken to without TLS everywhere.
+    pub(crate) fn is_never_tls(self) -> bool {
+        self == Self::ManagedIdentity
     }
 
     /// The address of the real one, which answers show until [`Services::set_address`] gives another.
@@ -43,6 +54,8 @@ impl Service {
             Self::Entra => "https://login.microsoftonline.com",
             Self::Pats => "https://vssps.dev.azure.com",
             Self::DevOps => "https://dev.azure.com",
+            Self::Job => "https://pipelines.actions.githubusercontent.com",
+            Self::ManagedIdentity => "http://169.254.169.254",
         }
     }
 }
@@ -55,6 +68,8 @@ pub struct Services {
     pub(crate) page_size: usize,
     pub(crate) entra: entra::Entra,
     pub(crate) pats: Pats,
+    pub(crate) job: Job,
+    pub(crate) managed_identities: Vec<Uuid>,
     addresses: HashMap<Service, String>,
     secrets: Vec<String>,
 }
@@ -67,6 +82,8 @@ impl Services {
             page_size: page_size.clamp(1, pats::LARGEST_PAGE),
             entra: entra::Entra::default(),
             pats: Pats::default(),
+            job: Job::default(),
+            managed_identities: vec![cast::MANAGED_IDENTITY],
             addresses: HashMap::new(),
             secrets: Vec::new(),
             cast,
@@ -81,6 +98,7 @@ impl Services {
         for secret in &secrets {
             services.remember_secret(secret);
         }
+        services.set_job(Job::default());
         services
     }
 
@@ -91,6 +109,8 @@ impl Services {
             Service::Entra => entra::answer(self, &call, now),
             Service::Pats => pats::answer(self, &call, now),
             Service::DevOps => azure_devops::answer(self, &call, now),
+            Service::Job => job::answer(self, &call, now),
+            Service::ManagedIdentity => managed_identity::answer(self, &call, now),
         };
         self.dressed(service, &call, answer, now)
     }
@@ -114,6 +134,7 @@ impl Services {
         match service {
             Service::Entra => entra::dressed(self, call, answer),
             Service::Pats | Service::DevOps => azure_devops::dressed(self, call, answer),
+            Service::Job | Service::ManagedIdentity => answer,
         }
     }
 

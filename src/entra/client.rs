@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use super::client_authentication::Proof;
+use super::client_authentication::{Proof, Proven};
 use super::refusal::{self, App, ErrorAnswer};
 use super::{AZURE_DEVOPS, Tokens};
 use crate::failure::{Exit, Failure};
@@ -86,7 +86,8 @@ impl Client {
 
     /// The same client under another patience, such as that of cleaning up.
     pub fn with_patience(&self, patience: Patience) -> Self {
-        Self { http: self.http.with_patience(patience), ..self.clone() }
+        let proof = self.proof.as_ref().map(|proof| proof.with_patience(&patience));
+        Self { http: self.http.with_patience(patience), proof, ..self.clone() }
     }
 
     /// Redeems a refresh token for an access token to Azure DevOps. The answer nearly always holds a new
@@ -99,11 +100,12 @@ impl Client {
         let protocol = self.protocol();
         let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
         let mut request = protocol.exchange_refresh_token(&refresh_token).add_scopes(scopes());
-        for (name, value) in self.proof(&courier).await? {
-            request = request.add_extra_param(name, value);
+        let proven = self.prove().await?;
+        for (name, value) in &proven.parameters {
+            request = request.add_extra_param(*name, value.expose());
         }
         let answer = request.request_async(&courier).await;
-        answer.map(tokens).map_err(|error| self.refusal(error, &courier))
+        answer.map(tokens).map_err(|error| self.refusal(error, &courier, &proven))
     }
 
     /// Where a sign-in begins, at which host and for whom: for the words of a failure.
@@ -131,10 +133,10 @@ impl Client {
     }
 
     /// What a confidential client adds to a token request; nothing for a public one.
-    pub(super) async fn proof(&self, courier: &Courier) -> Result<Vec<(&'static str, String)>, Failure> {
+    pub(super) async fn prove(&self) -> Result<Proven, Failure> {
         match &self.proof {
-            None => Ok(Vec::new()),
-            Some(proof) => proof.parameters(&courier.http, &self.client_id, &self.endpoint("token")).await,
+            None => Ok(Proven::default()),
+            Some(proof) => proof.prove(self.http.world(), &self.client_id, &self.endpoint("token")).await,
         }
     }
 
@@ -143,13 +145,22 @@ impl Client {
         &self,
         error: RequestTokenError<Failure, ErrorAnswer>,
         courier: &Courier,
+        proven: &Proven,
     ) -> Refusal {
         let refusal = match error {
-            RequestTokenError::ServerResponse(error) => Refusal {
-                failure: refusal::of_error(&error, self.app()),
-                invalid_grant: error.error == "invalid_grant",
-                error: Some(error.error),
-            },
+            RequestTokenError::ServerResponse(error) => {
+                let failure = refusal::of_error(&error, self.app());
+                Refusal {
+                    failure: match &proven.job {
+                        Some(job) if error.code().is_some_and(refusal::is_about_federation) => {
+                            failure.and(format!("The job's token says {job}."))
+                        }
+                        _ => failure,
+                    },
+                    invalid_grant: error.error == "invalid_grant",
+                    error: Some(error.error),
+                }
+            }
             RequestTokenError::Request(failure) => failure.into(),
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(
                 Exit::Service,
@@ -162,7 +173,8 @@ impl Client {
         Refusal { failure: refusal.failure.with_support_ids([id]), ..refusal }
     }
 
-    fn endpoint(&self, name: &str) -> Url {
+    /// An endpoint of the tenant: `authorize`, `devicecode` or `token`.
+    pub(super) fn endpoint(&self, name: &str) -> Url {
         let mut url = self.authority.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend([self.tenant.as_str(), "oauth2", "v2.0", name]);
@@ -361,6 +373,18 @@ mod tests {
         assert_eq!(refusal.failure.exit, exit, "{}", refusal.failure);
         assert!(refusal.failure.cause.contains("login.microsoftonline.com"), "{}", refusal.failure);
         assert!(!refusal.invalid_grant);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_redirect_leads_is_named_and_not_followed() {
+        let answer =
+            http::Response::builder().status(302).header("Location", "https://portal.example/?token=secret");
+        let script = Script::of([Ok(answer.body(Bytes::new()).expect("an answer"))]);
+        let failure =
+            scripted::client(&script, None).redeem(&refresh_token()).await.expect_err("none").failure;
+        assert_eq!((failure.exit, script.asked().len()), (Exit::SignIn, 1));
+        assert!(failure.cause.contains("redirect to portal.example (HTTP 302)"), "{failure}");
+        assert!(!failure.to_string().contains("token=secret"), "{failure}");
     }
 
     #[tokio::test(start_paused = true)]

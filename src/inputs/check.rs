@@ -1,7 +1,6 @@
 //! From texts to a [`Request`]: every rule an input has to obey, each with its remedy.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,14 +12,15 @@ use super::arguments::Arguments;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{
-    CertificateBytes, ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List,
-    Minting, OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places,
-    Request, Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+    ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List, Minting,
+    OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request,
+    Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
 };
 use super::table::{Input, Word, camel_case, input};
 use super::{Inputs, Values, span};
 use crate::azure_devops::hosts::{self, Purpose};
 use crate::azure_devops::organization::Organization;
+use crate::entra::Certificate;
 use crate::outputs::OUTPUTS;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
@@ -831,26 +831,24 @@ impl Check<'_> {
         if let Some(secret) = &values.client_secret {
             return Some(ClientProof::Secret(secret.clone()));
         }
-        let certificate = values.client_certificate.as_ref()?;
-        let bytes = if is_inline_certificate(certificate.expose()) {
-            certificate.expose().as_bytes().to_vec()
+        let text = values.client_certificate.as_ref()?.expose();
+        let bytes = if is_inline_certificate(text) {
+            Ok(Zeroizing::new(text.as_bytes().to_vec()))
         } else {
-            match std::fs::read(certificate.expose()) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    self.problems.add(
-                        "client-certificate",
-                        format!("names a file that cannot be read ({error})"),
-                        "give the path of a PEM or PKCS#12 file, or the PEM itself",
-                    );
-                    return None;
-                }
-            }
+            std::fs::read(text).map(Zeroizing::new)
         };
-        Some(ClientProof::Certificate {
-            bytes: CertificateBytes(Arc::new(Zeroizing::new(bytes))),
-            password: values.client_certificate_password.clone(),
-        })
+        let read = match bytes {
+            Ok(bytes) => Certificate::read(&bytes, values.client_certificate_password.as_ref())
+                .map_err(|failure| failure.to_string()),
+            Err(error) => Err(format!("The file it names cannot be read: {error}.")),
+        };
+        match read {
+            Ok(certificate) => Some(ClientProof::Certificate(certificate)),
+            Err(why) => {
+                self.problems.add("client-certificate", "cannot be used", why.trim_end_matches('.'));
+                None
+            }
+        }
     }
 
     fn oidc(&mut self, host: &HostSettings) -> OidcSources {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::azure_devops::Organization;
+use crate::entra::Certificate;
 use crate::http::proxy::ProxySettings;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
@@ -277,25 +278,10 @@ pub enum Credential {
 pub enum ClientProof {
     /// `client-secret`.
     Secret(Secret),
-    /// `client-certificate`: the text of a PEM or the bytes of a PKCS#12, and its password.
-    Certificate {
-        /// The file's bytes, or the PEM that was given inline.
-        bytes: CertificateBytes,
-        /// `client-certificate-password`.
-        password: Option<Secret>,
-    },
+    /// `client-certificate`, read with its private key.
+    Certificate(Certificate),
     /// `federated`: the job's own OIDC token.
     Federated,
-}
-
-/// A certificate with its private key, as read from its file or its input. Wiped when dropped.
-#[derive(Clone)]
-pub struct CertificateBytes(pub std::sync::Arc<zeroize::Zeroizing<Vec<u8>>>);
-
-impl std::fmt::Debug for CertificateBytes {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("CertificateBytes")
-    }
 }
 
 /// Where the job's own OIDC token can come from, in the order in which they are tried.

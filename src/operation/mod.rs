@@ -12,6 +12,7 @@ mod find;
 mod get;
 mod list;
 mod listing;
+mod login;
 mod minting;
 mod plan;
 mod revoke;
@@ -21,6 +22,7 @@ mod summary;
 mod update;
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
@@ -28,22 +30,20 @@ use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
+use crate::oidc::{JobTokens, Mask};
 use crate::patience::{Cancellation, Patience};
-use crate::secret::Secret;
-use crate::store::file::FileStore;
-use crate::store::{Address, Store};
 use crate::world::World;
 
 /// One run of one operation.
 pub struct Run<'a> {
     request: &'a Request,
-    host: &'a dyn Host,
+    host: Arc<dyn Host>,
     http: Http,
 }
 
 impl<'a> Run<'a> {
     /// A run of `request` on `host`, until it is cancelled or its time is over.
-    pub fn new(request: &'a Request, host: &'a dyn Host, world: World, cancellation: Cancellation) -> Self {
+    pub fn new(request: &'a Request, host: Arc<dyn Host>, world: World, cancellation: Cancellation) -> Self {
         let patience = Patience::new(request.timeout, cancellation);
         Self { request, host, http: Http::new(world, patience) }
     }
@@ -61,13 +61,10 @@ impl<'a> Run<'a> {
             Operation::Get(subject) => get::get(self, subject).await?,
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
+            Operation::Login => login::login(self).await?,
             Operation::Complete(pending) => complete::complete(self, pending).await,
-            _ => {
-                return Err(Failure::new(
-                    Exit::Inputs,
-                    "This version of adopat cannot do that operation yet.",
-                    "Use create, rotate or revoke.",
-                ));
+            Operation::Doctor(_) => {
+                return Err(Failure::new(Exit::Inputs, "This version of adopat has no doctor yet.", ""));
             }
         }
         Ok(0)
@@ -76,7 +73,7 @@ impl<'a> Run<'a> {
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
         let http = self.http.with_patience(self.patience().to_clean_up());
-        Self { http, request: self.request, host: self.host }
+        Self { http, request: self.request, host: Arc::clone(&self.host) }
     }
 
     fn patience(&self) -> &Patience {
@@ -99,6 +96,10 @@ impl<'a> Run<'a> {
         self.host.say(Level::Error, text.as_ref());
     }
 
+    fn notice(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Notice, text.as_ref());
+    }
+
     fn warn(&self, text: impl AsRef<str>) {
         self.host.say(Level::Warning, text.as_ref());
     }
@@ -116,19 +117,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Opens a store; one in a variable group needs the bearer.
-    fn open_store(&self, address: &Address, _bearer: Option<&Secret>) -> Result<Box<dyn Store>, Failure> {
-        match address {
-            Address::File(path) => {
-                let key = self.request.sign_in.store_key.clone();
-                Ok(Box::new(FileStore::new(path.clone(), key, self.http.world().clone())))
-            }
-            _ => Err(Failure::new(
-                Exit::Inputs,
-                "This version of adopat cannot open that store yet.",
-                "Use file:PATH.",
-            )),
-        }
+    /// The job's own OIDC token, from wherever this host hands it out.
+    fn job_tokens(&self) -> JobTokens {
+        let sign_in = &self.request.sign_in;
+        let connection = sign_in.azure_service_connection.clone();
+        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), connection, self.mask())
+    }
+
+    /// Tells the host of every token that is handed to it.
+    fn mask(&self) -> Mask {
+        let host = Arc::clone(&self.host);
+        Arc::new(move |secret| host.mask(secret))
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

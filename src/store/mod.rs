@@ -2,16 +2,30 @@
 //! (`credential-store`) and receive a new PAT (`deliver-to`).
 
 pub mod address;
+mod azure_transport;
+pub mod bearer;
+pub mod delivery;
 #[cfg(test)]
 mod fake;
 pub mod file;
+pub mod github_secret;
+pub mod key_vault;
+mod key_vault_refusal;
 pub mod sealed;
+pub mod variable_group;
+pub mod vault_identity;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::address::Address;
-use crate::failure::Failure;
+pub use self::bearer::Bearer;
+pub use self::delivery::Delivery;
+pub use self::vault_identity::VaultSettings;
+use crate::azure_devops::Organization;
+use crate::failure::{Exit, Failure};
+use crate::http::Http;
+use crate::inputs::request::Places;
 use crate::patience::Patience;
 use crate::secret::Secret;
 
@@ -70,4 +84,80 @@ pub trait Store: Send + Sync {
 
     /// Gives the store back what it held when it was [prepared](Store::prepare), as far as that is known.
     async fn restore(&self, patience: &Patience) -> Result<Restored, Failure>;
+}
+
+/// What stores are opened with. Each takes what its kind needs.
+#[derive(Clone)]
+pub struct Context {
+    /// The way to the services.
+    pub http: Http,
+    /// Where they are.
+    pub places: Places,
+    /// `organization`, for a variable group.
+    pub organization: Option<Organization>,
+    /// The bearer for Azure DevOps, once there is one; for a variable group.
+    pub bearer: Bearer,
+    /// `store-key`, for a file that holds a refresh token.
+    pub store_key: Option<Secret>,
+    /// `github-token`, for a GitHub secret.
+    pub github_token: Option<Secret>,
+    /// Who opens a vault.
+    pub vault: VaultSettings,
+}
+
+/// The store at this address. Nothing is asked of it yet: what is missing is said at its first use.
+pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
+    let Context { http, places, .. } = context.clone();
+    match address.clone() {
+        Address::File(path) => {
+            Box::new(file::FileStore::new(path, context.store_key.clone(), http.world().clone()))
+        }
+        Address::KeyVault { vault, name } => {
+            Box::new(key_vault::KeyVaultStore::new(vault, name, context.vault.clone(), http))
+        }
+        Address::VariableGroup { project, group, variable } => {
+            Box::new(variable_group::VariableGroupStore::new(
+                [project, group, variable],
+                context.organization.clone(),
+                places.devops_url,
+                context.bearer.clone(),
+                http,
+            ))
+        }
+        Address::GithubSecret { owner, repository, environment, name } => {
+            Box::new(github_secret::GithubSecretStore::new(
+                [owner, repository, name],
+                environment,
+                &places.github_api_url,
+                context.github_token.clone(),
+                http,
+            ))
+        }
+    }
+}
+
+/// What a store was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Reading a credential.
+    Reading,
+    /// Writing, or finding out whether that would work.
+    Writing,
+}
+
+impl Doing {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Reading => Exit::SignIn,
+            Self::Writing => Exit::Store,
+        }
+    }
+
+    /// The failure under this call's own exit code; a cancelled run stays one.
+    fn failed(self, failure: Failure) -> Failure {
+        match failure.exit {
+            Exit::Cancelled(_) => failure,
+            _ => Failure { exit: self.exit(), ..failure },
+        }
+    }
 }

@@ -142,6 +142,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "User account from identity provider does not exist in tenant and cannot access the application in that tenant. The account needs to be added as an external user in the tenant first.",
     ),
+    (50027, "invalid_client", "", "JWT token is invalid or malformed."),
     (50033, "temporarily_unavailable", "", "A transient error has occurred. Please try again."),
     (
         50034,
@@ -157,6 +158,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     ),
     (50055, "invalid_grant", "user_password_expired", "The password is expired."),
     (50057, "invalid_grant", "", "The user account is disabled."),
+    (50058, "login_required", "", "A silent sign-in request was sent but no user is signed in."),
     (
         50059,
         "invalid_request",
@@ -290,13 +292,13 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
     ),
-    (70019, "bad_verification_code", "", "Verification code expired."),
     (
-        70020,
-        "expired_token",
+        70018,
+        "bad_verification_code",
         "",
-        "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
+        "Invalid verification code. The device code is not known, or belongs to another client.",
     ),
+    (70019, "expired_token", "", "Verification code expired. Have the user retry the sign-in."),
     (70021, "invalid_request", "", "No matching federated identity record found for presented assertion."),
     (70025, "invalid_client", "", "The client has no configured federated identity credentials."),
     (
@@ -357,6 +359,12 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "The resource principal was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant.",
     ),
+    (
+        500112,
+        "invalid_grant",
+        "",
+        "The reply address does not match the reply address provided when requesting Authorization code.",
+    ),
     (500113, "invalid_request", "", "No reply address is registered for the application."),
     (
         501481,
@@ -364,6 +372,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
     ),
+    (501491, "invalid_request", "", "Invalid size of Code_Challenge parameter."),
     (
         530002,
         "interaction_required",
@@ -395,6 +404,13 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "Application was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
     ),
+    (
+        700021,
+        "invalid_client",
+        "",
+        "Client assertion application identifier doesn't match 'client_id' parameter.",
+    ),
+    (700023, "invalid_client", "", "Client assertion audience claim does not match Realm issuer."),
     (700024, "invalid_client", "", "Client assertion is not within its valid time range."),
     (
         700025,
@@ -408,6 +424,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "",
         "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]",
     ),
+    (700051, "unsupported_response_type", "", "The response_type is not enabled for the application."),
     (700082, "invalid_grant", "bad_token", "The refresh token has expired due to inactivity."),
     (
         700084,
@@ -447,12 +464,24 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "Specified tenant identifier is neither a valid DNS name, nor a valid external domain.",
     ),
     (900144, "invalid_request", "", "The request body must contain the following parameter."),
+    (
+        1002012,
+        "invalid_scope",
+        "",
+        "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
+    ),
     (7000112, "unauthorized_client", "", "Application is disabled."),
     (
         7000215,
         "invalid_client",
         "",
         "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app.",
+    ),
+    (
+        7000216,
+        "invalid_client",
+        "",
+        "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
     ),
     (
         7000218,
@@ -473,6 +502,12 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
         "The federated identity credential is restricted by an enterprise claim of the issuer.",
     ),
     (9002313, "invalid_request", "", "Invalid request. Request is malformed or invalid."),
+    (
+        9002325,
+        "invalid_request",
+        "",
+        "Proof Key for Code Exchange is required for cross-origin authorization code redemption.",
+    ),
     (
         9002327,
         "invalid_request",

@@ -1,6 +1,11 @@
 //! Microsoft Entra: signs users in and hands out tokens (v2.0 endpoints).
 
 pub mod aadsts;
+mod authorize;
+mod client_proof;
+mod device_code;
+mod discovery;
+mod pages;
 mod scope;
 mod token;
 mod tokens;
@@ -9,11 +14,13 @@ use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub(crate) use self::tokens::Tokens;
+pub use self::device_code::{DeviceCode, DeviceCodePolicy, DeviceCodeState};
+pub(crate) use self::tokens::{AccessToken, Tokens};
 pub use self::tokens::{Audience, ClientKind, RefreshTokenState};
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::entra::aadsts::Aadsts;
+use crate::jwt;
 use crate::services::{Service, Services};
 
 /// The resource id of Azure DevOps.
@@ -23,6 +30,9 @@ pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 #[derive(Debug, Default)]
 pub(crate) struct Entra {
     pub(crate) tokens: Tokens,
+    pub(crate) device_codes: DeviceCodePolicy,
+    pending: Vec<device_code::Pending>,
+    codes: Vec<authorize::Code>,
     /// Whether a refresh token dies when it is used; Entra's documentation says that it does not.
     pub(crate) one_time_refresh_tokens: bool,
 }
@@ -30,11 +40,48 @@ pub(crate) struct Entra {
 pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> Answer {
     let result = match (call.method.as_str(), &call.segments()[..]) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::answer(services, call, tenant, now),
+        ("POST", [tenant, "oauth2", "v2.0", "devicecode"]) => device_code::begin(services, call, tenant, now),
+        ("GET" | "POST", [tenant, "oauth2", "v2.0", "authorize"]) => {
+            Ok(authorize::answer(services, call, tenant, now))
+        }
+        ("GET" | "POST", ["devicelogin" | "deviceauth"]) => Ok(device_page(services, call, now)),
+        ("GET", ["common", "discovery", "instance"]) => {
+            Ok(discovery::instance(services, call.query("authorization_endpoint")))
+        }
+        ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
+            tenant_of(services, tenant).map(|_| discovery::configuration(services, tenant))
+        }
+        ("GET", [_, "discovery", "v2.0", "keys"]) => Ok(answer::json(StatusCode::OK, &jwt::keys())),
         (_, [_, "oauth2", "v2.0", "token"]) => Err(Aadsts::code(900144)
             .saying("The request body must contain the following parameter: 'grant_type'.")),
         _ => Ok(answer::empty(StatusCode::NOT_FOUND)),
     };
     result.unwrap_or_else(|refusal| render(services, call, &refusal, now))
+}
+
+/// Where a person types the code of a device: first the code, then who they are.
+fn device_page(services: &mut Services, call: &Call, now: Timestamp) -> Answer {
+    let form = call.form();
+    let Some(code) = form.get("otc") else {
+        return pages::ask_user_code(call.query("otc"), None);
+    };
+    if !services.awaits_sign_in(code, now) {
+        return pages::ask_user_code(
+            Some(code),
+            Some("That code didn't work. Check the code and try again."),
+        );
+    }
+    match pages::sign_in(services, call, Some(code)) {
+        pages::Decision::Ask(page) => page,
+        pages::Decision::Accept(user) => {
+            services.approve_device_code(code, &user);
+            pages::device_done(true)
+        }
+        pages::Decision::Decline => {
+            services.decline_device_code(code);
+            pages::device_done(false)
+        }
+    }
 }
 
 pub(crate) fn render(services: &mut Services, call: &Call, refusal: &Aadsts, now: Timestamp) -> Answer {

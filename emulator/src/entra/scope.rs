@@ -1,9 +1,21 @@
 //! What a client asks for: one resource, and either everything that was consented to (`.default`) or single
 //! permissions of it, beside the OpenID scopes.
 
+use crate::call::Form;
 use crate::entra::AZURE_DEVOPS;
 use crate::entra::aadsts::Aadsts;
 use crate::entra::tokens::Audience;
+
+/// What a client would like to hear besides its tokens.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    /// An id token.
+    pub(crate) id_token: bool,
+    /// What the id token shall repeat.
+    pub(crate) nonce: Option<String>,
+    /// Whom the tokens are for, in MSAL's own way.
+    pub(crate) client_info: bool,
+}
 
 /// A `scope` parameter, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +68,11 @@ impl Scope {
             self.permissions.push(permission.to_owned());
         }
         Ok(())
+    }
+
+    /// What else the client would like to hear.
+    pub(crate) fn wishes(&self, form: &Form, nonce: Option<String>) -> Wishes {
+        Wishes { id_token: self.openid, nonce, client_info: form.get("client_info") == Some("1") }
     }
 
     /// What an answer says was granted: every permission with its resource in front.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
@@ -11,10 +13,11 @@ use crate::answer::{self, Answer};
 use crate::call::{Call, Form};
 use crate::cast::{AppRegistration, User};
 use crate::entra::aadsts::Aadsts;
-use crate::entra::scope::Scope;
+use crate::entra::scope::{Scope, Wishes};
 use crate::entra::tokens::{AccessToken, Audience, ClientKind, NewRefreshToken, RefreshTokenState};
-use crate::moment;
-use crate::services::Services;
+use crate::entra::{authorize, client_proof, device_code};
+use crate::services::{Service, Services};
+use crate::{jwt, moment};
 
 pub(super) fn answer(
     services: &mut Services,
@@ -26,8 +29,14 @@ pub(super) fn answer(
     let tenant = super::tenant_of(services, tenant)?;
     let grant = required(&form, "grant_type")?;
     let app = app(services, required(&form, "client_id")?, tenant)?;
+    let proven = client_proof::check(services, &form, &app, now)?;
     match grant {
-        "refresh_token" => refresh(services, &form, &app, tenant, now),
+        "refresh_token" => refresh(services, &form, &app, tenant, proven, now),
+        "authorization_code" => authorize::redeem(services, call, &form, &app, proven, now),
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
+            device_code::redeem(services, &form, &app, proven, now)
+        }
+        "client_credentials" => client_credentials(services, &form, &app, tenant, proven, now),
         other => {
             Err(Aadsts::code(70003).saying(format!("The app requested an unsupported grant type '{other}'.")))
         }
@@ -71,10 +80,10 @@ fn refresh(
     form: &Form,
     app: &AppRegistration,
     tenant: Option<Uuid>,
+    proven: bool,
     now: Timestamp,
 ) -> Result<Answer, Aadsts> {
     let value = required(form, "refresh_token")?;
-    let proven = prove(services, form, app, now)?;
     let Some(token) = services.entra.tokens.refresh.get(value).cloned() else {
         return Err(Aadsts::code(70000));
     };
@@ -101,6 +110,9 @@ fn refresh(
             )));
         }
     }
+    if token.by_device_code && services.entra.device_codes.blocked {
+        return Err(Aadsts::code(53003));
+    }
     let user = services.user_named(&token.user);
     if tenant.is_some_and(|tenant| tenant != user.tenant) {
         return Err(Aadsts::code(50020).saying(format!(
@@ -124,32 +136,34 @@ fn refresh(
         audience: granted.audience,
         by_device_code: token.by_device_code,
     };
-    Ok(tokens(services, granted, Some(renewed), now))
+    Ok(tokens(services, granted, &scope.wishes(form, None), Some(renewed), now))
 }
 
-/// Whether the client has proven to be that app. A wrong proof is an error, none is not: it may not be needed.
-fn prove(
+/// An app signs in as itself: its service principal, whom the PAT API refuses and a vault welcomes.
+fn client_credentials(
     services: &mut Services,
     form: &Form,
     app: &AppRegistration,
+    tenant: Option<Uuid>,
+    proven: bool,
     now: Timestamp,
-) -> Result<bool, Aadsts> {
-    let Some(secret) = form.get("client_secret") else { return Ok(false) };
-    match app.secrets.iter().find(|(known, _)| known == secret) {
-        None if app.secrets.is_empty() && app.certificates.is_empty() && app.federated.is_empty() => {
-            Err(Aadsts::code(700025))
-        }
-        None => Err(Aadsts::code(7000215).saying(format!(
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
-             value, not the client secret ID, for a secret added to app '{}'.",
-            app.client_id
-        ))),
-        Some((_, Some(end))) if *end <= now => Err(Aadsts::code(7000222)),
-        Some(_) => {
-            services.remember_secret(secret);
-            Ok(true)
-        }
+) -> Result<Answer, Aadsts> {
+    let Some(tenant) = tenant else { return Err(Aadsts::code(50059)) };
+    if !proven {
+        return Err(Aadsts::code(7000216));
     }
+    let asked = required(form, "scope")?;
+    let scope = Scope::parse(asked)?;
+    let Some(audience) = scope.audience.filter(|_| scope.permissions.is_empty()) else {
+        return Err(Aadsts::code(1002012).saying(format!(
+            "The provided value for scope {asked} is not valid. Client credential flows must have a scope value with \
+             /.default suffixed to the resource identifier (application ID URI)."
+        )));
+    };
+    // Whoever is to know this service principal knows it by its client id.
+    let user = User::service_principal(&app.client_id.to_string()).tenant(tenant);
+    let grant = Grant { user, client_id: app.client_id, audience, permissions: Vec::new() };
+    Ok(tokens(services, grant, &Wishes::default(), None, now))
 }
 
 /// What an access token is issued for.
@@ -191,17 +205,18 @@ impl Grant {
 pub(super) fn tokens(
     services: &mut Services,
     grant: Grant,
+    wishes: &Wishes,
     refresh: Option<NewRefreshToken>,
     now: Timestamp,
 ) -> Answer {
     // Access tokens live 60 to 90 minutes, at random (entra-docs, configurable-token-lifetimes).
     let expires_in = services.chance.between(3600, 5400);
     let scope = Scope::granted(grant.audience, &grant.permissions);
+    let id_token = wishes.id_token.then(|| id_token(services, &grant, wishes, now));
+    let info = json!({"uid": grant.user.id, "utid": grant.user.tenant}).to_string();
     let access_token = services.issue_access_token(AccessToken {
         user: grant.user.name,
-        client_id: grant.client_id,
         tenant: grant.user.tenant,
-        kind: grant.user.kind,
         audience: grant.audience,
         permissions: grant.permissions,
         end: now + Duration::from_secs(expires_in),
@@ -216,5 +231,34 @@ pub(super) fn tokens(
     if let Some(refresh) = refresh {
         body["refresh_token"] = services.issue_refresh_token(refresh, now).into();
     }
+    if let Some(id_token) = id_token {
+        services.remember_secret(&id_token);
+        body["id_token"] = id_token.into();
+    }
+    if wishes.client_info {
+        body["client_info"] = URL_SAFE_NO_PAD.encode(info).into();
+    }
     answer::json(StatusCode::OK, &body)
+}
+
+/// Says who has signed in. Unlike an access token it is meant to be read by the client.
+fn id_token(services: &Services, grant: &Grant, wishes: &Wishes, now: Timestamp) -> String {
+    let user = &grant.user;
+    let mut claims = json!({
+        "ver": "2.0",
+        "iss": format!("{}/{}/v2.0", services.address(Service::Entra), user.tenant),
+        "aud": grant.client_id,
+        "sub": format!("FAKE{}", user.id.simple()),
+        "oid": user.id,
+        "tid": user.tenant,
+        "preferred_username": user.name,
+        "name": user.name,
+        "iat": now.as_second(),
+        "nbf": now.as_second(),
+        "exp": now.as_second() + 3600,
+    });
+    if let Some(nonce) = &wishes.nonce {
+        claims["nonce"] = nonce.as_str().into();
+    }
+    jwt::signed(&claims)
 }

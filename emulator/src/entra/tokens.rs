@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::cast::{self, UserKind};
+use crate::cast;
 use crate::chance::Chance;
 use crate::entra::AZURE_DEVOPS;
 use crate::services::Services;
@@ -75,10 +75,7 @@ pub(crate) struct RefreshToken {
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken {
     pub(crate) user: String,
-    /// The app that asked for it.
-    pub(crate) client_id: Uuid,
     pub(crate) tenant: Uuid,
-    pub(crate) kind: UserKind,
     pub(crate) audience: Audience,
     pub(crate) permissions: Vec<String>,
     pub(crate) end: Timestamp,
@@ -192,9 +189,7 @@ impl Services {
         let user = self.user_named(user);
         self.issue_access_token(AccessToken {
             user: user.name,
-            client_id: cast::CLIENT_ID,
             tenant: user.tenant,
-            kind: user.kind,
             audience,
             permissions: permissions.to_vec(),
             end,

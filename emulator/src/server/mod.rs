@@ -59,8 +59,8 @@ pub(crate) struct Server {
 pub(crate) struct Offer {
     pub(crate) service: Service,
     pub(crate) tls: bool,
-    /// 0 for any that is free.
-    pub(crate) port: u16,
+    /// Port 0 for any that is free.
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
@@ -70,7 +70,7 @@ impl Server {
         let acceptor = TlsAcceptor::from(authority.server_config());
         let mut addresses = HashMap::new();
         for offer in offers {
-            let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", offer.port)))?;
+            let listener = runtime.block_on(TcpListener::bind(offer.address))?;
             addresses.insert(offer.service, listener.local_addr()?);
             let acceptor = offer.tls.then(|| acceptor.clone());
             runtime.spawn(connection::accept(listener, offer.service, acceptor, Arc::clone(shared)));
@@ -84,8 +84,8 @@ impl Server {
         Ok(Self { addresses, stop, thread: Some(thread) })
     }
 
-    pub(crate) fn port(&self, service: Service) -> u16 {
-        self.addresses[&service].port()
+    pub(crate) fn address(&self, service: Service) -> SocketAddr {
+        self.addresses[&service]
     }
 }
 
