@@ -229,7 +229,7 @@ fn request(recorded: &Recorded) -> String {
         Service::Entra => "Microsoft Entra",
         Service::Pats => "PAT service",
         Service::DevOps => "Azure DevOps",
-        ref other => &format!("{other:?}"),
+        other => &format!("{other:?}"),
     };
     format!("{service:<15}  {}: {status}", recorded.line())
 }
