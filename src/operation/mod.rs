@@ -12,6 +12,7 @@ mod find;
 mod get;
 mod list;
 mod listing;
+mod login;
 mod minting;
 mod plan;
 mod revoke;
@@ -29,11 +30,8 @@ use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
-use crate::oidc::JobTokens;
+use crate::oidc::{JobTokens, Mask};
 use crate::patience::{Cancellation, Patience};
-use crate::secret::Secret;
-use crate::store::file::FileStore;
-use crate::store::{Address, Store};
 use crate::world::World;
 
 /// One run of one operation.
@@ -63,13 +61,10 @@ impl<'a> Run<'a> {
             Operation::Get(subject) => get::get(self, subject).await?,
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
+            Operation::Login => login::login(self).await?,
             Operation::Complete(pending) => complete::complete(self, pending).await,
-            _ => {
-                return Err(Failure::new(
-                    Exit::Inputs,
-                    "This version of adopat cannot do that operation yet.",
-                    "Use create, rotate or revoke.",
-                ));
+            Operation::Doctor(_) => {
+                return Err(Failure::new(Exit::Inputs, "This version of adopat has no doctor yet.", ""));
             }
         }
         Ok(0)
@@ -101,6 +96,10 @@ impl<'a> Run<'a> {
         self.host.say(Level::Error, text.as_ref());
     }
 
+    fn notice(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Notice, text.as_ref());
+    }
+
     fn warn(&self, text: impl AsRef<str>) {
         self.host.say(Level::Warning, text.as_ref());
     }
@@ -121,22 +120,14 @@ impl<'a> Run<'a> {
     /// The job's own OIDC token, from wherever this host hands it out.
     fn job_tokens(&self) -> JobTokens {
         let sign_in = &self.request.sign_in;
-        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), sign_in.azure_service_connection.clone())
+        let connection = sign_in.azure_service_connection.clone();
+        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), connection, self.mask())
     }
 
-    /// Opens a store; one in a variable group needs the bearer.
-    fn open_store(&self, address: &Address, _bearer: Option<&Secret>) -> Result<Box<dyn Store>, Failure> {
-        match address {
-            Address::File(path) => {
-                let key = self.request.sign_in.store_key.clone();
-                Ok(Box::new(FileStore::new(path.clone(), key, self.http.world().clone())))
-            }
-            _ => Err(Failure::new(
-                Exit::Inputs,
-                "This version of adopat cannot open that store yet.",
-                "Use file:PATH.",
-            )),
-        }
+    /// Tells the host of every token that is handed to it.
+    fn mask(&self) -> Mask {
+        let host = Arc::clone(&self.host);
+        Arc::new(move |secret| host.mask(secret))
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

@@ -39,6 +39,11 @@ pub fn is_about_reading(answer: &Answer) -> bool {
     matches!(code(answer).as_str(), "ForbiddenByRbac" | "ForbiddenByPolicy" | "SecretDisabled")
 }
 
+/// Whether the vault says that there is no such secret; a page says nothing about a vault.
+pub fn is_absence(answer: &Answer) -> bool {
+    answer.status == 404 && !answer.is_page()
+}
+
 /// What the vault's answer means for the secret of this name.
 pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
     let Body { error } = answer.json().unwrap_or_default();
@@ -85,7 +90,7 @@ pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doin
             format!("The vault {vault} does not allow {way} to {} secret {name}.", doing.verb()),
             format!("Give it the role '{}' on the vault.", doing.role()),
         ),
-        (404, _) => (
+        (404, _) if !answer.is_page() => (
             format!("The vault {vault} does not know secret {name}."),
             "Check the vault's and the secret's name.".to_owned(),
         ),
@@ -174,6 +179,17 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
         failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
     }
     failure.with_support_ids(body.correlation_id.map(|id| ("correlation id", id)))
+}
+
+/// What it means that a machine gives no token, as the end of a sentence.
+pub fn of_machine(answer: &Answer) -> String {
+    let body: TokenError = answer.json().unwrap_or_default();
+    let words = one_line(body.error_description.as_deref().unwrap_or("no reason given"));
+    let status = answer.status.as_u16();
+    format!(
+        "this machine gives no token of a managed identity (HTTP {status}: {})",
+        words.trim_end_matches('.')
+    )
 }
 
 impl Doing {

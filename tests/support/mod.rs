@@ -148,6 +148,11 @@ impl Machine {
         self.command().spawn().expect("the binary starts")
     }
 
+    /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
+    pub fn spawn_binary_with_launcher(&self) -> Child {
+        self.command().env("ADOPAT_LAUNCHER", "1").spawn().expect("the binary starts")
+    }
+
     /// Runs to the end, and sweeps what it left.
     pub fn run(&self) -> Ended {
         self.wait(self.spawn())
