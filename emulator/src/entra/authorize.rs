@@ -217,7 +217,7 @@ pub(super) fn redeem(
     let code = code.clone();
     let user = services.user_named(&code.user);
     let grant = Grant::to_user(app, &user, &code.scope, crate::Audience::AzureDevOps)?;
-    let refresh = code.scope.offline.then(|| NewRefreshToken {
+    let refresh = code.scope.offline.then_some(NewRefreshToken {
         user: user.name,
         client_id: app.client_id,
         kind,

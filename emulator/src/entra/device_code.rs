@@ -165,7 +165,7 @@ pub(super) fn redeem(
     let scope = pending.scope.clone();
     let user = services.user_named(&user);
     let grant = Grant::to_user(app, &user, &scope, crate::Audience::AzureDevOps)?;
-    let refresh = scope.offline.then(|| NewRefreshToken {
+    let refresh = scope.offline.then_some(NewRefreshToken {
         user: user.name,
         client_id: app.client_id,
         kind: ClientKind::Public,

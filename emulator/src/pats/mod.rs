@@ -62,7 +62,7 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
     };
     let organization = organization.ok_or_else(azure_devops::unknown_organization)?;
     let caller = azure_devops::signed_in(services, call, &organization, now)?;
-    if caller.by == By::Pat {
+    if matches!(caller.by, By::Pat(_)) {
         return Err(invalid_access("The requested operation is not allowed."));
     }
     if caller.user.kind == UserKind::ServicePrincipal {

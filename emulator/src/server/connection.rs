@@ -49,10 +49,11 @@ async fn serve(stream: TcpStream, service: Service, acceptor: Option<TlsAcceptor
     match acceptor {
         None => speak(stream, service, reset, shared).await,
         // A client that does not trust the certificate says so here, and is gone.
-        Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => speak(stream, service, reset, shared).await,
-            Err(_) => {}
-        },
+        Some(acceptor) => {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                speak(stream, service, reset, shared).await;
+            }
+        }
     }
 }
 
