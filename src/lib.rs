@@ -1,14 +1,150 @@
-//! adopat
+//! adopat manages the life of Azure DevOps personal access tokens inside CI.
+//!
+//! *Inputs become a request; a request and a signed-in PAT service become a plan; applying the plan yields an
+//! outcome; the outcome is delivered through the host.* That sentence is the map of this house:
+//!
+//! - [`inputs`]: the one table of inputs, and how an environment becomes a request;
+//! - [`operation`]: what a request does, one file for each operation;
+//! - [`pats`]: the PAT service and its refusals; [`entra`]: signing in, as a user;
+//! - [`store`]: where a secret rests; [`host`]: how a CI system is spoken to;
+//! - [`azure_devops`]: what the services of Azure DevOps share;
+//! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
+//!   operations can run against a simulated service;
+//! - [`secret`], [`failure`], [`patience`], [`outputs`]: the words all of them speak in.
+//!
+//! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
+//! environment, and nothing but `host` prints.
+
 pub mod azure_devops;
 pub mod entra;
 pub mod failure;
+pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod oidc;
+pub mod operation;
+pub mod output_file;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
+pub mod pending;
 pub mod private_file;
 pub mod secret;
 pub mod store;
 pub mod world;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use crate::failure::Exit;
+use crate::host::{Host, Level, Streams};
+use crate::inputs::arguments::CommandLine;
+use crate::inputs::request::Surroundings;
+use crate::inputs::table::Word;
+use crate::inputs::{Arguments, Environment, Inputs};
+use crate::operation::Run;
+use crate::patience::Cancellation;
+use crate::world::World;
+
+/// Runs adopat: arguments and environment in, words and files out, and the exit code.
+///
+/// `open_world` is given what the environment says of the network.
+pub async fn run(
+    arguments: &[OsString],
+    environment: &Environment,
+    streams: Streams,
+    open_world: impl FnOnce(&Surroundings) -> World,
+    cancellation: Cancellation,
+) -> u8 {
+    let command_line = CommandLine::parse(arguments);
+    let mut inputs = Inputs::read(environment);
+    let world = open_world(&inputs.surroundings);
+    let run = match &command_line {
+        CommandLine::Run(arguments) => inputs.operation(arguments),
+        _ => None,
+    };
+    for secret in &inputs.hosts_secrets {
+        streams.register().add(secret);
+    }
+    let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
+    let host: Arc<dyn Host> =
+        host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
+    match command_line {
+        CommandLine::Help => {
+            streams.print_plainly(&help::help());
+            0
+        }
+        CommandLine::Version => {
+            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
+            0
+        }
+        CommandLine::Misused(sentence) => {
+            host.say(Level::Error, &format!("{sentence}. 'adopat --help' lists everything."));
+            Exit::Inputs.code()
+        }
+        CommandLine::Run(arguments) => {
+            for secret in std::mem::take(&mut inputs.secrets) {
+                host.mask(&secret);
+            }
+            let _tracing = trace(&inputs.surroundings, streams);
+            carry_out(inputs, &arguments, environment, host, world, cancellation).await
+        }
+    }
+}
+
+async fn carry_out(
+    inputs: Inputs,
+    arguments: &Arguments,
+    environment: &Environment,
+    host: Arc<dyn Host>,
+    world: World,
+    cancellation: Cancellation,
+) -> u8 {
+    let (warnings, request) = inputs.into_request(arguments, environment, world.clock.now());
+    for warning in warnings {
+        host.say(Level::Warning, &warning);
+    }
+    let request = match request {
+        Ok(request) => request,
+        Err(problems) if arguments.complete => {
+            for problem in problems {
+                host.say(Level::Warning, &problem.to_string());
+            }
+            for pending in environment.pending() {
+                let id = pending.authorization_id.unwrap_or_else(|| "authorization id not known".into());
+                let name = pending.display_name;
+                host.say(
+                    Level::Warning,
+                    &format!("The PAT '{name}' ({id}) may still be alive: adopat could not start."),
+                );
+            }
+            return 0;
+        }
+        Err(problems) => {
+            for problem in problems {
+                host.say(Level::Error, &problem.to_string());
+            }
+            return Exit::Inputs.code();
+        }
+    };
+    match Run::new(&request, Arc::clone(&host), world, cancellation).to_its_end().await {
+        Ok(code) => code,
+        Err(failure) => {
+            host.say(Level::Error, &failure.to_string());
+            failure.exit.code()
+        }
+    }
+}
+
+/// Traces to standard error for as long as the guard lives, where anyone asked for it.
+fn trace(surroundings: &Surroundings, streams: Streams) -> Option<tracing::subscriber::DefaultGuard> {
+    let filter = tracing_subscriber::EnvFilter::try_new(surroundings.log.as_ref()?).ok()?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(streams)
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    Some(tracing::subscriber::set_default(subscriber))
+}

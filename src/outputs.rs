@@ -18,7 +18,7 @@ pub struct Output {
 }
 
 /// Every output there is, in the order in which it is written.
-pub const OUTPUTS: [Output; 9] = [
+pub const OUTPUTS: [Output; 10] = [
     Output { name: "token", secret: true, help: "the new PAT; only where create or rotate minted one" },
     Output {
         name: "authorization-id",
@@ -36,6 +36,7 @@ pub const OUTPUTS: [Output; 9] = [
         help: "rotate: the authorization ids it replaced, separated by spaces",
     },
     Output { name: "pats", secret: false, help: "list: the PATs as a JSON array, without tokens" },
+    Output { name: "checks", secret: false, help: "doctor: what was checked, as a JSON array" },
 ];
 
 /// The values of a run's outputs.

@@ -11,12 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// The shortest text, in bytes, that is worth masking. Anything shorter would blank out half a log and give
 /// the secret away by position.
 pub const SHORTEST_MASK: usize = 6;
+
+/// Everything but the unreserved characters of RFC 3986, which no encoder touches.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text that must not be read by anyone but its addressee.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,9 +50,7 @@ impl Secret {
         let mut forms: Vec<String> =
             text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).map(String::from).collect();
         if forms.len() == 1 {
-            forms.push(
-                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string(),
-            );
+            forms.push(percent_encoding::utf8_percent_encode(text, RESERVED).to_string());
             forms.push(STANDARD.encode(text));
             forms.push(STANDARD.encode(format!(":{text}")));
         }

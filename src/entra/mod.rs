@@ -1,9 +1,22 @@
 //! Signing in to Microsoft Entra, as a user.
 
+pub mod azure_cli;
+pub mod browser;
+mod certificate;
+mod client;
+mod client_authentication;
+pub mod device_code;
+pub mod refusal;
+#[cfg(test)]
+pub(crate) mod scripted;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::certificate::Certificate;
+pub use self::client::{Client, Refusal};
+pub use self::client_authentication::Proof;
 use crate::secret::Secret;
 
 /// The resource every token is for: Azure DevOps (MicrosoftDocs/azure-devops-docs).

@@ -4,9 +4,27 @@
 //! one it runs on. Every line that a host prints has been neutralised (no foreign text can start a command
 //! there) and searched for known secrets.
 
+pub mod azure_pipelines;
+mod buildkite;
+mod command_file;
+mod generic;
+mod github_actions;
+pub mod neutral;
+pub mod streams;
+#[cfg(test)]
+mod testing;
+
+use std::sync::atomic::AtomicBool;
+
+use self::azure_pipelines::AzurePipelines;
+use self::generic::Generic;
+use self::github_actions::GithubActions;
+pub use self::streams::Streams;
 use crate::failure::Failure;
+use crate::inputs::request::{Delivery, HostSettings};
 use crate::outputs::Outputs;
 use crate::secret::Secret;
+use crate::world::World;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +57,8 @@ pub trait Host: Send + Sync {
     /// Says a line to the person who reads the log.
     fn say(&self, level: Level, text: &str);
 
-    /// Prints what was asked for, byte for byte (a table, JSON, a child's words go there too): standard output.
+    /// Prints what was asked for (a table, JSON) on standard output, line by line, each made harmless. JSON
+    /// keeps its value if it went through [`neutral::json`] first.
     fn print(&self, text: &str);
 
     /// Whether this host can be handed a secret at all, and be trusted not to show it. Asked before anything
@@ -68,4 +87,34 @@ pub trait Host: Send + Sync {
 
     /// Says that the run did its work, but that something was left to look at (succeeded with issues).
     fn succeeded_with_issues(&self);
+}
+
+/// The host that this run is on. Its secrets are registered by [`Host::mask`] alone: what the register already
+/// knows is not masked again.
+///
+/// `own_words_to_stderr` keeps standard output free, commands of the host included (both hosts read them on
+/// either stream): `exec` leaves it to its command.
+pub fn open(
+    delivery: &Delivery,
+    world: &World,
+    streams: Streams,
+    own_words_to_stderr: bool,
+) -> Box<dyn Host> {
+    let streams = if own_words_to_stderr { streams.all_on_stderr() } else { streams };
+    let world = world.clone();
+    let variable = delivery.variable.clone();
+    match delivery.host.clone() {
+        HostSettings::AzurePipelines { temp, decodes_percent } => {
+            let variable = variable.unwrap_or_else(|| azure_pipelines::DEFAULT_VARIABLE.into());
+            let output_variable = delivery.output_variable.clone();
+            Box::new(AzurePipelines { streams, world, variable, output_variable, temp, decodes_percent })
+        }
+        HostSettings::GithubActions { output, env, state, step_summary } => {
+            Box::new(GithubActions { streams, world, variable, output, env, state, step_summary })
+        }
+        HostSettings::Generic { buildkite } => {
+            let redactor = buildkite.then(buildkite::Redactor::default);
+            Box::new(Generic { streams, redactor, warned: AtomicBool::new(false) })
+        }
+    }
 }

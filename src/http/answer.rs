@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use http::header::{DATE, HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -32,16 +32,9 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether the body calls itself JSON.
-    pub fn is_json(&self) -> bool {
-        let kind = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
-        kind.starts_with("application/json") || kind.contains("+json")
-    }
-
-    /// Whether the body calls itself, or begins like, a page for a browser.
+    /// Whether the body is a page for a browser, whatever it calls itself.
     pub fn is_page(&self) -> bool {
-        let kind = self.header(CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
-        kind.starts_with("text/html") || self.text().trim_start().starts_with('<')
+        self.text().trim_start().starts_with('<')
     }
 
     /// The body as text, without the byte order mark that Azure DevOps puts before its errors, which JSON

@@ -16,6 +16,7 @@ use std::time::Duration;
 use ::http::header::{HeaderValue, USER_AGENT};
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 pub use self::answer::Answer;
@@ -121,6 +122,8 @@ pub struct Http {
     patience: Patience,
     /// Until when a host asked not to be called again.
     pauses: Arc<Mutex<HashMap<String, Instant>>>,
+    /// How far the services' clock is ahead of this machine's, by the last answer that told.
+    ahead: Arc<Mutex<SignedDuration>>,
 }
 
 impl fmt::Debug for Http {
@@ -132,12 +135,19 @@ impl fmt::Debug for Http {
 impl Http {
     /// The way to every service, for as long as `patience` lasts.
     pub fn new(world: World, patience: Patience) -> Self {
-        Self { world, patience, pauses: Arc::default() }
+        Self { world, patience, pauses: Arc::default(), ahead: Arc::default() }
     }
 
     /// The world behind it.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// What time it is on the services' clock, as far as any of them has told.
+    pub fn services_now(&self) -> Timestamp {
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.world.clock.now();
+        now.checked_add(ahead).unwrap_or(now)
     }
 
     /// How long its requests may go on.
@@ -210,7 +220,7 @@ impl Http {
             .bound_with_grace(grace, self.world.wire.exchange(request))
             .await;
         let outcome = match ended {
-            Ok(Ok(response)) => Ok(Answer::from(response)),
+            Ok(Ok(response)) => Ok(self.read_clock(Answer::from(response))),
             Ok(Err(error)) => Err(NoAnswer::Wire(error)),
             Err(Ended::TimedOut) if !self.patience.left().is_zero() => {
                 let seconds = ONE_EXCHANGE.as_secs();
@@ -226,6 +236,14 @@ impl Http {
             Err(error) => tracing::debug!("{method} {place}: {error:?} in {took} ms"),
         }
         outcome
+    }
+
+    fn read_clock(&self, answer: Answer) -> Answer {
+        if let Some(date) = answer.date() {
+            let ahead = date.duration_since(self.world.clock.now());
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        }
+        answer
     }
 
     async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {

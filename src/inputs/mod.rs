@@ -1,5 +1,149 @@
 //! Inputs: the one table of them, and how an environment becomes a [`Request`].
+//!
+//! An input is looked up under the host's spelling, then under `ADOPAT_`; every problem is reported at once,
+//! before anything is sent. This module and `main` alone read the environment.
 
+pub mod arguments;
+mod check;
+pub mod environment;
+mod host;
+pub mod problem;
 pub mod request;
+pub mod span;
+mod surroundings;
+pub mod table;
 
+use jiff::Timestamp;
+use serde::Deserialize;
+
+pub use self::arguments::Arguments;
+pub use self::environment::Environment;
+pub use self::problem::Problem;
 pub use self::request::Request;
+
+use self::problem::Problems;
+use self::request::{Delivery, HostSettings, Surroundings};
+use self::table::Word;
+use crate::secret::Secret;
+
+/// What the environment says before anything of it is checked: enough to open the host and to mask.
+#[derive(Debug)]
+pub struct Inputs {
+    values: Values,
+    problems: Problems,
+    /// How to log and how to reach the network.
+    pub surroundings: Surroundings,
+    /// The CI system.
+    pub host: HostSettings,
+    /// The names of the PAT's variables at the host, as given: enough to open it.
+    pub delivery: Delivery,
+    /// Every secret that was given, which the host is to mask before anything else is printed.
+    pub secrets: Vec<Secret>,
+    /// Secrets that the host knows as its own, such as the job's token: never to be printed by us either.
+    pub hosts_secrets: Vec<Secret>,
+    /// What a person should hear of: misspelt names, settings that were skipped.
+    pub warnings: Vec<String>,
+}
+
+impl Inputs {
+    /// Reads the environment.
+    pub fn read(environment: &Environment) -> Self {
+        let mut problems = Problems::default();
+        let found = environment.inputs(&mut problems);
+        let is_secret = |name: &str, value: &Secret| match name {
+            "client-certificate" => check::is_inline_certificate(value.expose()),
+            _ => table::input(name).secret,
+        };
+        let mut secrets: Vec<Secret> = Vec::new();
+        for (input, value) in &found {
+            check::no_macro(input, value, &mut problems);
+            if is_secret(input.name, value) {
+                secrets.push(value.clone());
+            }
+        }
+        secrets.extend(environment.secret("AZURE_CLIENT_SECRET"));
+        // serde's names are snake_case, which envy makes of SCREAMING_SNAKE. Every field is a text, so that
+        // one bad value does not hide the next.
+        let pairs = found.iter().map(|(input, value)| {
+            (input.name.to_ascii_uppercase().replace('-', "_"), value.expose().to_owned())
+        });
+        let values: Values = envy::from_iter(pairs).expect("every field is an optional text");
+        let mut warnings = environment.misspelt();
+        let surroundings = surroundings::read(environment, &values, &mut problems, &mut warnings);
+        let host = host::detect(environment, &values, &mut problems);
+        let delivery = check::delivery(&values, host.clone(), &mut problems);
+        let hosts_secrets = surroundings::hosts_secrets(environment);
+        Self { values, problems, surroundings, host, delivery, secrets, hosts_secrets, warnings }
+    }
+
+    /// Checks everything, and makes a request of it, or tells every problem there is; beside it, what a person
+    /// should hear of in any case.
+    pub fn into_request(
+        self,
+        arguments: &Arguments,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
+        check::request(self, arguments, environment, now)
+    }
+
+    /// The operation, if it is given and is one.
+    pub fn operation(&self, arguments: &Arguments) -> Option<Word> {
+        arguments.operation.or_else(|| Word::parse(self.values.operation.as_deref()?))
+    }
+}
+
+/// The inputs' values as texts, by name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Values {
+    operation: Option<String>,
+    organization: Option<String>,
+    display_name: Option<String>,
+    authorization_id: Option<String>,
+    scope: Option<String>,
+    allow_full_access: Option<String>,
+    lifetime: Option<String>,
+    valid_to: Option<String>,
+    new_display_name: Option<String>,
+    renew_within: Option<String>,
+    if_missing: Option<String>,
+    duplicates: Option<String>,
+    keep_previous_for: Option<String>,
+    revoke_on_completion: Option<String>,
+    on_shortened_lifetime: Option<String>,
+    verify: Option<String>,
+    verify_url: Option<String>,
+    allow_global_narrowing: Option<String>,
+    filter: Option<String>,
+    expiring_within: Option<String>,
+    fail_if_expiring: Option<String>,
+    fail_if_global: Option<String>,
+    dry_run: Option<String>,
+    timeout: Option<String>,
+    credential: Option<String>,
+    tenant_id: Option<String>,
+    client_id: Option<String>,
+    refresh_token: Option<Secret>,
+    access_token: Option<Secret>,
+    client_secret: Option<Secret>,
+    client_certificate: Option<Secret>,
+    client_certificate_password: Option<Secret>,
+    federated: Option<String>,
+    id_token: Option<Secret>,
+    azure_service_connection: Option<String>,
+    credential_store: Option<String>,
+    store_key: Option<Secret>,
+    authority_host: Option<String>,
+    service_url: Option<String>,
+    devops_url: Option<String>,
+    github_api_url: Option<String>,
+    host: Option<String>,
+    variable: Option<String>,
+    output_variable: Option<String>,
+    deliver_to: Option<String>,
+    github_token: Option<Secret>,
+    output_file: Option<String>,
+    output_format: Option<String>,
+    log: Option<String>,
+}

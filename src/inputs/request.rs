@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::azure_devops::Organization;
+use crate::entra::Certificate;
 use crate::http::proxy::ProxySettings;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
+use crate::pending::Pending;
 use crate::secret::Secret;
 use crate::store::Address;
 
@@ -28,8 +30,6 @@ pub struct Request {
     pub delivery: Delivery,
     /// `timeout`: the whole operation's limit.
     pub timeout: Duration,
-    /// What a person should hear of before anything else: a misspelt name, an unknown scope.
-    pub warnings: Vec<String>,
 }
 
 /// What to do.
@@ -54,7 +54,7 @@ pub enum Operation {
     /// Check every precondition of a run. `display-name`, if given.
     Doctor(Option<String>),
     /// The job's last step: revoke what this step minted (`revoke-on-completion`).
-    Complete,
+    Complete(Vec<Pending>),
 }
 
 /// Which PAT is meant: `authorization-id` wins over `display-name`.
@@ -73,6 +73,13 @@ pub enum Expiry {
     After(Duration),
     /// `valid-to`.
     At(Timestamp),
+}
+
+impl Expiry {
+    /// How long a PAT of `create` lives where nothing says how long.
+    pub const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    /// How long a PAT of `exec` lives where nothing says how long.
+    pub const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
 }
 
 /// What to do where the service grants over 60 s less than was asked.
@@ -106,8 +113,15 @@ pub struct Create {
     pub minting: Minting,
     /// `dry-run`.
     pub dry_run: bool,
-    /// `revoke-on-completion`.
-    pub revoke_on_completion: bool,
+    /// `revoke-on-completion`, if asked for.
+    pub revoke_on_completion: Option<OnCompletion>,
+}
+
+/// `revoke-on-completion`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnCompletion {
+    /// What an earlier attempt of this step left, where the host hands that to a retried one.
+    pub left: Vec<Pending>,
 }
 
 /// What `create`, `exec` and `rotate` have in common.
@@ -142,8 +156,8 @@ pub struct Rotate {
     pub minting: Minting,
     /// `dry-run`.
     pub dry_run: bool,
-    /// `revoke-on-completion`.
-    pub revoke_on_completion: bool,
+    /// `revoke-on-completion`, if asked for.
+    pub revoke_on_completion: Option<OnCompletion>,
 }
 
 /// What to do where no active PAT is the one that was meant.
@@ -264,25 +278,10 @@ pub enum Credential {
 pub enum ClientProof {
     /// `client-secret`.
     Secret(Secret),
-    /// `client-certificate`: the text of a PEM or the bytes of a PKCS#12, and its password.
-    Certificate {
-        /// The file's bytes, or the PEM that was given inline.
-        bytes: CertificateBytes,
-        /// `client-certificate-password`.
-        password: Option<Secret>,
-    },
+    /// `client-certificate`, read with its private key.
+    Certificate(Certificate),
     /// `federated`: the job's own OIDC token.
     Federated,
-}
-
-/// A certificate with its private key, as read from its file or its input. Wiped when dropped.
-#[derive(Clone)]
-pub struct CertificateBytes(pub std::sync::Arc<zeroize::Zeroizing<Vec<u8>>>);
-
-impl std::fmt::Debug for CertificateBytes {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("CertificateBytes")
-    }
 }
 
 /// Where the job's own OIDC token can come from, in the order in which they are tried.

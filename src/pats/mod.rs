@@ -1,7 +1,15 @@
 //! The PAT lifecycle service of Azure DevOps: its model, its five calls, and what its refusals mean.
+//!
+//! The service is `https://vssps.dev.azure.com/ORG/_apis/tokens/pats`, in preview for as long as it has
+//! existed (MicrosoftDocs/vsts-rest-api-specs, `specification/tokens`). It serves the caller's own PATs, to a
+//! user's bearer alone.
 
+pub mod minting;
 pub mod model;
+pub mod refusal;
 pub mod scope;
+mod service;
 
 pub use self::model::Pat;
 pub use self::scope::Scope;
+pub use self::service::{Change, CreateError, Minted, NewPat, Revocation, Service};

@@ -2,12 +2,30 @@
 //! (`credential-store`) and receive a new PAT (`deliver-to`).
 
 pub mod address;
+mod azure_transport;
+pub mod bearer;
+pub mod delivery;
+#[cfg(test)]
+mod fake;
+pub mod file;
+pub mod github_secret;
+pub mod key_vault;
+mod key_vault_refusal;
+pub mod sealed;
+pub mod variable_group;
+pub mod vault_identity;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::address::Address;
-use crate::failure::Failure;
+pub use self::bearer::Bearer;
+pub use self::delivery::Delivery;
+pub use self::vault_identity::VaultSettings;
+use crate::azure_devops::Organization;
+use crate::failure::{Exit, Failure};
+use crate::http::Http;
+use crate::inputs::request::Places;
 use crate::patience::Patience;
 use crate::secret::Secret;
 
@@ -29,28 +47,117 @@ pub enum Kind {
     },
 }
 
+/// Whether a store was given back what it held before a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It holds again what [`Store::prepare`] found: a value, or none.
+    Whole,
+    /// What it held is not known, or cannot be brought back: it holds what was last written.
+    NotPossible,
+}
+
 /// A place that keeps one secret.
 ///
-/// Every call takes the patience it may use; a failure's exit code is the caller's business where it says
-/// so, since "cannot be read" means something else for a credential than for a delivery.
+/// Every call takes the patience it may use. A failure's exit code is that of its call: a value that cannot
+/// be read is a sign-in that is needed again (3), one that cannot be written is a store's failure (7); only a
+/// cancelled run is told as such.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where it is, as the input named it.
     fn address(&self) -> &Address;
 
     /// Whether a value, once written, can be read back by us.
-    fn is_readable(&self) -> bool;
+    fn is_readable(&self) -> bool {
+        self.address().is_readable()
+    }
 
-    /// Finds out whether the secret could be written, without writing it: asked before anything is minted.
-    /// What is doubtful, but no reason to stop, comes back as a sentence to warn with.
+    /// Finds out whether the secret could be written, without writing it, and remembers for
+    /// [`Store::restore`] what is there: asked before anything is minted. What is doubtful, but no reason to
+    /// stop, comes back as a sentence to warn with.
     async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure>;
 
-    /// The secret, or none where nothing has been stored yet. Only where [`Store::is_readable`].
+    /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
 
     /// Stores the secret in place of what was there, whole or not at all.
     async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure>;
 
-    /// Gives a readable store back what it held before [`Store::write`] (none: it held nothing).
-    async fn restore(&self, previous: Option<&Secret>, patience: &Patience) -> Result<(), Failure>;
+    /// Gives the store back what it held when it was [prepared](Store::prepare), as far as that is known.
+    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure>;
+}
+
+/// What stores are opened with. Each takes what its kind needs.
+#[derive(Clone)]
+pub struct Context {
+    /// The way to the services.
+    pub http: Http,
+    /// Where they are.
+    pub places: Places,
+    /// `organization`, for a variable group.
+    pub organization: Option<Organization>,
+    /// The bearer for Azure DevOps, once there is one; for a variable group.
+    pub bearer: Bearer,
+    /// `store-key`, for a file that holds a refresh token.
+    pub store_key: Option<Secret>,
+    /// `github-token`, for a GitHub secret.
+    pub github_token: Option<Secret>,
+    /// Who opens a vault.
+    pub vault: VaultSettings,
+}
+
+/// The store at this address. Nothing is asked of it yet: what is missing is said at its first use.
+pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
+    let Context { http, places, .. } = context.clone();
+    match address.clone() {
+        Address::File(path) => {
+            Box::new(file::FileStore::new(path, context.store_key.clone(), http.world().clone()))
+        }
+        Address::KeyVault { vault, name } => {
+            Box::new(key_vault::KeyVaultStore::new(vault, name, context.vault.clone(), http))
+        }
+        Address::VariableGroup { project, group, variable } => {
+            Box::new(variable_group::VariableGroupStore::new(
+                [project, group, variable],
+                context.organization.clone(),
+                places.devops_url,
+                context.bearer.clone(),
+                http,
+            ))
+        }
+        Address::GithubSecret { owner, repository, environment, name } => {
+            Box::new(github_secret::GithubSecretStore::new(
+                [owner, repository, name],
+                environment,
+                &places.github_api_url,
+                context.github_token.clone(),
+                http,
+            ))
+        }
+    }
+}
+
+/// What a store was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Reading a credential.
+    Reading,
+    /// Writing, or finding out whether that would work.
+    Writing,
+}
+
+impl Doing {
+    fn exit(self) -> Exit {
+        match self {
+            Self::Reading => Exit::SignIn,
+            Self::Writing => Exit::Store,
+        }
+    }
+
+    /// The failure under this call's own exit code; a cancelled run stays one.
+    fn failed(self, failure: Failure) -> Failure {
+        match failure.exit {
+            Exit::Cancelled(_) => failure,
+            _ => Failure { exit: self.exit(), ..failure },
+        }
+    }
 }

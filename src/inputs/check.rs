@@ -1,0 +1,895 @@
+//! From texts to a [`Request`]: every rule an input has to obey, each with its remedy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::arguments::Arguments;
+use super::environment::Environment;
+use super::problem::{Problem, Problems};
+use super::request::{
+    ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List, Minting,
+    OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request,
+    Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+};
+use super::table::{Input, Word, camel_case, input};
+use super::{Inputs, Values, span};
+use crate::azure_devops::hosts::{self, Purpose};
+use crate::azure_devops::organization::Organization;
+use crate::entra::Certificate;
+use crate::outputs::OUTPUTS;
+use crate::pats::Scope;
+use crate::pats::model::Filter;
+use crate::secret::Secret;
+use crate::store::Address;
+
+/// The default of `variable` on Azure Pipelines and for exec.
+const VARIABLE: &str = "ADO_PAT";
+
+/// An Azure Pipelines macro that named no variable reaches the task as it was written.
+pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
+    let text = value.expose();
+    let inside = |start: usize| {
+        let name = &text[start + 2..];
+        let end = name.find(')')?;
+        let name = &name[..end];
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | ' ');
+        (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+    };
+    let found = if input.secret {
+        // Within a secret these characters mean nothing; only a secret that is nothing else is a macro.
+        (text.starts_with("$(") && text.ends_with(')')).then(|| inside(0)).flatten()
+    } else {
+        text.match_indices("$(").find_map(|(start, _)| inside(start))
+    };
+    if let Some(name) = found {
+        problems.add(
+            input.name,
+            format!("holds $({name}), an Azure Pipelines macro that was left unexpanded"),
+            "define that variable, or make it available to this job",
+        );
+    }
+}
+
+pub(super) fn is_inline_certificate(text: &str) -> bool {
+    text.contains("-----BEGIN")
+}
+
+/// The part of the request that says where a PAT goes: checked first, since the host is opened with it.
+pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Problems) -> Delivery {
+    let variable = values.variable.clone().filter(|name| {
+        let hosts_own = |prefix: &str| name.to_ascii_uppercase().starts_with(prefix);
+        let free = match &host {
+            HostSettings::AzurePipelines { .. } => {
+                is_name(name, ".")
+                    && !["SYSTEM.", "AGENT.", "BUILD.", "RELEASE.", "ENDPOINT.", "SYSTEM_", "AGENT_", "VSTS_"]
+                        .into_iter()
+                        .any(hosts_own)
+            }
+            HostSettings::GithubActions { .. } => {
+                is_name(name, "") && !["GITHUB_", "RUNNER_", "ACTIONS_"].into_iter().any(hosts_own)
+            }
+            HostSettings::Generic { .. } => is_name(name, ""),
+        };
+        let dangerous =
+            ["PATH", "NODE_OPTIONS", "LD_PRELOAD", "HOME"].contains(&name.to_ascii_uppercase().as_str());
+        if !free || dangerous {
+            problems.add(
+                "variable",
+                "is no name that may be set here",
+                "use letters, digits and _, no digit first, and no name of the host's own",
+            );
+        }
+        free && !dangerous
+    });
+    let output_variable = values.output_variable.clone().filter(|name| {
+        let plain = OUTPUTS.iter().filter(|output| !output.secret);
+        let taken = plain.map(|output| camel_case(output.name)).any(|plain| plain.eq_ignore_ascii_case(name));
+        if taken {
+            problems.add("output-variable", "is the name of a plain output", "choose another, such as token");
+        } else if !is_name(name, "") {
+            problems.add("output-variable", "is no name", "use letters, digits and _, no digit first");
+        }
+        !taken && is_name(name, "")
+    });
+    let mut deliver_to = Vec::new();
+    for line in values.deliver_to.iter().flat_map(|list| list.lines()).map(str::trim) {
+        if line.is_empty() {
+            continue;
+        }
+        match Address::parse(line) {
+            Ok(address) if deliver_to.contains(&address) => {
+                problems.add("deliver-to", format!("names {address} twice"), "name each store once");
+            }
+            Ok(address) => deliver_to.push(address),
+            Err(what) => problems.add("deliver-to", format!("holds '{line}', which {what}"), ""),
+        }
+    }
+    let format = choice("output-format", values.output_format.as_deref(), problems, |word| {
+        Some(match word {
+            "json" => OutputFormat::Json,
+            "dotenv" => OutputFormat::Dotenv,
+            "token" => OutputFormat::Token,
+            "git-credentials" => OutputFormat::GitCredentials,
+            "netrc" => OutputFormat::Netrc,
+            _ => return None,
+        })
+    });
+    let output_file = values.output_file.as_ref().map(|path| OutputFile {
+        path: PathBuf::from(path),
+        format: format.unwrap_or(if path.ends_with(".json") {
+            OutputFormat::Json
+        } else {
+            OutputFormat::Dotenv
+        }),
+    });
+    if let Some(file) = &output_file
+        && let Some(Ok(Address::File(store))) = values.credential_store.as_deref().map(Address::parse)
+        && store == file.path
+    {
+        problems.add("output-file", "is the file of the credential-store", "give each a file of its own");
+    }
+    if let Some(Ok(store)) = values.credential_store.as_deref().map(Address::parse)
+        && deliver_to.contains(&store)
+    {
+        problems.add("deliver-to", "holds the credential-store", "give the PAT a place of its own");
+    }
+    Delivery {
+        host,
+        variable,
+        output_variable,
+        deliver_to,
+        github_token: values.github_token.clone(),
+        output_file,
+    }
+}
+
+/// Letters, digits, `_` and the given others, no digit first.
+fn is_name(name: &str, others: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || others.contains(c))
+}
+
+pub(super) fn request(
+    inputs: Inputs,
+    arguments: &Arguments,
+    environment: &Environment,
+    now: Timestamp,
+) -> (Vec<String>, Result<Request, Vec<Problem>>) {
+    let word = inputs.operation(arguments);
+    let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
+    let mut check =
+        Check { values: &values, environment, now, problems: &mut problems, warnings: &mut warnings };
+    if word.is_none() && !arguments.complete {
+        check.operation_is_missing();
+    }
+    let word = word.unwrap_or(Word::Doctor);
+    let organization = check.organization(word);
+    let places = check.places();
+    let sign_in = check.sign_in(word, arguments.complete, &delivery);
+    let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
+    if timeout.is_zero() {
+        check.problems.add("timeout", "leaves no time at all", "give a span such as 5m");
+    }
+    let operation = if arguments.complete {
+        Some(Operation::Complete(environment.pending()))
+    } else {
+        check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
+    };
+    if word == Word::Exec || word == Word::Login || arguments.complete {
+        delivery.deliver_to.clear();
+    }
+    if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
+        delivery.variable = Some(VARIABLE.into());
+    }
+    let credential_store = sign_in.as_ref().and_then(|sign_in| sign_in.credential_store.as_ref());
+    let mut stores = delivery.deliver_to.iter().chain(credential_store);
+    if delivery.github_token.is_none() && stores.any(|store| matches!(store, Address::GithubSecret { .. })) {
+        check.problems.add(
+            "github-token",
+            "is missing, and a github-secret: address is given",
+            "give a token that may write secrets (GITHUB_TOKEN cannot)",
+        );
+    }
+    let problems = problems.into_vec();
+    let request = match (operation, sign_in, places) {
+        (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {
+            Ok(Request { operation, organization, sign_in, places, delivery, timeout })
+        }
+        _ => Err(problems),
+    };
+    (warnings, request)
+}
+
+/// A choice's value; the problem names what may be chosen.
+fn choice<T>(
+    name: &'static str,
+    text: Option<&str>,
+    problems: &mut Problems,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let text = text?;
+    let value = read(text);
+    if value.is_none() {
+        problems.add(name, "is none of its choices", format!("give {}", input(name).choices.join(", ")));
+    }
+    value
+}
+
+struct Check<'a> {
+    values: &'a Values,
+    environment: &'a Environment,
+    now: Timestamp,
+    problems: &'a mut Problems,
+    warnings: &'a mut Vec<String>,
+}
+
+impl Check<'_> {
+    fn operation_is_missing(&mut self) {
+        let words = input("operation").choices.join(", ");
+        match &self.values.operation {
+            None => self.problems.add("operation", "is required", format!("give {words}")),
+            Some(_) => self.problems.add("operation", "is none of its choices", format!("give {words}")),
+        }
+    }
+
+    fn organization(&mut self, word: Word) -> Option<Organization> {
+        let given = self.values.organization.as_deref();
+        let jobs = ["SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"];
+        let Some(text) = given.or_else(|| self.environment.first(&jobs)) else {
+            if word != Word::Login {
+                self.problems.add("organization", "is required", "give the Azure DevOps organization's name");
+            }
+            return None;
+        };
+        self.problems.check("organization", Organization::parse(text))
+    }
+
+    fn places(&mut self) -> Option<Places> {
+        let authority_host =
+            self.place("authority-host", self.values.authority_host.as_deref(), Purpose::SignIn);
+        let service_url = self.place("service-url", self.values.service_url.as_deref(), Purpose::AzureDevOps);
+        let devops_url = self.place("devops-url", self.values.devops_url.as_deref(), Purpose::AzureDevOps);
+        let github_api_url = self.github_api();
+        Some(Places {
+            authority_host: authority_host?,
+            service_url: service_url?,
+            devops_url: devops_url?,
+            github_api_url: github_api_url?,
+        })
+    }
+
+    fn place(&mut self, name: &'static str, text: Option<&str>, purpose: Purpose) -> Option<Url> {
+        let text = text.unwrap_or(input(name).default.expect("every service has its address"));
+        self.problems.check(name, hosts::parse_trusted(text, purpose))
+    }
+
+    /// github.com, the runner's own server, or loopback: the token goes nowhere else.
+    fn github_api(&mut self) -> Option<Url> {
+        let runners = self.environment.text("GITHUB_API_URL");
+        let text = self.values.github_api_url.as_deref().or(runners).unwrap_or("https://api.github.com");
+        let url = self.problems.check("github-api-url", hosts::parse_address(text))?;
+        let same = |other: &str| Url::parse(other).is_ok_and(|other| other.origin() == url.origin());
+        if hosts::is_loopback(&url) || same("https://api.github.com") || runners.is_some_and(same) {
+            return Some(url);
+        }
+        self.problems.add(
+            "github-api-url",
+            "may only name https://api.github.com, the runner's own GITHUB_API_URL, or loopback",
+            "a token goes nowhere else",
+        );
+        None
+    }
+
+    fn boolean(&mut self, name: &'static str, text: Option<&str>) -> bool {
+        match text.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false" | "0" | "no") => false,
+            Some("true" | "1" | "yes") => true,
+            Some(_) => {
+                self.problems.add(name, "is neither true nor false", "give true, false, 1, 0, yes or no");
+                false
+            }
+        }
+    }
+
+    fn span(&mut self, name: &'static str, text: Option<&str>) -> Option<Duration> {
+        self.problems.check(name, span::parse(text?, self.now))
+    }
+
+    fn operation(
+        &mut self,
+        word: Word,
+        arguments: &Arguments,
+        organization: Option<&Organization>,
+        places: Option<&Places>,
+        delivery: &Delivery,
+    ) -> Option<Operation> {
+        let values = self.values;
+        let minting = if matches!(word, Word::Create | Word::Exec | Word::Rotate) {
+            self.minting(organization, places)
+        } else {
+            None
+        };
+        let dry_run = word != Word::Exec && self.boolean("dry-run", values.dry_run.as_deref());
+        Some(match word {
+            Word::Create => {
+                let display_name = self.required_name();
+                let scope = self.required_scope();
+                let expiry = self.expiry();
+                let revoke_on_completion = self.revoke_on_completion();
+                Operation::Create(Create {
+                    display_name: display_name?,
+                    scope: scope?,
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::CREATED_FOR)),
+                    minting: minting?,
+                    dry_run,
+                    revoke_on_completion,
+                })
+            }
+            Word::Rotate => {
+                let subject = self.subject();
+                let if_missing = self.if_missing(IfMissing::Fail, matches!(subject, Some(Subject::Id(_))));
+                let rotate = Rotate {
+                    subject: subject.unwrap_or(Subject::Name(String::new())),
+                    scope: self.scope(),
+                    expiry: self.expiry(),
+                    renew_within: self.span("renew-within", values.renew_within.as_deref()),
+                    if_missing,
+                    revoke_duplicates: self.revoke_duplicates(),
+                    keep_previous_for: self.span("keep-previous-for", values.keep_previous_for.as_deref()),
+                    allow_global_narrowing: self.allow_global_narrowing(),
+                    minting: minting?,
+                    dry_run,
+                    revoke_on_completion: self.revoke_on_completion(),
+                };
+                Operation::Rotate(rotate)
+            }
+            Word::Revoke => {
+                let subject = self.subject();
+                let if_missing = self.if_missing(IfMissing::Ignore, true);
+                let revoke_duplicates = self.revoke_duplicates();
+                Operation::Revoke(Revoke { subject: subject?, if_missing, revoke_duplicates, dry_run })
+            }
+            Word::Update => {
+                let subject = self.subject();
+                let new_display_name = self.name("new-display-name", values.new_display_name.as_deref());
+                let (scope, expiry) = (self.scope(), self.expiry());
+                if [&values.new_display_name, &values.scope, &values.lifetime, &values.valid_to]
+                    .iter()
+                    .all(|change| change.is_none())
+                {
+                    self.problems.add(
+                        "new-display-name",
+                        "is missing, and so is every other change",
+                        "give new-display-name, scope, lifetime or valid-to",
+                    );
+                }
+                let allow_global_narrowing = self.allow_global_narrowing();
+                Operation::Update(Update {
+                    subject: subject?,
+                    new_display_name,
+                    scope,
+                    expiry,
+                    allow_global_narrowing,
+                    dry_run,
+                })
+            }
+            Word::Get => Operation::Get(self.subject()?),
+            Word::List => Operation::List(self.list()),
+            Word::Exec => {
+                let display_name = match &values.display_name {
+                    Some(_) => self.required_name(),
+                    None => Some(self.name_of_this_run()),
+                };
+                let scope = self.required_scope();
+                let expiry = self.expiry();
+                if arguments.command.is_empty() {
+                    self.problems.add(
+                        "operation",
+                        "is exec, and no command is given",
+                        "run adopat exec -- COMMAND ARG...",
+                    );
+                }
+                Operation::Exec(Exec {
+                    display_name: display_name?,
+                    scope: scope?,
+                    expiry: expiry.unwrap_or(Expiry::After(Expiry::EXECUTED_FOR)),
+                    minting: minting?,
+                    variable: delivery.variable.clone().unwrap_or_else(|| VARIABLE.into()),
+                    command: arguments.command.clone(),
+                    environment: self.environment.for_a_child(),
+                })
+            }
+            Word::Login => Operation::Login,
+            Word::Doctor => Operation::Doctor(self.name("display-name", values.display_name.as_deref())),
+        })
+    }
+
+    fn minting(&mut self, organization: Option<&Organization>, places: Option<&Places>) -> Option<Minting> {
+        let shortened = self.values.on_shortened_lifetime.as_deref();
+        let on_shortened_lifetime =
+            choice("on-shortened-lifetime", shortened, self.problems, |word| match word {
+                "warn" => Some(OnShortenedLifetime::Warn),
+                "fail" => Some(OnShortenedLifetime::Fail),
+                _ => None,
+            });
+        let required = choice("verify", self.values.verify.as_deref(), self.problems, |word| match word {
+            "off" => Some(None),
+            "warn" => Some(Some(false)),
+            "require" => Some(Some(true)),
+            _ => None,
+        });
+        let verify_url = match self.values.verify_url.as_deref() {
+            Some(text) => self.problems.check("verify-url", hosts::parse_trusted(text, Purpose::AzureDevOps)),
+            None => places.zip(organization).and_then(|(places, organization)| {
+                let base = places.devops_url.as_str().trim_end_matches('/');
+                Url::parse(&format!("{base}/{organization}/_apis/connectionData")).ok()
+            }),
+        };
+        let verify = match required.flatten() {
+            Some(required) => Some(Verify { required, url: verify_url? }),
+            None => None,
+        };
+        Some(Minting {
+            on_shortened_lifetime: on_shortened_lifetime.unwrap_or(OnShortenedLifetime::Warn),
+            verify,
+        })
+    }
+
+    fn list(&mut self) -> List {
+        let values = self.values;
+        let filter = choice("filter", values.filter.as_deref(), self.problems, |word| {
+            [Filter::Active, Filter::Expired, Filter::Revoked, Filter::All]
+                .into_iter()
+                .find(|f| f.word() == word)
+        });
+        let expiring_within = self.span("expiring-within", values.expiring_within.as_deref());
+        let fail_if_expiring = self.boolean("fail-if-expiring", values.fail_if_expiring.as_deref());
+        if fail_if_expiring && values.expiring_within.is_none() {
+            self.problems.add("fail-if-expiring", "needs expiring-within", "give a span such as 14d");
+        }
+        List {
+            filter: filter.unwrap_or(Filter::Active),
+            expiring_within,
+            fail_if_expiring,
+            fail_if_global: self.boolean("fail-if-global", values.fail_if_global.as_deref()),
+        }
+    }
+
+    fn name(&mut self, input: &'static str, text: Option<&str>) -> Option<String> {
+        let text = text?;
+        if text.chars().any(char::is_control) {
+            self.problems.add(input, "holds a control character", "give a name of one line");
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn required_name(&mut self) -> Option<String> {
+        if self.values.display_name.is_none() {
+            self.problems.add("display-name", "is required", "give the PAT a name");
+        }
+        self.name("display-name", self.values.display_name.as_deref())
+    }
+
+    /// exec's PAT is named for the run, so that a person finds out where one comes from.
+    fn name_of_this_run(&self) -> String {
+        let repository = self.environment.first(&[
+            "GITHUB_REPOSITORY",
+            "BUILD_REPOSITORY_NAME",
+            "CI_PROJECT_PATH",
+            "BUILDKITE_PIPELINE_SLUG",
+            "CIRCLE_PROJECT_REPONAME",
+            "JOB_NAME",
+        ]);
+        let run = self.environment.first(&[
+            "GITHUB_RUN_ID",
+            "BUILD_BUILDID",
+            "CI_PIPELINE_ID",
+            "BUILDKITE_BUILD_NUMBER",
+            "CIRCLE_BUILD_NUM",
+            "BUILD_NUMBER",
+        ]);
+        let name = match (repository, run) {
+            (Some(repository), Some(run)) => format!("adopat {repository} {run}"),
+            _ => {
+                let host = self.environment.first(&["HOSTNAME", "COMPUTERNAME"]).map(str::to_owned);
+                let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+                let host = host.as_deref().map_or("localhost", str::trim);
+                format!("adopat {host} {}", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+            }
+        };
+        name.chars().filter(|c| !c.is_control()).collect()
+    }
+
+    fn subject(&mut self) -> Option<Subject> {
+        let values = self.values;
+        if let Some(id) = &values.authorization_id {
+            return match Uuid::parse_str(id) {
+                Ok(id) => Some(Subject::Id(id.hyphenated().to_string())),
+                Err(_) => {
+                    self.problems.add(
+                        "authorization-id",
+                        "is no GUID",
+                        "give the id as a previous run printed it",
+                    );
+                    None
+                }
+            };
+        }
+        if values.display_name.is_none() {
+            self.problems.add(
+                "display-name",
+                "is missing, and so is authorization-id",
+                "say which PAT by one of them",
+            );
+        }
+        self.name("display-name", values.display_name.as_deref()).map(Subject::Name)
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        let scope = Scope::parse(self.values.scope.as_deref()?);
+        if scope.is_empty() {
+            self.problems.add("scope", "names no scope", "give at least one, such as vso.packaging");
+            return None;
+        }
+        let full = self.boolean("allow-full-access", self.values.allow_full_access.as_deref());
+        if scope.is_full_access() && !full {
+            self.problems.add(
+                "scope",
+                "holds app_token, which is full access",
+                "name the scopes that are needed, or set allow-full-access to true",
+            );
+        }
+        for (unknown, near) in scope.unknown() {
+            let advice = near.map_or(String::new(), |near| format!(" Did you mean {near}?"));
+            self.warnings
+                .push(format!("The scope {unknown} is not a known one; it is sent all the same.{advice}"));
+        }
+        Some(scope)
+    }
+
+    fn required_scope(&mut self) -> Option<Scope> {
+        if self.values.scope.is_none() {
+            self.problems.add("scope", "is required", "name what the PAT may do, such as vso.packaging");
+        }
+        self.scope()
+    }
+
+    fn expiry(&mut self) -> Option<Expiry> {
+        let (lifetime, valid_to) = (self.values.lifetime.as_deref(), self.values.valid_to.as_deref());
+        if lifetime.is_some() && valid_to.is_some() {
+            self.problems.add("valid-to", "is given together with lifetime", "give one of them");
+        }
+        let span = self.span("lifetime", lifetime);
+        if span.is_some_and(|span| span.is_zero()) {
+            self.problems.add("lifetime", "is no time at all", "give a span such as 30d");
+        }
+        let at = valid_to.and_then(|text| match text.parse::<Timestamp>() {
+            Ok(at) if at <= self.now => {
+                self.problems.add("valid-to", "lies in the past", "give an instant to come");
+                None
+            }
+            Ok(at) => Some(at),
+            Err(_) => {
+                self.problems.add("valid-to", "is no RFC 3339 instant", "write it like 2027-01-31T12:00:00Z");
+                None
+            }
+        });
+        span.map(Expiry::After).or(at.map(Expiry::At))
+    }
+
+    fn if_missing(&mut self, default: IfMissing, cannot_create: bool) -> IfMissing {
+        let given =
+            choice("if-missing", self.values.if_missing.as_deref(), self.problems, |word| match word {
+                "fail" => Some(IfMissing::Fail),
+                "ignore" => Some(IfMissing::Ignore),
+                "create" => Some(IfMissing::Create),
+                _ => None,
+            });
+        if given == Some(IfMissing::Create) && cannot_create {
+            self.problems.add(
+                "if-missing",
+                "is create, which is for rotate by display-name alone",
+                "give display-name and leave authorization-id out, or give fail or ignore",
+            );
+        }
+        given.unwrap_or(default)
+    }
+
+    fn revoke_duplicates(&mut self) -> bool {
+        let given =
+            choice("duplicates", self.values.duplicates.as_deref(), self.problems, |word| match word {
+                "fail" => Some(false),
+                "revoke" => Some(true),
+                _ => None,
+            });
+        given.unwrap_or(false)
+    }
+
+    fn allow_global_narrowing(&mut self) -> bool {
+        self.boolean("allow-global-narrowing", self.values.allow_global_narrowing.as_deref())
+    }
+
+    fn revoke_on_completion(&mut self) -> Option<OnCompletion> {
+        let wanted = self.boolean("revoke-on-completion", self.values.revoke_on_completion.as_deref());
+        if wanted && !self.environment.is_true("ADOPAT_LAUNCHER") {
+            self.problems.add(
+                "revoke-on-completion",
+                "needs a last step, which only the GitHub action and the Azure Pipelines task have",
+                "use one of them, or the operation exec",
+            );
+        }
+        wanted.then(|| OnCompletion { left: self.environment.pending() })
+    }
+
+    fn sign_in(&mut self, word: Word, complete: bool, delivery: &Delivery) -> Option<SignIn> {
+        let values = self.values;
+        let credential_store = values
+            .credential_store
+            .as_deref()
+            .and_then(|text| self.problems.check("credential-store", Address::parse(text)));
+        if values.store_key.is_some() && !matches!(credential_store, None | Some(Address::File(_))) {
+            self.warnings.push("store-key is ignored: only a file: store is encrypted by it.".into());
+        }
+        let proof = self.proof();
+        let (credential, inferred_from) = match self.environment.saved_refresh_token() {
+            Some(token) if complete => {
+                (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
+            }
+            _ => self.credential(word, credential_store.as_ref(), proof.is_some()),
+        };
+        if let Some(Credential::RefreshToken(seed)) = &credential
+            && let Some(store) = &credential_store
+            && !store.is_readable()
+            && seed.is_none()
+        {
+            self.problems.add(
+                "refresh-token",
+                "is required beside a credential-store that never shows its value",
+                "hand the stored token in, or use a file: or keyvault: store",
+            );
+        }
+        if word == Word::Login && values.credential_store.is_none() {
+            self.problems.add("credential-store", "is required", "say where the refresh token is to rest");
+        }
+        let needs_client = matches!(
+            credential,
+            Some(Credential::RefreshToken(_) | Credential::DeviceCode | Credential::Browser)
+        );
+        if needs_client && values.client_id.is_none() {
+            self.problems.add(
+                "client-id",
+                "is required",
+                "give the id of the app registration that is signed in to",
+            );
+        }
+        if values
+            .client_id
+            .as_deref()
+            .is_some_and(|id| id.chars().any(|c| c.is_control() || c.is_whitespace()))
+        {
+            self.problems.add("client-id", "is no id", "give the app registration's id, a GUID");
+        }
+        let tenant_id = self.tenant_id();
+        let service_connection = self.service_connection();
+        Some(SignIn {
+            credential: credential?,
+            inferred_from,
+            tenant_id,
+            client_id: values.client_id.clone().unwrap_or_default(),
+            proof,
+            credential_store,
+            store_key: values.store_key.clone(),
+            azure_service_connection: values.azure_service_connection.clone(),
+            oidc: self.oidc(&delivery.host),
+            vault_identity: VaultIdentity {
+                client_id: self.environment.text("AZURE_CLIENT_ID").map(str::to_owned),
+                tenant_id: self.environment.text("AZURE_TENANT_ID").map(str::to_owned),
+                client_secret: self.environment.secret("AZURE_CLIENT_SECRET"),
+                service_connection,
+                app_service: self.environment.text("IDENTITY_ENDPOINT").is_some()
+                    && self.environment.text("IDENTITY_HEADER").is_some(),
+            },
+        })
+    }
+
+    fn tenant_id(&mut self) -> Option<String> {
+        let tenant = self.values.tenant_id.clone()?;
+        let is_segment = tenant.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+            && tenant.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !is_segment {
+            self.problems.add(
+                "tenant-id",
+                "is no tenant",
+                "give its GUID or a verified domain such as contoso.com",
+            );
+            return None;
+        }
+        if ["common", "consumers"].contains(&tenant.to_ascii_lowercase().as_str()) {
+            self.problems.add(
+                "tenant-id",
+                "lets personal accounts in, which the PAT service refuses",
+                "give the tenant's GUID or domain, or organizations",
+            );
+            return None;
+        }
+        Some(tenant)
+    }
+
+    fn credential(
+        &mut self,
+        word: Word,
+        store: Option<&Address>,
+        has_proof: bool,
+    ) -> (Option<Credential>, String) {
+        let values = self.values;
+        let (refresh, access) = (values.refresh_token.clone(), values.access_token.clone());
+        let given = choice("credential", values.credential.as_deref(), self.problems, |word| {
+            input("credential").choices.iter().copied().find(|known| *known == word)
+        });
+        if values.credential.is_some() && given.is_none() {
+            return (None, String::new());
+        }
+        if word == Word::Login {
+            let credential = match given {
+                Some("browser") => Some(Credential::Browser),
+                Some("device-code") => Some(Credential::DeviceCode),
+                None if has_proof => Some(Credential::Browser),
+                None => Some(Credential::DeviceCode),
+                Some(_) => {
+                    self.problems.add("credential", "cannot be used by login", "give device-code or browser");
+                    None
+                }
+            };
+            return (credential, "login".into());
+        }
+        let readable = store.is_some_and(Address::is_readable);
+        let (credential, from) = match given {
+            Some("refresh-token") if refresh.is_none() && !readable && store.is_none() => {
+                self.problems.add(
+                    "refresh-token",
+                    "is missing, and no credential-store is given",
+                    "give one of them; 'adopat login' makes one",
+                );
+                (None, "given")
+            }
+            Some("refresh-token") => (Some(Credential::RefreshToken(refresh)), "given"),
+            Some("access-token") => match access {
+                Some(token) => (Some(Credential::AccessToken(token)), "given"),
+                None => {
+                    self.problems.add("access-token", "is missing", "give it, or another credential");
+                    (None, "given")
+                }
+            },
+            Some("device-code") => (Some(Credential::DeviceCode), "given"),
+            Some("azure-cli") => (Some(Credential::AzureCli), "given"),
+            Some(_) => {
+                self.problems.add(
+                    "credential",
+                    "is browser, which is for login only",
+                    "run 'adopat login' once",
+                );
+                (None, "given")
+            }
+            None => match (refresh, access) {
+                (Some(_), Some(_)) => {
+                    self.problems.add(
+                        "credential",
+                        "is missing, and both refresh-token and access-token are given",
+                        "give one of them, or say which by credential",
+                    );
+                    (None, "")
+                }
+                (Some(token), None) => {
+                    (Some(Credential::RefreshToken(Some(token))), "inferred from refresh-token")
+                }
+                (None, Some(token)) => (Some(Credential::AccessToken(token)), "inferred from access-token"),
+                (None, None) if store.is_some() => {
+                    (Some(Credential::RefreshToken(None)), "inferred from credential-store")
+                }
+                (None, None) => {
+                    self.problems.add(
+                        "credential",
+                        "is missing, and no secret or store says what it could be",
+                        "give refresh-token, credential-store or access-token, or say device-code or azure-cli",
+                    );
+                    (None, "")
+                }
+            },
+        };
+        if let Some(Credential::AccessToken(token)) = &credential
+            && looks_like_a_pat(token)
+        {
+            self.problems.add(
+                "access-token",
+                "is a personal access token, by its shape, and the PAT service accepts none",
+                "give a Microsoft Entra access token of a user, or better a refresh-token",
+            );
+        }
+        (credential, from.to_owned())
+    }
+
+    fn proof(&mut self) -> Option<ClientProof> {
+        let values = self.values;
+        let federated = self.boolean("federated", values.federated.as_deref());
+        let given = [values.client_secret.is_some(), values.client_certificate.is_some(), federated];
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            self.problems.add(
+                "client-secret",
+                "is not the only proof of the client",
+                "give one of client-secret, client-certificate and federated",
+            );
+        }
+        if federated {
+            return Some(ClientProof::Federated);
+        }
+        if let Some(secret) = &values.client_secret {
+            return Some(ClientProof::Secret(secret.clone()));
+        }
+        let text = values.client_certificate.as_ref()?.expose();
+        let bytes = if is_inline_certificate(text) {
+            Ok(Zeroizing::new(text.as_bytes().to_vec()))
+        } else {
+            std::fs::read(text).map(Zeroizing::new)
+        };
+        let read = match bytes {
+            Ok(bytes) => Certificate::read(&bytes, values.client_certificate_password.as_ref())
+                .map_err(|failure| failure.to_string()),
+            Err(error) => Err(format!("The file it names cannot be read: {error}.")),
+        };
+        match read {
+            Ok(certificate) => Some(ClientProof::Certificate(certificate)),
+            Err(why) => {
+                self.problems.add("client-certificate", "cannot be used", why.trim_end_matches('.'));
+                None
+            }
+        }
+    }
+
+    fn oidc(&mut self, host: &HostSettings) -> OidcSources {
+        let environment = self.environment;
+        let endpoint = |address: &str, tokens: &[&str]| {
+            let url = environment.text(address).and_then(|text| hosts::parse_address(text).ok())?;
+            Some((url, tokens.iter().find_map(|name| environment.secret(name))?))
+        };
+        OidcSources {
+            github: endpoint("ACTIONS_ID_TOKEN_REQUEST_URL", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]),
+            azure_pipelines: endpoint(
+                "SYSTEM_OIDCREQUESTURI",
+                &["ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "SYSTEM_ACCESSTOKEN"],
+            ),
+            file: environment.path("AZURE_FEDERATED_TOKEN_FILE"),
+            id_token: self.values.id_token.clone(),
+            on_github: matches!(host, HostSettings::GithubActions { .. }),
+        }
+    }
+
+    fn service_connection(&mut self) -> Option<ServiceConnection> {
+        let id = self.values.azure_service_connection.as_deref()?;
+        let parameter = |name: &str| {
+            let spellings = [id.to_owned(), id.to_ascii_lowercase(), id.to_ascii_uppercase()];
+            spellings.into_iter().find_map(|id| {
+                self.environment.text(&format!("ENDPOINT_AUTH_PARAMETER_{id}_{name}")).map(str::to_owned)
+            })
+        };
+        Some(ServiceConnection {
+            id: id.to_owned(),
+            client_id: parameter("SERVICEPRINCIPALID").unwrap_or_default(),
+            tenant_id: parameter("TENANTID").unwrap_or_default(),
+        })
+    }
+}
+
+/// The shapes of a PAT: 52 characters of base32 before July 2024, 84 with `AZDO` near the end since.
+/// Entra's tokens are far longer.
+fn looks_like_a_pat(token: &Secret) -> bool {
+    let text = token.expose();
+    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let signed = |at: usize| text.get(at..at + 4) == Some("AZDO");
+    alphanumeric && (text.len() == 52 || (text.len() == 84 && (signed(75) || signed(76))))
+}

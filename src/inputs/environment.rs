@@ -1,0 +1,206 @@
+//! The environment, read once: inputs under all their spellings, and what hosts say of themselves.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::problem::Problems;
+use super::table::{INPUTS, Input};
+use crate::pending::{self, Pending};
+use crate::secret::Secret;
+
+/// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
+const LAUNCHERS: [&str; 2] = ["ADOPAT_BINARY", "ADOPAT_LAUNCHER"];
+
+/// A snapshot of the process's environment.
+#[derive(Clone, Default)]
+pub struct Environment(Vec<(OsString, OsString)>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Environment")
+    }
+}
+
+impl FromIterator<(OsString, OsString)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Environment {
+    /// A variable's text, trimmed; none where it is unset, empty or no text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let value = self.raw(name)?.to_str()?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The same under the first of these names that is set.
+    pub fn first(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.text(name))
+    }
+
+    /// A variable's text as a secret.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.text(name).map(|text| Secret::new(text.to_owned()))
+    }
+
+    /// A variable as a path, not trimmed.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// Whether a variable says yes: `true` or `1`.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    }
+
+    /// The value of every input that is set and not empty, by the name of its row: the host's spelling first,
+    /// then `ADOPAT_`.
+    pub fn inputs(&self, problems: &mut Problems) -> Vec<(&'static Input, Secret)> {
+        INPUTS.iter().filter_map(|input| Some((input, self.input(input, problems)?))).collect()
+    }
+
+    fn input(&self, input: &'static Input, problems: &mut Problems) -> Option<Secret> {
+        let hosts = self.0.iter().filter(|(name, _)| is_host_spelling(name, input));
+        let own = self.0.iter().filter(|(name, _)| is_own_spelling(name, input));
+        hosts.chain(own).find_map(|(_, value)| {
+            let Some(text) = value.to_str() else {
+                problems.add(input.name, "is not UTF-8 text", "set it to plain text");
+                return None;
+            };
+            let text = text.trim();
+            (!text.is_empty()).then(|| Secret::new(text.to_owned()))
+        })
+    }
+
+    /// What earlier runs of this step saved: as GitHub and as Azure Pipelines hand it back.
+    pub fn pending(&self) -> Vec<Pending> {
+        self.state(pending::STATE).map(Pending::parse).unwrap_or_default()
+    }
+
+    /// The refresh token that an earlier run of this step saved.
+    pub(super) fn saved_refresh_token(&self) -> Option<Secret> {
+        self.state(pending::REFRESH_TOKEN_STATE).map(|text| Secret::new(text.to_owned()))
+    }
+
+    fn state(&self, name: &str) -> Option<&str> {
+        let agents = format!("VSTS_TASKVARIABLE_{}", name.to_ascii_uppercase());
+        self.first(&[&format!("STATE_{name}"), &agents])
+    }
+
+    /// Variables that begin with `ADOPAT_` but name no input, each as a sentence with the nearest real name.
+    pub fn misspelt(&self) -> Vec<String> {
+        let names = self.0.iter().filter_map(|(name, _)| name.to_str());
+        let strange = names.filter(|name| {
+            name.starts_with("ADOPAT_")
+                && !LAUNCHERS.contains(name)
+                && !INPUTS.iter().any(|input| input.variable() == **name)
+        });
+        strange
+            .map(|name| {
+                let near = INPUTS.iter().map(Input::variable);
+                let near = near.max_by(|left, right| {
+                    strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name))
+                });
+                let near = near.filter(|near| strsim::jaro_winkler(near, name) > 0.85);
+                let advice = near.map_or(String::new(), |near| format!(" Did you mean {near}?"));
+                format!("{name} is no input of adopat and is ignored.{advice}")
+            })
+            .collect()
+    }
+
+    /// The environment for a command that adopat runs: its own, without adopat's secrets.
+    pub fn for_a_child(&self) -> Vec<(OsString, OsString)> {
+        let secret = |name: &OsStr| {
+            let mut secrets = INPUTS.iter().filter(|input| input.secret);
+            name == "AZURE_CLIENT_SECRET"
+                || secrets.any(|input| is_host_spelling(name, input) || is_own_spelling(name, input))
+        };
+        self.0.iter().filter(|(name, _)| !secret(name)).cloned().collect()
+    }
+
+    fn raw(&self, wanted: &str) -> Option<&OsStr> {
+        let same = |name: &OsStr| {
+            if cfg!(windows) { name.eq_ignore_ascii_case(wanted) } else { name == wanted }
+        };
+        self.0.iter().find(|(name, _)| same(name)).map(|(_, value)| value.as_os_str())
+    }
+}
+
+/// Overwrites what the environment held, as far as this copy goes.
+impl Drop for Environment {
+    fn drop(&mut self) {
+        for (_, value) in self.0.drain(..) {
+            drop(Zeroizing::new(value.into_encoded_bytes()));
+        }
+    }
+}
+
+/// `INPUT_DISPLAY-NAME` (GitHub), `INPUT_DISPLAYNAME` (Azure Pipelines), `INPUT_DISPLAY_NAME`: hosts agree on
+/// the prefix and on upper case, not on what stands between words.
+fn is_host_spelling(variable: &OsStr, input: &Input) -> bool {
+    let Some(name) = variable.to_str().and_then(|name| name.strip_prefix("INPUT_")) else { return false };
+    let letters = |text: &str| -> String {
+        let kept = text.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' '));
+        kept.map(|c| c.to_ascii_uppercase()).collect()
+    };
+    letters(name) == letters(input.name)
+}
+
+fn is_own_spelling(variable: &OsStr, input: &Input) -> bool {
+    variable.to_str().is_some_and(|name| name == input.variable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    #[rstest]
+    #[case("INPUT_DISPLAY-NAME")]
+    #[case("INPUT_DISPLAYNAME")]
+    #[case("INPUT_DISPLAY_NAME")]
+    #[case("INPUT_displayName")]
+    #[case("ADOPAT_DISPLAY_NAME")]
+    fn an_input_is_found_under_every_spelling(#[case] name: &str) {
+        let inputs = environment(&[(name, " ci ")]).inputs(&mut Problems::default());
+        assert_eq!(inputs.len(), 1);
+        assert_eq!((inputs[0].0.name, inputs[0].1.expose()), ("display-name", "ci"));
+    }
+
+    #[test]
+    fn the_hosts_spelling_wins_unless_it_is_empty() {
+        let both = [("ADOPAT_SCOPE", "own"), ("INPUT_SCOPE", "host")];
+        assert_eq!(environment(&both).inputs(&mut Problems::default())[0].1.expose(), "host");
+        let empty = [("ADOPAT_SCOPE", "own"), ("INPUT_SCOPE", " ")];
+        assert_eq!(environment(&empty).inputs(&mut Problems::default())[0].1.expose(), "own");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_the_nearest() {
+        let misspelt = environment(&[("ADOPAT_DISPLAYNAME", "x"), ("ADOPAT_LAUNCHER", "1")]).misspelt();
+        assert_eq!(
+            misspelt,
+            ["ADOPAT_DISPLAYNAME is no input of adopat and is ignored. Did you mean ADOPAT_DISPLAY_NAME?"]
+        );
+    }
+
+    #[test]
+    fn a_child_gets_no_secret_input() {
+        let environment = environment(&[
+            ("INPUT_REFRESH-TOKEN", "x"),
+            ("ADOPAT_STORE_KEY", "x"),
+            ("AZURE_CLIENT_SECRET", "x"),
+            ("ADOPAT_SCOPE", "x"),
+            ("PATH", "/bin"),
+        ]);
+        let names: Vec<_> = environment.for_a_child().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["ADOPAT_SCOPE", "PATH"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! What is wrong with the inputs: collected, so that a person hears of everything at once.
+
+use std::fmt;
+
+/// One thing wrong with one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The input's name.
+    pub input: &'static str,
+    /// What is wrong, as the rest of a sentence that begins with the input's name.
+    pub what: String,
+    /// What to do, as the second half of it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Input '{}' {}", self.input, self.what)?;
+        if !self.remedy.is_empty() {
+            write!(formatter, ": {}", self.remedy)?;
+        }
+        formatter.write_str(".")
+    }
+}
+
+/// Everything wrong with the inputs.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Notes one more.
+    pub fn add(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(Problem { input, what: what.into(), remedy: remedy.into() });
+    }
+
+    /// Notes the error of a result, which is the rest of a sentence, and returns its value.
+    pub fn check<T>(&mut self, input: &'static str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|what| self.add(input, what, "")).ok()
+    }
+
+    /// All of them, in the order in which they were found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+}

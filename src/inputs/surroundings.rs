@@ -1,0 +1,75 @@
+//! What holds for every run: how to log, through which proxies and trusting whom to reach the network, and
+//! which secrets the host itself has put into the environment.
+
+use super::Values;
+use super::environment::Environment;
+use super::problem::Problems;
+use super::request::Surroundings;
+use crate::http::proxy::{AgentProxy, ProxySettings, parse_bypass_list};
+use crate::secret::Secret;
+
+pub(super) fn read(
+    environment: &Environment,
+    values: &Values,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Surroundings {
+    let log = values.log.clone().filter(|filter| {
+        let understood = filter.parse::<tracing_subscriber::EnvFilter>().is_ok();
+        if !understood {
+            problems.add("log", "is no tracing filter", "write a level such as debug, or adopat=trace");
+        }
+        understood
+    });
+    let host_debugs = environment.is_true("SYSTEM_DEBUG") || environment.is_true("RUNNER_DEBUG");
+    let authorities = ["SSL_CERT_FILE", "AGENT_CAINFO"].into_iter().filter_map(|name| environment.path(name));
+    Surroundings {
+        log: log.or_else(|| host_debugs.then(|| "adopat=debug".to_owned())),
+        proxy: proxy(environment, warnings),
+        authorities: authorities.collect(),
+    }
+}
+
+fn proxy(environment: &Environment, warnings: &mut Vec<String>) -> ProxySettings {
+    let agent = environment.secret("AGENT_PROXYURL").map(|url| {
+        let list = environment.text("AGENT_PROXYBYPASSLIST").unwrap_or("[]");
+        let (bypass, refused) = parse_bypass_list(list);
+        warnings.extend(refused.into_iter().map(|entry| {
+            format!("The agent's proxy bypass list holds an entry that is no regular expression and is skipped: {entry}")
+        }));
+        AgentProxy {
+            url,
+            user: environment.text("AGENT_PROXYUSERNAME").map(str::to_owned),
+            password: environment
+                .secret("SECRET_AGENT_PROXYPASSWORD")
+                .or_else(|| environment.secret("AGENT_PROXYPASSWORD")),
+            bypass,
+        }
+    });
+    let text = |names: &[&str]| environment.first(names).map(str::to_owned);
+    ProxySettings {
+        https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).map(Secret::new),
+        no_proxy: text(&["no_proxy", "NO_PROXY"]),
+        agent,
+    }
+}
+
+/// The secrets among the variables that hosts set by themselves, and the password of a proxy.
+pub(super) fn hosts_secrets(environment: &Environment) -> Vec<Secret> {
+    let tokens = [
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "SYSTEM_ACCESSTOKEN",
+        "ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN",
+        "SECRET_AGENT_PROXYPASSWORD",
+        "AGENT_PROXYPASSWORD",
+        "IDENTITY_HEADER",
+    ];
+    let proxies = ["https_proxy", "HTTPS_PROXY", "AGENT_PROXYURL"];
+    let passwords = proxies.into_iter().filter_map(|name| {
+        let (_, rest) = environment.text(name)?.split_once("://")?;
+        let (_, password) = rest.rsplit_once('@')?.0.split_once(':')?;
+        Some(Secret::new(password.to_owned()))
+    });
+    tokens.into_iter().filter_map(|name| environment.secret(name)).chain(passwords).collect()
+}

@@ -1,0 +1,206 @@
+//! `exec`: a command with a PAT of its own, which lives no longer than the command.
+//!
+//! Nothing is handed out and nothing is left, whatever becomes of the command: it works on every host, with
+//! no need for a mask.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use super::Run;
+use super::find::describe;
+use super::minting::{Ticket, mint_for_a_command};
+use super::plan::end_of;
+use super::sign_in::{self, Session};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::Exec;
+use crate::pats::{Minted, NewPat, Pat, Revocation};
+
+/// What a shell answers where there is no such command.
+const NOT_FOUND: u8 = 127;
+/// What a shell answers where there is one that cannot be run.
+const NOT_EXECUTABLE: u8 = 126;
+
+pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
+    let program = match look_up(exec) {
+        Ok(program) => program,
+        Err(code) => {
+            let what = if code == NOT_FOUND { "was not found" } else { "is not executable" };
+            run.error(format!("The command {what}: {}. Nothing was minted.", exec.command[0].display()));
+            return Ok(code);
+        }
+    };
+    run.host.can_take_a_secret(true)?;
+    let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
+    let session = sign_in::sign_in(run).await?;
+    let valid_to = end_of(Some(exec.expiry), Default::default, run.now());
+    let new = NewPat { display_name: exec.display_name.clone(), scope: exec.scope.clone(), valid_to };
+    let ticket =
+        Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
+    let minted = mint_for_a_command(run, &session, &ticket).await?;
+    let ended = command(exec, &program, &minted, signals).await;
+    revoke(run, session, &minted.pat).await;
+    match ended {
+        Ok(status) => Ok(code_of(status)),
+        Err(error) => {
+            run.error(format!("The command could not be started: {error}."));
+            Ok(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE })
+        }
+    }
+}
+
+/// The program's file, looked up as a shell would, in the command's own PATH.
+fn look_up(exec: &Exec) -> Result<PathBuf, u8> {
+    let name = &exec.command[0];
+    let path =
+        exec.environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value);
+    let here = std::env::current_dir().unwrap_or_default();
+    which::which_in(name, path, &here).map_err(|_| {
+        let is_path = Path::new(name).components().count() > 1;
+        let folders: Vec<PathBuf> = match path {
+            _ if is_path => vec![here],
+            Some(path) => std::env::split_paths(path).collect(),
+            None => Vec::new(),
+        };
+        if folders.iter().any(|folder| folder.join(name).exists()) { NOT_EXECUTABLE } else { NOT_FOUND }
+    })
+}
+
+/// Runs the command to its end, with the PAT in its environment, and passes signals on.
+async fn command(
+    exec: &Exec,
+    program: &Path,
+    minted: &Minted,
+    mut signals: Signals,
+) -> io::Result<ExitStatus> {
+    let mut command = tokio::process::Command::new(program);
+    #[cfg(unix)]
+    command.arg0(&exec.command[0]);
+    command
+        .args(&exec.command[1..])
+        .env_clear()
+        .envs(exec.environment.iter().map(|(name, value)| (name, value)))
+        .env(&exec.variable, OsStr::new(minted.token.expose()));
+    let mut child = command.spawn()?;
+    drop(command);
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            signal = signals.next() => signals.pass_on(signal, &child),
+        }
+    }
+}
+
+/// Revokes the PAT; signs in once more where the access token has died while the command ran. What cannot be
+/// revoked is named, and the command's own code stays.
+async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
+    let run = run.cleaning_up();
+    let mut service = session.service.with_patience(run.patience().clone());
+    let mut outcome = Err(None);
+    if session.is_still_good() {
+        outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
+    }
+    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(|failure| failure.exit == Exit::SignIn))
+    {
+        outcome = match sign_in::tokens(&run).await {
+            Ok(tokens) => {
+                service = service.with_bearer(tokens.access_token);
+                service.revoke(&pat.authorization_id).await.map_err(Some)
+            }
+            Err(failure) => Err(outcome.err().flatten().or(Some(failure))),
+        };
+    }
+    match outcome {
+        Ok(Revocation::Done) => run.info(format!("Revoked {}.", describe(pat))),
+        Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
+        Err(failure) => {
+            let why = failure.map_or_else(String::new, |failure| failure.to_string());
+            run.warn(format!(
+                "The PAT could not be revoked and still lives: {}. {why} Revoke it: 'adopat revoke' with \
+                 authorization-id {}.",
+                describe(pat),
+                pat.authorization_id
+            ));
+        }
+    }
+}
+
+fn code_of(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    // Windows knows codes beyond a byte; those that do not fit must not look like a success.
+    status.code().map_or(1, |code| u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn defect(what: &str, error: &io::Error) -> Failure {
+    Failure::new(Exit::Defect, format!("The system does not let adopat {what}: {error}."), "")
+}
+
+/// The signals that are passed on to the command.
+#[cfg(unix)]
+struct Signals([(tokio::signal::unix::Signal, rustix::process::Signal); 6]);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            (signal(SignalKind::interrupt())?, Signal::INT),
+            (signal(SignalKind::terminate())?, Signal::TERM),
+            (signal(SignalKind::hangup())?, Signal::HUP),
+            (signal(SignalKind::quit())?, Signal::QUIT),
+            (signal(SignalKind::user_defined1())?, Signal::USR1),
+            (signal(SignalKind::user_defined2())?, Signal::USR2),
+        ]))
+    }
+
+    async fn next(&mut self) -> rustix::process::Signal {
+        std::future::poll_fn(|context| {
+            for (stream, signal) in &mut self.0 {
+                if let std::task::Poll::Ready(Some(())) = stream.poll_recv(context) {
+                    return std::task::Poll::Ready(*signal);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    fn pass_on(&self, signal: rustix::process::Signal, child: &tokio::process::Child) {
+        use std::io::IsTerminal as _;
+        // A terminal has sent these to the command already.
+        let sent = matches!(signal, rustix::process::Signal::INT | rustix::process::Signal::QUIT);
+        if sent && io::stdin().is_terminal() {
+            return;
+        }
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id {
+            let _ = rustix::process::kill_process(id, signal);
+        }
+    }
+}
+
+/// On Windows Ctrl-C and Ctrl-Break reach every process of the console: the command has them already, and
+/// adopat only has to outlive it.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?))
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+
+    fn pass_on(&self, _signal: (), _child: &tokio::process::Child) {}
+}

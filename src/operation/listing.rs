@@ -1,0 +1,128 @@
+//! PATs as a person reads them, in aligned columns with the days that are left, and as a program does.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::inputs::span;
+use crate::outputs::to_the_second;
+use crate::pats::Pat;
+
+/// Global PATs stop working on this day (Azure DevOps release notes, sprint 270).
+pub(super) const GLOBAL_PATS_END: &str = "2026-12-01T00:00:00Z";
+
+/// One PAT for a program: the keys of the output file. Never its value.
+pub(super) fn to_json(pat: &Pat, expiring_within: Option<Duration>, now: Timestamp) -> Value {
+    let mut json = json!({
+        "authorization-id": pat.authorization_id,
+        "display-name": pat.display_name,
+        "scope": pat.scope.to_string(),
+        "valid-to": pat.valid_to.map(to_the_second),
+        "valid-from": pat.valid_from.map(to_the_second),
+        "global": pat.is_global(),
+    });
+    if let Some(within) = expiring_within {
+        json["expiring"] = json!(is_expiring(pat, within, now));
+    }
+    json
+}
+
+/// Whether an active PAT ends within that time. A global one always does.
+pub(super) fn is_expiring(pat: &Pat, within: Duration, now: Timestamp) -> bool {
+    let ends = pat.valid_to.is_some_and(|valid_to| valid_to <= span::after(now, within));
+    !pat.expired_at(now) && (ends || pat.is_global())
+}
+
+/// A table, one PAT a line, in columns.
+pub(super) fn table(pats: &[Pat], expiring_within: Option<Duration>, now: Timestamp) -> String {
+    let mut rows = vec![["NAME", "AUTHORIZATION ID", "VALID TO", "LEFT", "SCOPE", "NOTE"].map(str::to_owned)];
+    rows.extend(pats.iter().map(|pat| {
+        let mut notes = Vec::new();
+        if pat.is_global() {
+            notes.push("global");
+        }
+        if expiring_within.is_some_and(|within| is_expiring(pat, within, now)) {
+            notes.push("expires soon");
+        }
+        [
+            one_line(&pat.display_name),
+            pat.authorization_id.clone(),
+            pat.valid_to.map_or_else(|| "unknown".into(), to_the_second),
+            left(pat, now),
+            pat.scope.to_string(),
+            notes.join(", "),
+        ]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One PAT, one property a line.
+pub(super) fn one(pat: &Pat, now: Timestamp) -> String {
+    let valid_to = pat.valid_to.map_or_else(|| "unknown".into(), to_the_second);
+    let valid_from = pat.valid_from.map_or_else(|| "unknown".into(), to_the_second);
+    let reach =
+        if pat.is_global() { "every organization (global; ends on 2026-12-01)" } else { "one organization" };
+    [
+        ("name", one_line(&pat.display_name)),
+        ("authorization id", pat.authorization_id.clone()),
+        ("scope", pat.scope.to_string()),
+        ("valid from", valid_from),
+        ("valid to", format!("{valid_to} ({})", left(pat, now))),
+        ("good for", reach.into()),
+    ]
+    .map(|(name, value)| format!("{name:18}{value}"))
+    .join("\n")
+}
+
+fn left(pat: &Pat, now: Timestamp) -> String {
+    let Some(valid_to) = pat.valid_to else { return String::new() };
+    let hours = valid_to.duration_since(now).as_hours();
+    match hours {
+        _ if valid_to <= now => "expired".into(),
+        0..48 => format!("{hours} h"),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
+/// A name cannot start a row of its own.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pats::Scope;
+
+    fn pat(name: &str, valid_to: &str, global: bool) -> Pat {
+        Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: name.into(),
+            scope: Scope::parse("vso.code"),
+            valid_from: None,
+            valid_to: Some(valid_to.parse().expect("an instant")),
+            target_accounts: (!global).then(Vec::new),
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_and_a_name_stays_in_its_row() {
+        let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let pats =
+            [pat("a", "2026-01-02T00:00:00Z", false), pat("longer\nname", "2026-03-01T00:00:00Z", true)];
+        let table = table(&pats, Some(Duration::from_secs(2 * 86_400)), now);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 3);
+        let column = lines[0].find("AUTHORIZATION").expect("a column");
+        assert!(lines[1..].iter().all(|line| line[column..].starts_with("00000000")), "{table}");
+        assert!(lines[1].contains("24 h") && lines[1].ends_with("expires soon"), "{table}");
+        assert!(lines[2].contains("59 days") && lines[2].ends_with("global, expires soon"), "{table}");
+    }
+}

@@ -1,0 +1,140 @@
+//! The operations. Each reads first and makes a plan, which `dry-run` prints; applying the plan is one short
+//! function whose order of steps is the promise: *nothing is lost, nothing is left over*.
+//!
+//! No operation knows on which host it runs.
+
+mod complete;
+mod create;
+mod delivery;
+mod destinations;
+mod exec;
+mod find;
+mod get;
+mod list;
+mod listing;
+mod login;
+mod minting;
+mod plan;
+mod revoke;
+mod rotate;
+mod sign_in;
+mod summary;
+mod update;
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use crate::azure_devops::Organization;
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Level, neutral};
+use crate::http::Http;
+use crate::inputs::Request;
+use crate::inputs::request::{HostSettings, Operation};
+use crate::oidc::{JobTokens, Mask};
+use crate::patience::{Cancellation, Patience};
+use crate::world::World;
+
+/// One run of one operation.
+pub struct Run<'a> {
+    request: &'a Request,
+    host: Arc<dyn Host>,
+    http: Http,
+}
+
+impl<'a> Run<'a> {
+    /// A run of `request` on `host`, until it is cancelled or its time is over.
+    pub fn new(request: &'a Request, host: Arc<dyn Host>, world: World, cancellation: Cancellation) -> Self {
+        let patience = Patience::new(request.timeout, cancellation);
+        Self { request, host, http: Http::new(world, patience) }
+    }
+
+    /// Runs it to its end; the exit code of a success is 0 but for exec, whose command has its own.
+    ///
+    /// # Errors
+    /// The failure a person is to read; its exit code is the process's.
+    pub async fn to_its_end(&self) -> Result<u8, Failure> {
+        match &self.request.operation {
+            Operation::Create(create) => create::create(self, create).await?,
+            Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
+            Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
+            Operation::Update(update) => update::update(self, update).await?,
+            Operation::Get(subject) => get::get(self, subject).await?,
+            Operation::List(list) => list::list(self, list).await?,
+            Operation::Exec(exec) => return exec::exec(self, exec).await,
+            Operation::Login => login::login(self).await?,
+            Operation::Complete(pending) => complete::complete(self, pending).await,
+            Operation::Doctor(_) => {
+                return Err(Failure::new(Exit::Inputs, "This version of adopat has no doctor yet.", ""));
+            }
+        }
+        Ok(0)
+    }
+
+    /// The same run, cleaning up: deaf to signals, with some time of its own.
+    fn cleaning_up(&self) -> Self {
+        let http = self.http.with_patience(self.patience().to_clean_up());
+        Self { http, request: self.request, host: Arc::clone(&self.host) }
+    }
+
+    fn patience(&self) -> &Patience {
+        self.http.patience()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.http.world().clock.now()
+    }
+
+    fn organization(&self) -> &Organization {
+        self.request.organization.as_ref().expect("every operation but login has one")
+    }
+
+    fn info(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Info, text.as_ref());
+    }
+
+    fn error(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Error, text.as_ref());
+    }
+
+    fn notice(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Notice, text.as_ref());
+    }
+
+    fn warn(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Warning, text.as_ref());
+    }
+
+    /// Shows what was asked for: on a host without outputs of its own, as a table for a person or as JSON for
+    /// a program; on the others the table is in the log, and the JSON in the outputs.
+    fn show(&self, table: &str, json: &serde_json::Value, headline: impl FnOnce() -> String) {
+        match &self.request.delivery.host {
+            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(table),
+            HostSettings::Generic { .. } => self.host.print(&neutral::json(&json.to_string())),
+            _ => {
+                self.info(headline());
+                self.host.print(table);
+            }
+        }
+    }
+
+    /// The job's own OIDC token, from wherever this host hands it out.
+    fn job_tokens(&self) -> JobTokens {
+        let sign_in = &self.request.sign_in;
+        let connection = sign_in.azure_service_connection.clone();
+        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), connection, self.mask())
+    }
+
+    /// Tells the host of every token that is handed to it.
+    fn mask(&self) -> Mask {
+        let host = Arc::clone(&self.host);
+        Arc::new(move |secret| host.mask(secret))
+    }
+
+    /// Whether the run was cancelled, as the failure it then ends in.
+    fn cancelled(&self) -> Result<(), Failure> {
+        match self.patience().cancelled() {
+            Some(signal) => Err(Failure::new(Exit::Cancelled(signal), "The run was cancelled.", "")),
+            None => Ok(()),
+        }
+    }
+}

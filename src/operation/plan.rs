@@ -1,0 +1,204 @@
+//! What a rotation is going to do, decided from what was read; nothing here asks or changes anything.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::find::{Found, describe};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::{Expiry, IfMissing, Rotate, Subject};
+use crate::inputs::span;
+use crate::outputs::to_the_second;
+use crate::pats::{NewPat, Pat, Scope};
+
+/// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
+const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What a rotation does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Nothing: the PAT that is meant, if there is one, stays; the sentence says why.
+    Nothing(Option<Pat>, String),
+    /// Mint a successor, deliver it, retire the old ones in this order.
+    Rotate {
+        /// What to mint.
+        new: NewPat,
+        /// What to retire, once the new one is delivered.
+        retire: Vec<Retirement>,
+    },
+}
+
+/// What becomes of an old PAT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Retirement {
+    /// It is revoked.
+    Revoke(Pat),
+    /// Its expiry is brought forward.
+    Shorten(Pat, Timestamp),
+    /// It ends before that by itself.
+    LetExpire(Pat),
+}
+
+impl Retirement {
+    /// The PAT it is about.
+    pub(super) fn pat(&self) -> &Pat {
+        match self {
+            Self::Revoke(pat) | Self::Shorten(pat, _) | Self::LetExpire(pat) => pat,
+        }
+    }
+}
+
+/// Decides what a rotation does with what was found.
+///
+/// # Errors
+/// Where what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
+///
+/// `is_left` tells the PATs that an earlier attempt of the same step made: they are no duplicates.
+pub(super) fn plan(
+    rotate: &Rotate,
+    found: &Found,
+    is_left: impl Fn(&Pat) -> bool,
+    missing: impl Fn() -> String,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    let Some(newest) = found.active.first() else {
+        return plan_without_a_pat(rotate, found, missing(), now);
+    };
+    let left = found.active.iter().filter(|pat| is_left(pat)).count();
+    if found.active.len() - left > 1 && !rotate.revoke_duplicates {
+        return Err(found.ambiguous(&rotate.subject));
+    }
+    if found.active.len() == 1
+        && left == 0
+        && let Some(within) = rotate.renew_within
+        && let Some(valid_to) = newest.valid_to
+        && valid_to > span::after(now, within)
+    {
+        let why =
+            format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
+        return Ok(Plan::Nothing(Some(newest.clone()), why));
+    }
+    if newest.is_global() && !rotate.allow_global_narrowing {
+        return Err(global(newest));
+    }
+    let lifetime =
+        || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(Expiry::CREATED_FOR);
+    let new = NewPat {
+        display_name: newest.display_name.clone(),
+        scope: rotate.scope.clone().unwrap_or_else(|| newest.scope.clone()),
+        valid_to: end_of(rotate.expiry, lifetime, now),
+    };
+    let retire = found.active.iter().enumerate().map(|(index, old)| match rotate.keep_previous_for {
+        Some(keep) if index == 0 => shorten(old, span::after(now, keep)),
+        _ => Retirement::Revoke(old.clone()),
+    });
+    Ok(Plan::Rotate { new, retire: retire.collect() })
+}
+
+fn plan_without_a_pat(
+    rotate: &Rotate,
+    found: &Found,
+    missing: String,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    let Subject::Name(name) = &rotate.subject else {
+        return match rotate.if_missing {
+            IfMissing::Ignore => Ok(Plan::Nothing(None, missing)),
+            _ => Err(Failure::new(
+                Exit::NotFound,
+                missing,
+                "Check authorization-id; 'adopat list' shows what there is.",
+            )),
+        };
+    };
+    match rotate.if_missing {
+        IfMissing::Ignore => Ok(Plan::Nothing(None, missing)),
+        IfMissing::Fail => Err(Failure::new(
+            Exit::NotFound,
+            missing,
+            "Check display-name, or set if-missing to create with a scope; 'adopat list' shows what there is.",
+        )),
+        IfMissing::Create => {
+            let expired = found.expired.first();
+            let scope = rotate.scope.clone().or_else(|| expired.map(|old| old.scope.clone()));
+            let Some(scope) = scope.filter(|scope| *scope != Scope::default()) else {
+                return Err(Failure::new(
+                    Exit::NotFound,
+                    missing,
+                    "To have it created, give the input scope: no expired PAT of that name says what it could do.",
+                ));
+            };
+            let lifetime = || {
+                let span = expired.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
+                span.unwrap_or(Expiry::CREATED_FOR)
+            };
+            let valid_to = end_of(rotate.expiry, lifetime, now);
+            Ok(Plan::Rotate {
+                new: NewPat { display_name: name.clone(), scope, valid_to },
+                retire: Vec::new(),
+            })
+        }
+    }
+}
+
+/// When a PAT that is asked for now is to expire.
+pub(super) fn end_of(
+    expiry: Option<Expiry>,
+    lifetime: impl FnOnce() -> Duration,
+    now: Timestamp,
+) -> Timestamp {
+    match expiry {
+        Some(Expiry::At(at)) => at,
+        Some(Expiry::After(span)) => span::after(now, span),
+        None => {
+            // The service says when a PAT was made to 1/300 s, and how long it lives is a whole number.
+            let span = lifetime().min(LONGEST_LIFETIME).as_secs_f64().round();
+            span::after(now, Duration::from_secs_f64(span))
+        }
+    }
+}
+
+fn shorten(old: &Pat, to: Timestamp) -> Retirement {
+    match old.valid_to {
+        Some(valid_to) if valid_to <= to => Retirement::LetExpire(old.clone()),
+        _ => Retirement::Shorten(old.clone(), to),
+    }
+}
+
+pub(super) fn global(pat: &Pat) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!(
+            "{} is a global PAT, good for every organization its owner can reach; all global PATs end on \
+             2026-12-01, and what takes its place is good for this organization alone.",
+            describe(pat)
+        ),
+        "Make one PAT for each organization that needs it, or set allow-global-narrowing to true.",
+    )
+}
+
+impl Plan {
+    /// The plan in sentences, as `dry-run` prints it.
+    pub(super) fn describe(&self) -> Vec<String> {
+        match self {
+            Self::Nothing(_, why) => vec![why.clone()],
+            Self::Rotate { new, retire } => {
+                let mut lines = vec![describe_new(new)];
+                lines.extend(retire.iter().map(|retirement| match retirement {
+                    Retirement::Revoke(pat) => format!("Would then revoke {}.", describe(pat)),
+                    Retirement::Shorten(pat, to) => {
+                        format!("Would then let {} expire at {}.", describe(pat), to_the_second(*to))
+                    }
+                    Retirement::LetExpire(pat) => format!("Would then leave {} as it is.", describe(pat)),
+                }));
+                lines
+            }
+        }
+    }
+}
+
+/// What would be minted, as `dry-run` prints it.
+pub(super) fn describe_new(new: &NewPat) -> String {
+    let until = to_the_second(new.valid_to);
+    format!("Would create a PAT named '{}' with scope {}, valid to {until}.", new.display_name, new.scope)
+}

@@ -1,0 +1,49 @@
+//! `revoke`: sign in, find the PAT, revoke it.
+
+use super::find::{describe, find};
+use super::{Run, delivery, sign_in, summary};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::{IfMissing, Revoke};
+use crate::outputs::Outputs;
+use crate::pats::Pat;
+
+pub(super) async fn revoke(run: &Run<'_>, revoke: &Revoke) -> Result<(), Failure> {
+    let session = sign_in::sign_in(run).await?;
+    let found = find(&session.service, &revoke.subject).await?;
+    if found.active.is_empty() {
+        let missing = found.missing(run, &revoke.subject);
+        if revoke.if_missing == IfMissing::Fail {
+            let remedy =
+                "Check the name or id, or set if-missing to ignore; 'adopat list' shows what there is.";
+            return Err(Failure::new(Exit::NotFound, missing, remedy));
+        }
+        run.info(format!("{missing} Nothing to do."));
+        return delivery::hand_over_plain(run, &Outputs::default());
+    }
+    if found.active.len() > 1 && !revoke.revoke_duplicates {
+        return Err(found.ambiguous(&revoke.subject));
+    }
+    let subject = if let [one] = found.active.as_slice() { Some(one.clone()) } else { None };
+    if revoke.dry_run {
+        for pat in &found.active {
+            run.info(format!("Would revoke {}.", describe(pat)));
+        }
+        return delivery::hand_over_plain(run, &Outputs { subject, ..Outputs::default() });
+    }
+    let mut revoked: Vec<&Pat> = Vec::new();
+    for pat in &found.active {
+        if let Err(failure) = session.service.revoke(&pat.authorization_id).await {
+            return Err(tell_what_lives(failure, &found.active[revoked.len()..], &revoked));
+        }
+        run.info(format!("Revoked {}.", describe(pat)));
+        revoked.push(pat);
+    }
+    run.host.summarize(&summary::revoked(&found.active, run.organization()));
+    delivery::hand_over_plain(run, &Outputs { subject, changed: true, ..Outputs::default() })
+}
+
+fn tell_what_lives(failure: Failure, alive: &[Pat], revoked: &[&Pat]) -> Failure {
+    let list = |pats: Vec<&Pat>| pats.into_iter().map(describe).collect::<Vec<_>>().join("; ");
+    let failure = failure.and(format!("Still alive, as far as is known: {}.", list(alive.iter().collect())));
+    if revoked.is_empty() { failure } else { failure.and(format!("Revoked: {}.", list(revoked.to_vec()))) }
+}

@@ -1,0 +1,79 @@
+//! `rotate`: sign in, read the old PAT, mint the new one, deliver it, then retire the old.
+
+use super::find::{describe, find};
+use super::minting::{Ticket, mint_and_deliver};
+use super::plan::{Plan, Retirement, plan};
+use super::sign_in::Session;
+use super::{Run, delivery, sign_in, summary};
+use crate::failure::Failure;
+use crate::inputs::request::Rotate;
+use crate::outputs::{Outputs, to_the_second};
+use crate::pats::{Change, Pat, Service};
+
+pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure> {
+    delivery::require_a_way_out(run, rotate.dry_run)?;
+    let session = sign_in::sign_in(run).await?;
+    let found = find(&session.service, &rotate.subject).await?;
+    // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.
+    let left = rotate.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
+    let is_left = |pat: &Pat| left.iter().any(|pending| pending.is(pat));
+    let plan = plan(rotate, &found, is_left, || found.missing(run, &rotate.subject), run.now())?;
+    if rotate.dry_run || matches!(plan, Plan::Nothing(..)) {
+        for line in plan.describe() {
+            run.info(line);
+        }
+        let subject = found.active.into_iter().next();
+        return delivery::hand_over_unchanged(run, &Outputs { subject, ..Outputs::default() });
+    }
+    apply(run, rotate, &session, &plan).await
+}
+
+/// The order of these steps is the promise: a new PAT is in everybody's hands before an old one is retired.
+async fn apply(run: &Run<'_>, rotate: &Rotate, session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let Plan::Rotate { new, retire } = plan else { return Ok(()) };
+    let before: Vec<_> = retire.iter().map(|retirement| retirement.pat().clone()).collect();
+    let previous = before.iter().map(|old| old.authorization_id.clone()).collect();
+    let ticket = Ticket {
+        new,
+        before: Some(&before),
+        minting: &rotate.minting,
+        previous: Some(previous),
+        on_completion: rotate.revoke_on_completion.as_ref(),
+    };
+    let delivered = mint_and_deliver(run, session, &ticket).await?;
+    let service = session.service.with_patience(run.patience().to_clean_up());
+    let mut alive = Vec::new();
+    for retirement in retire {
+        if let Err(failure) = retire_one(&service, retirement).await {
+            alive.push(still_alive(retirement, &failure));
+        }
+    }
+    run.host.summarize(&summary::rotated(&delivered.pat, retire, &alive, run.organization()));
+    delivered.finish(run, alive);
+    Ok(())
+}
+
+async fn retire_one(service: &Service, retirement: &Retirement) -> Result<(), Failure> {
+    match retirement {
+        Retirement::Revoke(old) => service.revoke(&old.authorization_id).await.map(drop),
+        Retirement::Shorten(old, to) => {
+            let change = Change { valid_to: Some(*to), ..Change::default() };
+            service.update(&old.authorization_id, &change).await.map(drop)
+        }
+        Retirement::LetExpire(_) => Ok(()),
+    }
+}
+
+fn still_alive(retirement: &Retirement, failure: &Failure) -> String {
+    let old = retirement.pat();
+    let wanted = match retirement {
+        Retirement::Shorten(_, to) => format!("could not be made to expire at {}", to_the_second(*to)),
+        _ => "could not be revoked".to_owned(),
+    };
+    let id = &old.authorization_id;
+    format!(
+        "The new PAT is delivered, but the old one {wanted} and still lives: {}. {failure} Revoke it: 'adopat \
+         revoke' with authorization-id {id}.",
+        describe(old)
+    )
+}

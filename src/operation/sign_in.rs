@@ -1,0 +1,259 @@
+//! Signing in as an operation does it: the rolled refresh token is stored before the PAT service is asked for
+//! anything, so that no chain of tokens is ever broken.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Run, destinations};
+use crate::entra::azure_cli::sign_in_by_azure_cli;
+use crate::entra::browser::open_page;
+use crate::entra::device_code::Prompt;
+use crate::entra::{self, Proof, Refusal, Tokens};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::{ClientProof, Credential};
+use crate::inputs::span;
+use crate::outputs::to_the_second;
+use crate::pats::Service;
+use crate::secret::Secret;
+use crate::store::bearer::bearer;
+use crate::store::{Address, Delivery, Kind, Store};
+
+/// How long Entra keeps a refresh token that nobody uses (Microsoft Entra documentation).
+const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A user who is signed in, and the stores that wait for the PAT.
+pub(super) struct Session {
+    /// The PAT service, as this user.
+    pub(super) service: Service,
+    /// The `deliver-to` stores, each found able to take the PAT.
+    pub(super) stores: Delivery,
+    tokens: Tokens,
+}
+
+impl Session {
+    /// Whether the access token lives on for a while, as far as is known.
+    pub(super) fn is_still_good(&self) -> bool {
+        self.tokens.good_for(Duration::from_secs(60))
+    }
+
+    /// The refresh token that a person's sign-in by device code gave.
+    pub(super) fn refresh_token_of_a_device_code(&self, run: &Run<'_>) -> Option<&Secret> {
+        let by_code = matches!(run.request.sign_in.credential, Credential::DeviceCode);
+        self.tokens.refresh_token.as_ref().filter(|_| by_code)
+    }
+}
+
+/// Signs in, and beside it finds out whether the stores that are to receive the PAT would take it.
+pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
+    let (slot, bearer) = bearer();
+    let stores = destinations::open_all(run, bearer);
+    let tokens = {
+        let mut preparing = std::pin::pin!(stores.prepare_all(run.patience()));
+        let mut signing_in = std::pin::pin!(tokens(run));
+        let mut prepared = None;
+        // A sign-in is never torn apart, since it rolls the refresh token; a store that cannot be used ends the
+        // run only once that is stored.
+        let tokens = loop {
+            tokio::select! {
+                tokens = &mut signing_in => break tokens?,
+                outcome = &mut preparing, if prepared.is_none() => prepared = Some(outcome),
+            }
+        };
+        slot.put(tokens.access_token.clone());
+        let warnings = match prepared {
+            Some(outcome) => outcome?,
+            None => preparing.await?,
+        };
+        warnings.iter().for_each(|warning| run.warn(warning));
+        tokens
+    };
+    let address = &run.request.places.service_url;
+    let bearer = tokens.access_token.clone();
+    let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
+    Ok(Session { service, stores, tokens })
+}
+
+/// The user's tokens; whatever refresh token came with them is stored.
+pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
+    match &run.request.sign_in.credential {
+        Credential::AccessToken(token) => {
+            Ok(Tokens { access_token: token.clone(), expires: None, refresh_token: None, granted: None })
+        }
+        Credential::RefreshToken(seed) => {
+            let store = readable_store(run).map(|address| destinations::open(run, address, bearer().1));
+            let tokens = redeem(run, store.as_deref(), seed.as_ref()).await?;
+            keep(run, store, &tokens).await?;
+            Ok(tokens)
+        }
+        Credential::DeviceCode | Credential::Browser => {
+            let tokens = by_a_person(run, &tenant(run).await?).await?;
+            if run.request.sign_in.credential_store.is_some() {
+                keep(run, None, &tokens).await?;
+            }
+            Ok(tokens)
+        }
+        Credential::AzureCli => {
+            let tenant = run.request.sign_in.tenant_id.as_deref();
+            let authority = &run.request.places.authority_host;
+            let tokens = sign_in_by_azure_cli(&run.http, authority, tenant).await?;
+            run.host.mask(&tokens.access_token);
+            Ok(tokens)
+        }
+    }
+}
+
+/// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
+/// more, since another run may have rolled it meanwhile, and at last the seed is tried.
+async fn redeem(run: &Run<'_>, store: Option<&dyn Store>, seed: Option<&Secret>) -> Result<Tokens, Failure> {
+    let entra = client(run, &tenant(run).await?);
+    let stored = stored(run, store).await?;
+    let Some(first) = stored.as_ref().or(seed) else { return Err(nothing_to_redeem(run)) };
+    let mut refusal = match attempt(run, &entra, first).await {
+        Err(refusal) if refusal.invalid_grant => refusal,
+        outcome => return outcome.map_err(|refusal| refusal.failure),
+    };
+    let mut tried = vec![first.clone()];
+    let again = if stored.is_some() { self::stored(run, store).await? } else { None };
+    for token in again.as_ref().into_iter().chain(seed) {
+        if tried.contains(token) {
+            continue;
+        }
+        match attempt(run, &entra, token).await {
+            Err(next) if next.invalid_grant => refusal = next,
+            outcome => return outcome.map_err(|refusal| refusal.failure),
+        }
+        tried.push(token.clone());
+    }
+    Err(refusal.failure)
+}
+
+async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result<Tokens, Refusal> {
+    run.host.mask(token);
+    let tokens = entra.redeem(token).await?;
+    mask(run, &tokens);
+    Ok(tokens)
+}
+
+fn mask(run: &Run<'_>, tokens: &Tokens) {
+    run.host.mask(&tokens.access_token);
+    if let Some(refresh_token) = &tokens.refresh_token {
+        run.host.mask(refresh_token);
+    }
+}
+
+/// Signs a person in, who is somewhere else by device code, or at this machine's browser. The time they take is
+/// not the run's.
+pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, Failure> {
+    let entra = client(run, tenant);
+    let begun = Instant::now();
+    let tokens = if matches!(run.request.sign_in.credential, Credential::Browser) {
+        let open = |page: &Url| {
+            run.notice(format!("To sign in, open this page in a browser on this machine: {page}"));
+            open_for_a_person(page.as_str());
+        };
+        entra.sign_in_by_browser(open).await
+    } else {
+        let show = |prompt: &Prompt| {
+            run.notice(format!(
+                "To sign in, open {} on any device and enter the code {} ({} minutes left).",
+                prompt.address,
+                prompt.code,
+                prompt.expires_in.as_secs().div_ceil(60)
+            ));
+            open_for_a_person(&prompt.address);
+        };
+        let tick = |left: Duration| {
+            run.info(format!("Waiting for the sign-in: {} minutes left.", left.as_secs().div_ceil(60)));
+        };
+        let tokens = entra.sign_in_by_device_code(show, tick).await;
+        run.patience().grant(begun.elapsed());
+        tokens
+    };
+    let tokens = tokens.map_err(|refusal| refusal.failure)?;
+    mask(run, &tokens);
+    Ok(tokens)
+}
+
+/// Opens the page where a person sits at a terminal. That it did not open is no matter: they have the address.
+fn open_for_a_person(page: &str) {
+    if std::io::stderr().is_terminal()
+        && let Ok(page) = Url::parse(page)
+    {
+        let _ = open_page(&page);
+    }
+}
+
+/// The tenant that is signed in to.
+pub(super) async fn tenant(run: &Run<'_>) -> Result<String, Failure> {
+    Ok(run.request.sign_in.tenant_id.clone().unwrap_or_else(|| "organizations".into()))
+}
+
+fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
+    let sign_in = &run.request.sign_in;
+    let authority = run.request.places.authority_host.clone();
+    let proof = sign_in.proof.clone().map(|proof| match proof {
+        ClientProof::Secret(secret) => Proof::Secret(secret),
+        ClientProof::Certificate(certificate) => Proof::Certificate(certificate),
+        ClientProof::Federated => Proof::Federated(Box::new(run.job_tokens())),
+    });
+    entra::Client::new(run.http.clone(), authority, tenant.to_owned(), sign_in.client_id.clone(), proof)
+}
+
+/// The token in the credential store, where there is a store that can be read and something in it.
+async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secret>, Failure> {
+    match store {
+        Some(store) => Ok(store.read(run.patience()).await?.filter(|token| !token.is_empty())),
+        None => Ok(None),
+    }
+}
+
+fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
+    run.request.sign_in.credential_store.as_ref().filter(|address| address.is_readable())
+}
+
+/// Stores the rolled refresh token, or says on which day the chain may end without it.
+pub(super) async fn keep(
+    run: &Run<'_>,
+    store: Option<Box<dyn Store>>,
+    tokens: &Tokens,
+) -> Result<(), Failure> {
+    let Some(rolled) = &tokens.refresh_token else { return Ok(()) };
+    let store = match (store, &run.request.sign_in.credential_store) {
+        (Some(store), _) => store,
+        (None, Some(address)) => {
+            let (slot, bearer) = bearer();
+            slot.put(tokens.access_token.clone());
+            destinations::open(run, address, bearer)
+        }
+        (None, None) => {
+            let day = to_the_second(span::after(run.now(), IDLE_LIFE));
+            run.warn(format!(
+                "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is \
+                 given: the one in use may end on {} (90 days from now), and a person has to sign in again before \
+                 then.",
+                day.split('T').next().unwrap_or_default()
+            ));
+            return Ok(());
+        }
+    };
+    // Entra has rolled the token: no signal, and no deadline that is close, may keep it from being stored.
+    let patience = run.patience().to_clean_up();
+    store.write(rolled, &Kind::RefreshToken, &patience).await.map_err(|failure| {
+        failure.and(
+            "The rolled refresh token could not be stored, so the run ends before anything else is done.",
+        )
+    })
+}
+
+fn nothing_to_redeem(run: &Run<'_>) -> Failure {
+    let place =
+        run.request.sign_in.credential_store.as_ref().map_or(String::new(), |store| format!(" in {store}"));
+    Failure::new(
+        Exit::SignIn,
+        format!("There is no refresh token{place} yet."),
+        "Run 'adopat login' with this credential-store once, or give the first one as refresh-token.",
+    )
+}

@@ -1,0 +1,230 @@
+//! Making a PAT so that none is ever left over.
+//!
+//! A `POST` whose outcome is unknown is never simply sent again: the PAT may exist, and nobody holds its
+//! value. So the service is asked first, the orphan is revoked, and only then a second one is requested.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::model::{Filter, Pat};
+use super::service::{Ambiguity, CreateError, Minted, NewPat, Outcome, Service};
+use crate::failure::{Exit, Failure};
+use crate::http::{Answer, NoAnswer};
+
+/// How often a PAT is asked for before the run gives up.
+const ATTEMPTS: u32 = 4;
+/// How far the service's clock, which tells whole seconds, may be from when it says a PAT was made.
+const SLACK: SignedDuration = SignedDuration::from_secs(2);
+/// How far the end of a PAT may be from what was asked: the service rounds to 1/300 s.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
+
+/// Makes a PAT. `before` are the active PATs that were there already, where they have been read.
+///
+/// # Errors
+/// Nothing was made then, or it has been revoked again; where even that failed, the failure says what may
+/// still be alive.
+pub async fn mint(service: &Service, new: &NewPat, before: Option<&[Pat]>) -> Result<Minted, Failure> {
+    let http = service.http();
+    let mut attempt = 1;
+    loop {
+        if let Some(signal) = http.patience().cancelled() {
+            return Err(NoAnswer::Ended(crate::patience::Ended::Cancelled(signal)).into_failure(""));
+        }
+        let (answer, failure) = match service.create(new).await {
+            Ok(minted) => return Ok(minted),
+            Err(CreateError::Refused(failure)) => return Err(failure),
+            Err(CreateError::Later(answer, failure)) => (Some(answer), failure),
+            Err(CreateError::Ambiguous(doubt)) => {
+                let failure = reconcile(service, new, before, &doubt).await?;
+                if !doubt.outcome.may_be_tried_again() {
+                    return Err(failure);
+                }
+                (doubt.answer, failure)
+            }
+        };
+        if attempt == ATTEMPTS {
+            return Err(failure);
+        }
+        let asked = answer.as_ref().and_then(|answer: &Answer| answer.retry_after(http.world().clock.now()));
+        if let Err(ended) = http.wait(asked.unwrap_or_else(|| http.backoff(attempt))).await {
+            return Err(ended.into_failure("The PAT service"));
+        }
+        attempt += 1;
+    }
+}
+
+/// Looks whether the doubtful request made a PAT, and revokes it. Returns the failure that caused the doubt,
+/// which now leaves nothing behind.
+async fn reconcile(
+    service: &Service,
+    new: &NewPat,
+    before: Option<&[Pat]>,
+    doubt: &Ambiguity,
+) -> Result<Failure, Failure> {
+    let service = service.with_patience(service.http().patience().to_clean_up());
+    let orphans = match &doubt.authorization_id {
+        Some(id) => vec![id.clone()],
+        None => match look(&service, new, before, doubt).await {
+            Ok(orphans) => orphans,
+            // The credential is refused for reading too: the request for a PAT was not acted on either.
+            Err(refused) if doubt.outcome == Outcome::SignInPage && refused.exit == Exit::SignIn => {
+                Vec::new()
+            }
+            Err(failure) => return Err(unknown(new, doubt, &failure)),
+        },
+    };
+    for id in &orphans {
+        tracing::debug!("revoking {id}, a PAT whose value was lost on the way");
+        if let Err(failure) = service.revoke(id).await {
+            return Err(still_alive(id, doubt, &failure));
+        }
+    }
+    Ok(doubt.failure.clone())
+}
+
+/// The PATs that only the doubtful request can have made; looks more than once where the service may still be
+/// at work on it.
+async fn look(
+    service: &Service,
+    new: &NewPat,
+    before: Option<&[Pat]>,
+    doubt: &Ambiguity,
+) -> Result<Vec<String>, Failure> {
+    let mut orphans = Vec::new();
+    for pause in doubt.outcome.looks() {
+        tokio::time::sleep(Duration::from_secs(*pause)).await;
+        let (pats, date) = service.list_with_date(Filter::Active).await?;
+        let now = date.unwrap_or_else(|| service.http().world().clock.now());
+        let sent = sent_on_the_services_clock(doubt.sent, now);
+        orphans = orphans_among(&pats, new, before, sent);
+        if !orphans.is_empty() {
+            break;
+        }
+    }
+    Ok(orphans)
+}
+
+fn sent_on_the_services_clock(sent: Instant, now: Timestamp) -> Timestamp {
+    let since = SignedDuration::try_from(sent.elapsed()).unwrap_or(SignedDuration::MAX);
+    now.checked_sub(since).unwrap_or(Timestamp::MIN)
+}
+
+/// Of that name and scope, not there before, not made before the request, not living longer than asked. A PAT
+/// that ends exactly when asked is ours rather than one of a run beside this one.
+fn orphans_among(pats: &[Pat], new: &NewPat, before: Option<&[Pat]>, sent: Timestamp) -> Vec<String> {
+    let known = |pat: &Pat| {
+        before.is_some_and(|before| before.iter().any(|old| old.authorization_id == pat.authorization_id))
+    };
+    let earliest = sent.checked_sub(SLACK).unwrap_or(Timestamp::MIN);
+    let latest = new.valid_to.checked_add(ROUNDING).unwrap_or(Timestamp::MAX);
+    let candidates: Vec<&Pat> = pats
+        .iter()
+        .filter(|pat| pat.display_name == new.display_name && pat.scope == new.scope && !known(pat))
+        .filter(|pat| pat.valid_from.is_some_and(|from| from >= earliest))
+        .filter(|pat| pat.valid_to.is_some_and(|to| to <= latest))
+        .collect();
+    let exact =
+        |pat: &&&Pat| pat.valid_to.is_some_and(|to| to.duration_since(new.valid_to).abs() <= ROUNDING);
+    let exactly: Vec<&&Pat> = candidates.iter().filter(exact).collect();
+    let chosen = if exactly.is_empty() { candidates.iter().collect() } else { exactly };
+    chosen.into_iter().map(|pat| pat.authorization_id.clone()).collect()
+}
+
+fn unknown(new: &NewPat, doubt: &Ambiguity, failure: &Failure) -> Failure {
+    Failure {
+        cause: format!(
+            "{} Whether a PAT named '{}' was made could not be found out: {}",
+            doubt.failure.cause, new.display_name, failure.cause
+        ),
+        remedy: "Look with 'adopat list', and revoke the one made by this run: nobody holds its value."
+            .into(),
+        exit: exit_with_something_left(doubt),
+        ..failure.clone()
+    }
+}
+
+fn still_alive(id: &str, doubt: &Ambiguity, failure: &Failure) -> Failure {
+    Failure {
+        cause: format!(
+            "{} The PAT {id}, whose value nobody holds, was made and is still alive: {}",
+            doubt.failure.cause, failure.cause
+        ),
+        remedy: format!("Revoke it: 'adopat revoke' with authorization-id {id}."),
+        exit: exit_with_something_left(doubt),
+        ..failure.clone()
+    }
+}
+
+/// "Cancelled" promises that nothing is left over.
+fn exit_with_something_left(doubt: &Ambiguity) -> Exit {
+    match doubt.failure.exit {
+        Exit::Cancelled(_) => Exit::Service,
+        exit => exit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pats::Scope;
+    use rstest::rstest;
+
+    fn instant(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    fn pat(id: &str, name: &str, scope: &str, from: &str, to: &str) -> Pat {
+        Pat {
+            authorization_id: id.into(),
+            display_name: name.into(),
+            scope: Scope::parse(scope),
+            valid_from: Some(instant(from)),
+            valid_to: Some(instant(to)),
+            target_accounts: Some(vec![]),
+        }
+    }
+
+    const SENT: &str = "2026-01-01T00:00:10Z";
+    const ASKED: &str = "2026-02-01T00:00:00Z";
+
+    #[rstest]
+    #[case::ours("ci", "vso.code", "2026-01-01T00:00:10.5Z", ASKED, true)]
+    #[case::within_the_slack("ci", "vso.code", "2026-01-01T00:00:08Z", ASKED, true)]
+    #[case::shortened_by_policy("ci", "vso.code", "2026-01-01T00:00:11Z", "2026-01-08T00:00:11Z", true)]
+    #[case::rounded("ci", "vso.code", "2026-01-01T00:00:11Z", "2026-02-01T00:00:00.003Z", true)]
+    #[case::of_another_name("cd", "vso.code", "2026-01-01T00:00:11Z", ASKED, false)]
+    #[case::of_another_scope("ci", "vso.build", "2026-01-01T00:00:11Z", ASKED, false)]
+    #[case::made_before("ci", "vso.code", "2026-01-01T00:00:07Z", ASKED, false)]
+    #[case::living_longer("ci", "vso.code", "2026-01-01T00:00:11Z", "2026-02-01T00:00:02Z", false)]
+    fn an_orphan_is_what_only_this_request_can_have_made(
+        #[case] name: &str,
+        #[case] scope: &str,
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] orphan: bool,
+    ) {
+        let new =
+            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let found = orphans_among(&[pat("a", name, scope, from, to)], &new, None, instant(SENT));
+        assert_eq!(!found.is_empty(), orphan);
+    }
+
+    #[test]
+    fn a_pat_that_was_there_before_is_never_an_orphan() {
+        let new =
+            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let old = [pat("a", "ci", "vso.code", SENT, ASKED)];
+        assert!(orphans_among(&old, &new, Some(&old), instant(SENT)).is_empty());
+    }
+
+    #[test]
+    fn a_pat_of_a_run_beside_this_one_is_told_apart_by_its_end() {
+        let new =
+            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let theirs = pat("theirs", "ci", "vso.code", SENT, "2026-01-31T23:59:57Z");
+        let ours = pat("ours", "ci", "vso.code", SENT, ASKED);
+        assert_eq!(orphans_among(&[theirs, ours], &new, None, instant(SENT)), ["ours"]);
+    }
+}

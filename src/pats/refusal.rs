@@ -1,0 +1,405 @@
+//! What the service's refusals mean: its `patTokenError`s, the exceptions Azure DevOps names by `typeKey`,
+//! and answers that name nothing, each as a cause, a remedy and an exit code.
+//!
+//! Microsoft describes none of its 37 `patTokenError`s (the enum `SessionTokenError` of
+//! vsts-rest-api-specs); the words here come from their names, the policies' documentation and field reports.
+//! The enum is open: a name that is not listed here is told as it is.
+
+use std::borrow::Cow;
+
+use crate::azure_devops::Organization;
+use crate::azure_devops::error_body::{ErrorBody, support_ids};
+use crate::failure::{Exit, Failure};
+use crate::http::Answer;
+
+/// What one `patTokenError` means.
+#[derive(Debug)]
+pub struct Meaning {
+    /// The service's name of it, as its specification spells it.
+    pub name: &'static str,
+    /// The exit code.
+    pub exit: Exit,
+    /// One sentence of cause.
+    pub cause: &'static str,
+    /// One sentence of remedy.
+    pub remedy: &'static str,
+}
+
+const DOCTOR: &str = "'adopat doctor' checks every precondition.";
+const REPORT: &str = "Run it again; if it stays, give Microsoft support the ids.";
+const ANOTHER_ACCOUNT: &str =
+    "Sign in as a person who is a member of this organization; 'adopat doctor' shows who is signed in.";
+const DEFECT: &str = "Report it: adopat should never have sent this.";
+const SIGN_IN_AGAIN: &str =
+    "Sign in again with 'adopat login', and check tenant-id and client-id with 'adopat doctor'.";
+
+const fn meaning(name: &'static str, exit: Exit, cause: &'static str, remedy: &'static str) -> Meaning {
+    Meaning { name, exit, cause, remedy }
+}
+
+/// Every `patTokenError` of the specification but `none`.
+pub const MEANINGS: [Meaning; 36] = [
+    meaning(
+        "displayNameRequired",
+        Exit::Refused,
+        "The service wants a name for the PAT.",
+        "Give the input display-name a text that is not blank.",
+    ),
+    meaning(
+        "invalidDisplayName",
+        Exit::Refused,
+        "The service does not accept this name for a PAT.",
+        "Give a shorter display-name of plain letters, digits, spaces and hyphens.",
+    ),
+    meaning(
+        "invalidValidTo",
+        Exit::Refused,
+        "The service does not accept this expiry: it lies in the past or more than a year ahead.",
+        "Ask for a lifetime of at most a year, and check this machine's clock.",
+    ),
+    meaning(
+        "invalidScope",
+        Exit::Refused,
+        "The service does not know, or does not permit, one of these scopes.",
+        "Check the spelling of the input scope; adopat warns of scopes it does not know.",
+    ),
+    meaning(
+        "userIdRequired",
+        Exit::Refused,
+        "The service could not tell which user is signed in.",
+        ANOTHER_ACCOUNT,
+    ),
+    meaning(
+        "invalidUserId",
+        Exit::Refused,
+        "The service does not know the user who is signed in.",
+        ANOTHER_ACCOUNT,
+    ),
+    meaning(
+        "invalidUserType",
+        Exit::Refused,
+        "The service manages PATs of people only, and this identity is none: service principals and managed \
+         identities are refused.",
+        "Sign in as a user: give a refresh-token made by 'adopat login'.",
+    ),
+    meaning(
+        "accessDenied",
+        Exit::Refused,
+        "The user who is signed in may not do this, by permission or by a policy of the organization.",
+        "Ask a Project Collection Administrator whether PATs are restricted here.",
+    ),
+    meaning("failedToIssueAccessToken", Exit::Service, "The service failed to make the PAT.", REPORT),
+    meaning(
+        "invalidClient",
+        Exit::Refused,
+        "The service does not accept the app registration that was signed in to.",
+        "Check client-id: the app needs the delegated permissions vso.pats and vso.pats_manage.",
+    ),
+    meaning(
+        "invalidClientType",
+        Exit::Refused,
+        "The service does not accept the kind of app registration that was signed in to.",
+        "Check client-id: the app needs the delegated permissions vso.pats and vso.pats_manage.",
+    ),
+    meaning(
+        "invalidClientId",
+        Exit::Refused,
+        "The service does not know the app registration that was signed in to.",
+        "Check client-id: the app needs the delegated permissions vso.pats and vso.pats_manage.",
+    ),
+    meaning(
+        "invalidTargetAccounts",
+        Exit::Refused,
+        "The user who is signed in cannot reach this organization, or the PAT is good for others.",
+        "Check organization; a PAT is managed through the organization it was made for.",
+    ),
+    meaning(
+        "hostAuthorizationNotFound",
+        Exit::NotFound,
+        "There is no such PAT in this organization.",
+        "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
+    ),
+    meaning(
+        "authorizationNotFound",
+        Exit::NotFound,
+        "There is no such PAT.",
+        "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
+    ),
+    meaning("failedToUpdateAccessToken", Exit::Service, "The service failed to change the PAT.", REPORT),
+    meaning(
+        "sourceNotSupported",
+        Exit::Refused,
+        "The service does not accept requests from where this one came.",
+        "Run it from a network that the organization's policies accept.",
+    ),
+    meaning(
+        "invalidSourceIP",
+        Exit::Refused,
+        "The service does not accept requests from this address.",
+        "Run it from a network that the organization's conditional access policies accept.",
+    ),
+    meaning(
+        "invalidSource",
+        Exit::Refused,
+        "The service does not accept requests from where this one came.",
+        "Run it from a network that the organization's policies accept.",
+    ),
+    meaning("duplicateHash", Exit::Refused, "The service already holds a token with this value.", REPORT),
+    meaning(
+        "sshPolicyDisabled",
+        Exit::Refused,
+        "A policy of the organization forbids SSH keys, which the service takes this request for.",
+        "Ask a Project Collection Administrator about the policy 'SSH authentication'.",
+    ),
+    meaning(
+        "invalidToken",
+        Exit::Refused,
+        "The service does not accept the token that was sent.",
+        SIGN_IN_AGAIN,
+    ),
+    meaning(
+        "tokenNotFound",
+        Exit::NotFound,
+        "There is no such PAT.",
+        "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
+    ),
+    meaning(
+        "invalidAuthorizationId",
+        Exit::NotFound,
+        "The service knows no PAT of this authorization id.",
+        "Check authorization-id: a previous run printed it, and 'adopat list' shows them all.",
+    ),
+    meaning(
+        "failedToReadTenantPolicy",
+        Exit::Service,
+        "The service could not read the tenant's policies for PATs.",
+        "Run it again later; if it stays, an Azure DevOps Administrator of the tenant should look at its policies.",
+    ),
+    meaning(
+        "globalPatPolicyViolation",
+        Exit::Refused,
+        "The tenant's policy 'Restrict global personal access token creation' forbids this PAT.",
+        "Use a PAT of one organization, or ask an Azure DevOps Administrator of the tenant for the policy's allowlist.",
+    ),
+    meaning(
+        "fullScopePatPolicyViolation",
+        Exit::Refused,
+        "The tenant's policy 'Restrict full-scoped personal access token creation' forbids full access (app_token).",
+        "Name the scopes that are needed, or ask an Azure DevOps Administrator of the tenant for the policy's \
+         allowlist.",
+    ),
+    meaning(
+        "patLifespanPolicyViolation",
+        Exit::Refused,
+        "The tenant's policy 'Enforce maximum personal access token lifespan' forbids a PAT that lives so long.",
+        "Ask for a shorter lifetime, or ask an Azure DevOps Administrator of the tenant for the policy's allowlist.",
+    ),
+    meaning(
+        "invalidTokenType",
+        Exit::Refused,
+        "The service does not accept this kind of bearer token.",
+        SIGN_IN_AGAIN,
+    ),
+    meaning(
+        "invalidAudience",
+        Exit::Refused,
+        "The bearer token was not made for Azure DevOps.",
+        SIGN_IN_AGAIN,
+    ),
+    meaning(
+        "invalidSubject",
+        Exit::Refused,
+        "The bearer token names no user the service knows.",
+        ANOTHER_ACCOUNT,
+    ),
+    meaning("deploymentHostNotSupported", Exit::Refused, "The request named no organization.", DEFECT),
+    meaning(
+        "disablePatCreationPolicyViolation",
+        Exit::Refused,
+        "The organization's policy 'Restrict personal access token creation' forbids this PAT.",
+        "If the policy lets packaging scopes through, ask for vso.packaging alone; else ask a Project Collection \
+         Administrator for the policy's allowlist.",
+    ),
+    meaning(
+        "failedToReadOrgPolicy",
+        Exit::Service,
+        "The service could not read the organization's policies for PATs.",
+        "Run it again later; if it stays, a Project Collection Administrator should look at its policies.",
+    ),
+    meaning(
+        "globalPATCreationBlocked",
+        Exit::Refused,
+        "Global PATs can no longer be made; all of them end on 2026-12-01.",
+        "Use one PAT for each organization.",
+    ),
+    meaning(
+        "expiredPatCannotBeExtended",
+        Exit::Refused,
+        "The PAT has expired, and an expired PAT can no longer be extended.",
+        "Rotate it by its name with if-missing create, or create a new one.",
+    ),
+];
+
+/// The failure behind a `patTokenError`.
+pub fn of_name(name: &str, message: Option<&str>, organization: &Organization) -> Failure {
+    let message = message.map(str::trim).filter(|message| !message.is_empty());
+    let failure = match MEANINGS.iter().find(|meaning| meaning.name.eq_ignore_ascii_case(name)) {
+        Some(meaning) => Failure::new(meaning.exit, meaning.cause, meaning.remedy),
+        None => {
+            let exit = if ends_in_not_found(name) { Exit::NotFound } else { exit_of_unknown(name) };
+            let cause = format!("The PAT service refused the request in organization {organization}.");
+            Failure::new(exit, cause, DOCTOR)
+        }
+    };
+    let name = format!("patTokenError {name}");
+    failure.named(message.map_or(name.clone(), |message| format!("{name}: {message}")))
+}
+
+fn ends_in_not_found(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("notfound")
+}
+
+fn exit_of_unknown(name: &str) -> Exit {
+    if name.to_ascii_lowercase().starts_with("failedto") { Exit::Service } else { Exit::Refused }
+}
+
+/// The failure behind an answer that is no success: what it names counts more than its status.
+pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
+    let body = ErrorBody::of(answer);
+    let message = body.message.clone().unwrap_or_default();
+    let named = named_in(answer, &message);
+    let failure = match named {
+        Some(name) => of_name(&name, None, organization),
+        None => of_status(answer, &body, organization),
+    };
+    failure.with_support_ids(support_ids(answer))
+}
+
+/// A `patTokenError` can come in its own JSON or as the whole message of the generic one.
+fn named_in(answer: &Answer, message: &str) -> Option<String> {
+    let own = answer.json::<serde_json::Value>().ok();
+    let own = own.as_ref().and_then(|json| json.get("patTokenError")).and_then(serde_json::Value::as_str);
+    if let Some(name) = own.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("none")) {
+        return Some(name.to_owned());
+    }
+    let word = message.trim().trim_end_matches('.');
+    MEANINGS
+        .iter()
+        .find(|meaning| meaning.name.eq_ignore_ascii_case(word))
+        .map(|meaning| meaning.name.to_owned())
+}
+
+fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> Failure {
+    let status = answer.status.as_u16();
+    let message = body.message.as_deref().unwrap_or_default();
+    let key = body.type_key.as_deref().unwrap_or_default();
+    let failure = if key == "InvalidAccessException"
+        && message.to_ascii_lowercase().contains("service principal")
+    {
+        Failure::new(
+            Exit::Refused,
+            "A service principal or managed identity is signed in, and the PAT service serves people only.",
+            "Sign in as a user: give a refresh-token made by 'adopat login'.",
+        )
+    } else if key == "InvalidAccessException" {
+        Failure::new(
+            Exit::Refused,
+            "The PAT service does not allow this operation with the credential that was sent.",
+            "It takes a Microsoft Entra token of a user, never a PAT or the job's own token.",
+        )
+    } else if message.contains("TF400813") {
+        Failure::new(
+            Exit::Refused,
+            format!(
+                "Azure DevOps does not let the user who is signed in use PATs in organization {organization}: they \
+                 are no member of it, the token is another tenant's, or the app registration lacks a permission."
+            ),
+            "Check organization and tenant-id, and that the app has the delegated permissions vso.pats and \
+             vso.pats_manage, with consent; 'adopat doctor' checks each of them.",
+        )
+    } else if message.contains("TF401444") {
+        Failure::new(
+            Exit::SignIn,
+            "The user who is signed in has never been in this organization.",
+            "Let them open https://dev.azure.com once in a browser, then run it again.",
+        )
+    } else if message.contains("VS403463") {
+        Failure::new(
+            Exit::Refused,
+            "A conditional access policy of the tenant refuses this request.",
+            "Run it from a network the policy accepts, such as a self-hosted agent, or ask the tenant's administrator.",
+        )
+    } else if ends_in_not_found(key.trim_end_matches("Exception")) {
+        Failure::new(
+            Exit::NotFound,
+            "There is no such PAT.",
+            "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
+        )
+    } else {
+        match status {
+            203 | 300..=399 => sign_in_page(status),
+            200 if answer.text().to_ascii_lowercase().contains("sign in") => sign_in_page(status),
+            401 => Failure::new(
+                Exit::SignIn,
+                "The PAT service did not accept the access token (HTTP 401).",
+                SIGN_IN_AGAIN,
+            ),
+            403 => Failure::new(
+                Exit::Refused,
+                "The PAT service refused the request by permission or policy (HTTP 403).",
+                "Ask a Project Collection Administrator whether PATs are restricted here.",
+            ),
+            404 => Failure::new(
+                Exit::Refused,
+                format!(
+                    "Azure DevOps knows no organization {organization}, or hides it from this user (HTTP 404)."
+                ),
+                "Check the input organization, and that the user who signs in is a member of it.",
+            ),
+            429 => Failure::new(
+                Exit::Service,
+                "The PAT service is being asked too often (HTTP 429).",
+                "Run it again later, and run fewer jobs at once.",
+            ),
+            500.. => Failure::new(Exit::Service, format!("The PAT service failed (HTTP {status})."), REPORT),
+            _ if answer.is_page() => Failure::new(
+                Exit::Service,
+                format!("What answered in the PAT service's place sent a web page (HTTP {status})."),
+                "Check service-url, and that no proxy answers in the service's place.",
+            ),
+            _ => Failure::new(
+                Exit::Refused,
+                format!("The PAT service refused the request (HTTP {status})."),
+                DOCTOR,
+            ),
+        }
+    };
+    match names_of(key, message) {
+        Some(name) => failure.named(name),
+        None => failure,
+    }
+}
+
+fn sign_in_page(status: u16) -> Failure {
+    Failure::new(
+        Exit::SignIn,
+        format!(
+            "The PAT service answered with a sign-in page (HTTP {status}): it did not accept the credential."
+        ),
+        SIGN_IN_AGAIN,
+    )
+}
+
+/// What the service itself calls the error: its exception and its words, shortened.
+fn names_of(key: &str, message: &str) -> Option<String> {
+    let message: Cow<'_, str> = match message.char_indices().nth(300) {
+        Some((end, _)) => format!("{}...", &message[..end]).into(),
+        None => message.into(),
+    };
+    match (key.is_empty(), message.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(message.into_owned()),
+        (false, true) => Some(key.to_owned()),
+        (false, false) => Some(format!("{key}: {message}")),
+    }
+}

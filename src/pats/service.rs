@@ -1,0 +1,444 @@
+//! The five calls of the PAT service: list, get, create, update, revoke.
+
+use std::collections::HashSet;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+use url::Url;
+
+use super::model::{Filter, Pat};
+use super::{Scope, refusal};
+use crate::azure_devops::Organization;
+use crate::azure_devops::error_body::support_ids;
+use crate::failure::{Exit, Failure};
+use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::outputs::to_the_second;
+use crate::patience::{Ended, Patience};
+use crate::secret::Secret;
+
+/// The version that is asked for. None without `-preview` exists.
+const API_VERSION: &str = "7.1-preview.1";
+/// The largest page the service gives.
+const PAGE: &str = "100";
+
+/// The PAT service of one organization, as one user.
+#[derive(Clone, Debug)]
+pub struct Service {
+    http: Http,
+    address: Url,
+    organization: Organization,
+    bearer: Secret,
+}
+
+/// A PAT to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPat {
+    /// Its name.
+    pub display_name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it is to expire.
+    pub valid_to: Timestamp,
+}
+
+/// A PAT that was made, with its value: nobody can ask for that again.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The PAT.
+    pub pat: Pat,
+    /// Its value.
+    pub token: Secret,
+}
+
+/// What an update changes; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A new name.
+    pub display_name: Option<String>,
+    /// Other scopes.
+    pub scope: Option<Scope>,
+    /// Another end.
+    pub valid_to: Option<Timestamp>,
+}
+
+/// What came of revoking a PAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is revoked.
+    Done,
+    /// There is no such PAT (any more).
+    Missing,
+}
+
+/// Why no PAT was made.
+#[derive(Debug)]
+pub enum CreateError {
+    /// The service said no: none exists.
+    Refused(Failure),
+    /// The service asks to come back later, before it looked at the request: none exists.
+    Later(Answer, Failure),
+    /// A PAT may exist whose value nobody holds.
+    Ambiguous(Ambiguity),
+}
+
+/// A create whose effect is not known.
+#[derive(Debug)]
+pub struct Ambiguity {
+    /// When the request was sent, on this machine's steady clock.
+    pub sent: Instant,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// The authorization id of the PAT, where the answer told that much.
+    pub authorization_id: Option<String>,
+    /// The answer, where there was one that can be read.
+    pub answer: Option<Answer>,
+    /// What a person reads if this is the end of it.
+    pub failure: Failure,
+}
+
+/// How a create whose effect is not known came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service failed, or its answer makes no sense.
+    Failed,
+    /// A sign-in page: the credential was not accepted, or so it says.
+    SignInPage,
+    /// The connection broke.
+    BrokenOff,
+    /// No answer came in time.
+    TimedOut,
+    /// The run was cancelled meanwhile.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Whether another request may get a better answer.
+    pub fn may_be_tried_again(self) -> bool {
+        matches!(self, Self::Failed | Self::BrokenOff)
+    }
+
+    /// The pauses, in seconds, before each look whether a PAT came to be. A service that has answered is done
+    /// with the request; one that has not may still be at work.
+    pub fn looks(self) -> &'static [u64] {
+        match self {
+            Self::Failed | Self::SignInPage => &[0],
+            Self::BrokenOff | Self::Cancelled => &[0, 1],
+            Self::TimedOut => &[0, 1, 2, 4],
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    continuation_token: Option<String>,
+    pat_tokens: Vec<Pat>,
+}
+
+/// The answer to get, create and update.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PatTokenResult {
+    #[serde(default)]
+    pat_token: Option<PatWithToken>,
+    #[serde(default)]
+    pat_token_error: Option<String>,
+    #[serde(default)]
+    pat_token_error_message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PatWithToken {
+    #[serde(flatten)]
+    pat: Pat,
+    #[serde(default)]
+    token: Option<Secret>,
+}
+
+impl Service {
+    /// The service at `base` (`service-url`) for one organization and one user's bearer.
+    pub fn new(http: Http, base: &Url, organization: Organization, bearer: Secret) -> Self {
+        let mut address = base.clone();
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.pop_if_empty().extend([organization.name(), "_apis", "tokens", "pats"]);
+        }
+        Self { http, address, organization, bearer }
+    }
+
+    /// The same service under another patience, such as one for cleaning up.
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self { http: self.http.with_patience(patience), ..self.clone() }
+    }
+
+    /// The same service, as the same user with a fresher token.
+    pub fn with_bearer(&self, bearer: Secret) -> Self {
+        Self { bearer, ..self.clone() }
+    }
+
+    /// The way its requests go.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// The organization it serves.
+    pub fn organization(&self) -> &Organization {
+        &self.organization
+    }
+
+    /// Every PAT that the filter lets through, all pages of them, sorted by name.
+    ///
+    /// # Errors
+    /// What the service refused or failed at.
+    pub async fn list(&self, filter: Filter) -> Result<Vec<Pat>, Failure> {
+        Ok(self.list_with_date(filter).await?.0)
+    }
+
+    /// The same, and the service's own clock at the last page, where it told.
+    pub(super) async fn list_with_date(
+        &self,
+        filter: Filter,
+    ) -> Result<(Vec<Pat>, Option<Timestamp>), Failure> {
+        let mut pats = Vec::new();
+        let mut seen = HashSet::new();
+        let mut continuation = String::new();
+        loop {
+            // The end of a list is an empty token; every page repeats the whole query.
+            let mut query = vec![
+                ("displayFilterOption", filter.word()),
+                ("sortByOption", "displayName"),
+                ("isSortAscending", "true"),
+                ("$top", PAGE),
+            ];
+            if !continuation.is_empty() {
+                query.push(("continuationToken", &continuation));
+            }
+            let request = self.request(Method::GET, &query, None);
+            let answer = self.send(request, Effect::Idempotent).await?;
+            let page: Page = self.read(&answer)?;
+            pats.extend(page.pat_tokens);
+            continuation = page.continuation_token.unwrap_or_default();
+            if continuation.is_empty() {
+                return Ok((pats, answer.date()));
+            }
+            if !seen.insert(continuation.clone()) {
+                return Err(self.nonsense(&answer, "sent the same page of PATs twice"));
+            }
+        }
+    }
+
+    /// The PAT of this authorization id, whatever has become of it.
+    ///
+    /// # Errors
+    /// What the service refused or failed at; exit 5 where there is none.
+    pub async fn get(&self, id: &str) -> Result<Pat, Failure> {
+        let request = self.request(Method::GET, &[("authorizationId", id)], None);
+        let answer = self.send(request, Effect::Idempotent).await?;
+        let (pat, _) = self.read_result(&answer)?;
+        if !pat.authorization_id.eq_ignore_ascii_case(id) {
+            return Err(self.nonsense(&answer, "described another PAT than the one it was asked for"));
+        }
+        Ok(pat)
+    }
+
+    /// Makes a PAT, with one request.
+    ///
+    /// # Errors
+    /// A refusal, or the doubt whether one was made: see [`CreateError`] and [`super::minting`].
+    pub async fn create(&self, new: &NewPat) -> Result<Minted, CreateError> {
+        let body = json!({
+            "displayName": new.display_name,
+            "scope": new.scope.to_string(),
+            "validTo": to_the_second(new.valid_to),
+            // Global PATs end on 2026-12-01, and the service's default is not documented.
+            "allOrgs": false,
+        });
+        let request = self.request(Method::POST, &[], Some(&body));
+        let sent = Instant::now();
+        let doubt = |outcome, answer, failure| {
+            CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id: None, answer, failure })
+        };
+        let answer = match self.http.send(request, Effect::OnceOnly).await {
+            Ok(answer) => answer,
+            Err(error) if !error.may_have_acted() => {
+                return Err(CreateError::Refused(self.unanswered(error)));
+            }
+            Err(error) => {
+                let outcome = match &error {
+                    NoAnswer::Ended(Ended::Cancelled(_)) => Outcome::Cancelled,
+                    NoAnswer::Ended(Ended::TimedOut) => Outcome::TimedOut,
+                    _ => Outcome::BrokenOff,
+                };
+                return Err(doubt(outcome, None, self.unanswered(error)));
+            }
+        };
+        let result = match answer.status.as_u16() {
+            429 => {
+                let failure = self.refusal(&answer);
+                return Err(CreateError::Later(answer, failure));
+            }
+            200 | 201 => answer.json::<PatTokenResult>().ok(),
+            400..=499 if answer.status.as_u16() != 408 => {
+                return Err(CreateError::Refused(self.refusal(&answer)));
+            }
+            _ => None,
+        };
+        let Some(result) = result else {
+            let failure = match answer.status.as_u16() {
+                200 | 201 if !answer.is_page() => {
+                    self.nonsense(&answer, "answered the request for a PAT with something else")
+                }
+                _ => self.refusal(&answer),
+            };
+            let outcome = if failure.exit == Exit::SignIn { Outcome::SignInPage } else { Outcome::Failed };
+            return Err(doubt(outcome, Some(answer), failure));
+        };
+        match self.pat_of(&answer, result) {
+            Ok((pat, Some(token))) if !token.is_empty() => Ok(Minted { pat, token }),
+            Ok((pat, _)) => {
+                let failure = self.nonsense(&answer, "made a PAT without telling its value");
+                let outcome = Outcome::Failed;
+                let authorization_id = Some(pat.authorization_id);
+                let answer = Some(answer);
+                Err(CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id, answer, failure }))
+            }
+            Err(failure) => Err(CreateError::Refused(failure)),
+        }
+    }
+
+    /// Changes a PAT. Its value stays as it is.
+    ///
+    /// # Errors
+    /// What the service refused or failed at.
+    pub async fn update(&self, id: &str, change: &Change) -> Result<Pat, Failure> {
+        let mut body = json!({ "authorizationId": id, "allOrgs": false });
+        if let Some(name) = &change.display_name {
+            body["displayName"] = json!(name);
+        }
+        if let Some(scope) = &change.scope {
+            body["scope"] = json!(scope.to_string());
+        }
+        if let Some(valid_to) = change.valid_to {
+            body["validTo"] = json!(to_the_second(valid_to));
+        }
+        // Setting the same values a second time changes nothing more.
+        let request = self.request(Method::PUT, &[], Some(&body));
+        let answer = self.send(request, Effect::Idempotent).await?;
+        let (pat, _) = self.read_result(&answer)?;
+        Ok(pat)
+    }
+
+    /// Revokes a PAT. That there is none is not a failure.
+    ///
+    /// # Errors
+    /// What the service refused or failed at.
+    pub async fn revoke(&self, id: &str) -> Result<Revocation, Failure> {
+        let request = self.request(Method::DELETE, &[("authorizationId", id)], None);
+        let answer = match self.http.send(request, Effect::Idempotent).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.unanswered(error)),
+        };
+        // Documented as 200, seen as 204, and without a body worth reading.
+        let failure = match answer.status.as_u16() {
+            204 => return Ok(Revocation::Done),
+            200 if !answer.is_page() => match answer.json::<PatTokenResult>() {
+                Ok(result) if result.is_refusal() => self.refusal_of(&answer, &result),
+                _ => return Ok(Revocation::Done),
+            },
+            _ => self.refusal(&answer),
+        };
+        if failure.exit == Exit::NotFound { Ok(Revocation::Missing) } else { Err(failure) }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        query: &[(&str, &str)],
+        body: Option<&serde_json::Value>,
+    ) -> Request<bytes::Bytes> {
+        let mut address = self.address.clone();
+        address.query_pairs_mut().extend_pairs(query).append_pair("api-version", API_VERSION);
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.bearer.expose()))
+            .unwrap_or(HeaderValue::from_static("Bearer"));
+        bearer.set_sensitive(true);
+        Request::builder()
+            .method(method)
+            .uri(address.as_str())
+            .header(AUTHORIZATION, bearer)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
+            // Without it a refused credential is answered with a sign-in page instead of a 401.
+            .header("X-TFS-FedAuthRedirect", "Suppress")
+            .body(body.map(|body| body.to_string().into()).unwrap_or_default())
+            .expect("an address and headers made here are well formed")
+    }
+
+    /// Sends, and takes nothing but a 200 for an answer worth reading.
+    async fn send(&self, request: Request<bytes::Bytes>, effect: Effect) -> Result<Answer, Failure> {
+        let answer = self.http.send(request, effect).await.map_err(|error| self.unanswered(error))?;
+        if answer.status.as_u16() == 200 && !answer.is_page() {
+            Ok(answer)
+        } else {
+            Err(self.refusal(&answer))
+        }
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, answer: &Answer) -> Result<T, Failure> {
+        answer.json().map_err(|_| match answer.json::<PatTokenResult>() {
+            Ok(result) if result.is_refusal() => self.refusal_of(answer, &result),
+            _ => self.nonsense(answer, "sent an answer that cannot be read"),
+        })
+    }
+
+    fn read_result(&self, answer: &Answer) -> Result<(Pat, Option<Secret>), Failure> {
+        self.pat_of(answer, self.read(answer)?)
+    }
+
+    fn pat_of(&self, answer: &Answer, result: PatTokenResult) -> Result<(Pat, Option<Secret>), Failure> {
+        if result.is_refusal() {
+            return Err(self.refusal_of(answer, &result));
+        }
+        match result.pat_token {
+            Some(found) => Ok((found.pat, found.token)),
+            None => Err(self.nonsense(answer, "sent an answer without a PAT in it")),
+        }
+    }
+
+    fn refusal_of(&self, answer: &Answer, result: &PatTokenResult) -> Failure {
+        let name = result.pat_token_error.as_deref().unwrap_or_default();
+        refusal::of_name(name, result.pat_token_error_message.as_deref(), &self.organization)
+            .with_support_ids(support_ids(answer))
+    }
+
+    fn refusal(&self, answer: &Answer) -> Failure {
+        refusal::of_answer(answer, &self.organization)
+    }
+
+    fn unanswered(&self, error: NoAnswer) -> Failure {
+        let host = self.address.host_str().unwrap_or_default();
+        error.into_failure(&format!("The PAT service ({host})"))
+    }
+
+    fn nonsense(&self, answer: &Answer, what: &str) -> Failure {
+        let host = self.address.host_str().unwrap_or_default();
+        Failure::new(
+            Exit::Service,
+            format!("The PAT service ({host}) {what} (HTTP {}).", answer.status.as_u16()),
+            "Run it again; if it stays, check that no proxy answers in the service's place.",
+        )
+        .with_support_ids(support_ids(answer))
+    }
+}
+
+impl PatTokenResult {
+    /// `none` is a word that means success; so does silence.
+    fn is_refusal(&self) -> bool {
+        self.pat_token_error
+            .as_deref()
+            .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case("none"))
+    }
+}

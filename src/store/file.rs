@@ -1,0 +1,410 @@
+//! `file:PATH`: the bare value in a file that its owner alone can read, replaced whole or not at all.
+//!
+//! A refresh token is [sealed] when there is a `store-key`; a PAT never is, since whoever it is
+//! for could not read it. Writers take turns by a lock on `PATH.lock`, never on the file itself, which every
+//! writer replaces. The lock is held for the write alone, not across a sign-in: two runs that sign in at once
+//! each hold a good refresh token, and the file holds one of them, whole.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+use super::sealed::{self, Sealer, Unopened};
+use super::{Address, Kind, Restored, Store};
+use crate::failure::{Exit, Failure};
+use crate::patience::{Ended, Patience};
+use crate::private_file;
+use crate::secret::Secret;
+use crate::world::World;
+
+/// How long to wait before trying once more to take the lock.
+const BETWEEN_TRIES: Duration = Duration::from_millis(25);
+
+/// What was in the file when it was prepared; the inner none: there was no file.
+type Held = Option<Zeroizing<Vec<u8>>>;
+
+/// A file as a store.
+#[derive(Debug)]
+pub struct FileStore {
+    address: Address,
+    path: PathBuf,
+    sealer: Option<Sealer>,
+    held: Mutex<Option<Held>>,
+}
+
+impl FileStore {
+    /// The file at `path`, whose refresh token is sealed under `store_key` if there is one.
+    pub fn new(path: PathBuf, store_key: Option<Secret>, world: World) -> Self {
+        Self {
+            address: Address::File(path.clone()),
+            path,
+            sealer: store_key.map(|key| Sealer::new(key, world)),
+            held: Mutex::default(),
+        }
+    }
+
+    fn token_in(&self, bytes: &[u8]) -> Result<Option<Secret>, Failure> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        match &self.sealer {
+            Some(sealer) => sealer.open(bytes).map(Some).map_err(|why| self.not_opened(why, bytes)),
+            None if sealed::is_sealed(bytes) => Err(self.unreadable(
+                "is encrypted, and no 'store-key' is given.",
+                "Give the passphrase it was encrypted under as 'store-key'.",
+            )),
+            None => private_file::into_secret(bytes.trim_ascii_end()).map(Some).map_err(|_| self.foreign()),
+        }
+    }
+
+    fn not_opened(&self, why: Unopened, bytes: &[u8]) -> Failure {
+        match why {
+            Unopened::NotOurs if std::str::from_utf8(bytes).is_ok() => self.unreadable(
+                "holds a value that is not encrypted, though a 'store-key' is given.",
+                "Delete it and run `adopat login` with this 'store-key', which stores the token encrypted; or leave \
+                 'store-key' out.",
+            ),
+            Unopened::NotOurs => self.foreign(),
+            Unopened::UnknownVersion(version) => self.unreadable(
+                &format!("was encrypted by a later adopat (version {version} of the format)."),
+                "Use that adopat here too, or delete the file and run `adopat login` again.",
+            ),
+            Unopened::Incomplete => self.unreadable(
+                "is not whole: it is shorter or longer than it says it is.",
+                "Bring back a whole copy, or delete it and run `adopat login` again.",
+            ),
+            Unopened::TooCostly => self.unreadable(
+                "asks for more memory or time to be opened than any file that adopat wrote.",
+                "Somebody else has written it: find out who, delete it and run `adopat login` again.",
+            ),
+            Unopened::WrongKeyOrChanged => self.unreadable(
+                "cannot be decrypted: 'store-key' is not the one it was encrypted under, or the file was changed.",
+                "Give the right 'store-key', or delete the file and run `adopat login` again.",
+            ),
+        }
+    }
+
+    fn foreign(&self) -> Failure {
+        self.unreadable(
+            "holds neither a token nor anything that adopat encrypted.",
+            "Check the path; if it is the right one, delete the file and run `adopat login` again.",
+        )
+    }
+
+    fn unreadable(&self, why: &str, remedy: &str) -> Failure {
+        Failure::new(Exit::SignIn, format!("The file {} {why}", self.path.display()), remedy)
+    }
+
+    fn not_writable(&self, error: &io::Error) -> Failure {
+        let path = self.path.display();
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => "Create its folder first: adopat makes the file, not the folder.",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "Let the user that runs adopat write to its folder (a new file is made there and renamed)."
+            }
+            io::ErrorKind::IsADirectory => "Name a file within it.",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space there.",
+            _ => "Choose a path that the user that runs adopat can write to.",
+        };
+        Failure::new(Exit::Store, format!("The file {path} cannot be written: {}.", words(error)), remedy)
+    }
+
+    /// Takes the lock that writers take turns by; it is given back when the file is dropped. None where the
+    /// file system knows no locks: replacing the file in one step keeps its value whole all the same.
+    async fn lock(&self, patience: &Patience) -> Result<Option<File>, Failure> {
+        let path = lock_of(&self.path);
+        let file = open_lock(&path).map_err(|error| self.not_writable(&error))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::Error(error)) => {
+                    tracing::debug!("{} cannot be locked: {error}", path.display());
+                    return Ok(None);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    patience.pause(BETWEEN_TRIES).await.map_err(|ended| self.locked_out(ended, &path))?;
+                }
+            }
+        }
+    }
+
+    fn locked_out(&self, ended: Ended, lock: &Path) -> Failure {
+        match ended {
+            Ended::Cancelled(signal) => Failure::new(Exit::Cancelled(signal), "The run was cancelled.", ""),
+            Ended::TimedOut => Failure::new(
+                Exit::Store,
+                format!(
+                    "The file {} could not be written: another process kept {} locked.",
+                    self.path.display(),
+                    lock.display()
+                ),
+                "Look for a run that hangs on this machine, end it, and run this one again.",
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for FileStore {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    async fn prepare(&self, _patience: &Patience) -> Result<Option<String>, Failure> {
+        private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
+        let lock = lock_of(&self.path);
+        if lock.exists() {
+            open_lock(&lock).map_err(|error| self.not_writable(&error))?;
+        }
+        match private_file::read(&self.path) {
+            Ok(held) => {
+                *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                Ok(None)
+            }
+            Err(error) => Ok(Some(format!(
+                "The file {} can be replaced but not read ({}): if a delivery fails, it cannot be given back what \
+                 it holds.",
+                self.path.display(),
+                words(&error)
+            ))),
+        }
+    }
+
+    async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
+        match private_file::read(&self.path) {
+            Ok(Some(bytes)) => self.token_in(&bytes),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.unreadable(
+                &format!("cannot be read: {}.", words(&error)),
+                "Let the user that runs adopat read it, or correct the path.",
+            )),
+        }
+    }
+
+    async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure> {
+        let sealed = match (&self.sealer, kind) {
+            (Some(sealer), Kind::RefreshToken) => Some(sealer.seal(secret)),
+            _ => None,
+        };
+        let bytes = sealed.as_deref().unwrap_or(secret.expose().as_bytes());
+        let _turn = self.lock(patience).await?;
+        private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))
+    }
+
+    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(held) = held else { return Ok(Restored::NotPossible) };
+        let _turn = self.lock(patience).await?;
+        let previous = held.as_ref().map(|bytes| bytes.as_slice());
+        private_file::restore(&self.path, previous).map_err(|error| self.not_writable(&error))?;
+        Ok(Restored::Whole)
+    }
+}
+
+fn lock_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// What the file system says, in plain words where it says it in its own.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "its folder does not exist".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fake::{offline, patience};
+
+    fn store(path: &Path, key: Option<&str>) -> FileStore {
+        FileStore::new(path.to_owned(), key.map(|key| Secret::new(key.into())), offline())
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    fn pat() -> Kind {
+        Kind::Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: "nightly".into(),
+            organization: "fabrikam".into(),
+            valid_to: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stored_token_is_read_back_bare() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let store = store(&path, None);
+        assert_eq!(store.read(&patience(5)).await, Ok(None));
+        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"1.AXfake");
+        assert_eq!(store.read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
+    }
+
+    #[tokio::test]
+    async fn the_newline_an_editor_leaves_is_no_part_of_the_token() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        std::fs::write(&path, "1.AXfake\r\n").expect("written");
+        assert_eq!(store(&path, None).read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
+        std::fs::write(&path, "\n").expect("written");
+        assert_eq!(store(&path, None).read(&patience(5)).await, Ok(None), "an empty file holds nothing");
+        assert_eq!(store(&path, Some("key")).read(&patience(5)).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_key_seals_a_refresh_token_and_never_a_pat() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let store = store(&path, Some("correct horse"));
+        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        assert!(sealed::is_sealed(&std::fs::read(&path).expect("there")));
+        assert_eq!(store.read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
+        store.write(&secret("patpatpat"), &pat(), &patience(5)).await.expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"patpatpat");
+    }
+
+    #[tokio::test]
+    async fn each_way_a_key_and_a_file_do_not_fit_has_its_own_sentence() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let writer = store(&path, Some("correct horse"));
+        writer.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        let whole = std::fs::read(&path).expect("there");
+
+        let mut found = Vec::new();
+        let cases: [(Option<&str>, &[u8]); 6] = [
+            (None, &whole),
+            (Some("battery staple"), &whole),
+            (Some("correct horse"), &whole[..whole.len() - 1]),
+            (Some("correct horse"), b"1.AXfake"),
+            (Some("correct horse"), b"\xFF\xFE\x00\x00"),
+            (None, b"\xFF\xFE\x00\x00"),
+        ];
+        for (key, bytes) in cases {
+            std::fs::write(&path, bytes).expect("written");
+            let failure = store(&path, key).read(&patience(5)).await.expect_err("unreadable");
+            assert_eq!(failure.exit, Exit::SignIn);
+            assert!(!failure.to_string().contains("AXfake"));
+            assert_eq!(std::fs::read(&path).expect("there"), bytes, "left untouched");
+            found.push(failure.cause);
+        }
+        let expected =
+            ["no 'store-key'", "cannot be decrypted", "not whole", "not encrypted", "neither", "neither"];
+        for (cause, part) in found.iter().zip(expected) {
+            assert!(cause.contains(part), "{cause}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn file_and_lock_are_their_owners_alone_from_the_start() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        std::fs::write(&path, "open to all").expect("written");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).expect("set");
+        store(&path, None)
+            .write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5))
+            .await
+            .expect("written");
+        for path in [path.clone(), lock_of(&path)] {
+            assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn many_writers_at_once_leave_one_whole_value() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let mut writers = tokio::task::JoinSet::new();
+        for number in 0..16 {
+            let store = store(&path, None);
+            let token = secret(&format!("{number}.").repeat(2000));
+            writers.spawn(async move { store.write(&token, &Kind::RefreshToken, &patience(20)).await });
+        }
+        assert!(writers.join_all().await.into_iter().all(|written| written.is_ok()));
+        let token = std::fs::read_to_string(&path).expect("there");
+        let number = token.split('.').next().expect("a number").to_owned();
+        assert_eq!(token, format!("{number}.").repeat(2000));
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_stays_taken_is_waited_for_and_then_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let taken = open_lock(&lock_of(&path)).expect("opened");
+        taken.lock().expect("locked");
+        let store = store(&path, None);
+        let short = patience(60).at_most(Duration::from_millis(80));
+        let failure =
+            store.write(&secret("1.AXfake"), &Kind::RefreshToken, &short).await.expect_err("locked");
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.cause.contains("token.lock"), "{failure}");
+        assert!(!path.exists());
+
+        let waiting = patience(20);
+        let later = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            drop(taken);
+        });
+        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &waiting).await.expect("written");
+        later.await.expect("ended");
+    }
+
+    #[tokio::test]
+    async fn a_missing_folder_and_a_folder_in_place_of_a_file_are_said_before_anything_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let failure = store(&folder.path().join("none/token"), None).prepare(&patience(5)).await;
+        let failure = failure.expect_err("no folder");
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.cause.contains("its folder does not exist"), "{failure}");
+        let failure = store(folder.path(), None).prepare(&patience(5)).await.expect_err("a folder");
+        assert!(failure.cause.contains("it is a folder"), "{failure}");
+        std::fs::create_dir(folder.path().join("token.lock")).expect("made");
+        let token = folder.path().join("token");
+        store(&token, None).prepare(&patience(5)).await.expect_err("a folder in place of the lock");
+    }
+
+    #[tokio::test]
+    async fn what_was_there_when_prepared_is_given_back_to_the_byte() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        let store = store(&path, None);
+        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::NotPossible), "not prepared");
+        std::fs::write(&path, b"old\n\xFF").expect("written");
+        assert_eq!(store.prepare(&patience(5)).await, Ok(None));
+        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
+        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        assert_eq!(std::fs::read(&path).expect("there"), b"old\n\xFF");
+
+        std::fs::remove_file(&path).expect("removed");
+        store.prepare(&patience(5)).await.expect("prepared");
+        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
+        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        assert!(!path.exists(), "there was no file, so there is none again");
+    }
+}

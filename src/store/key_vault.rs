@@ -1,0 +1,792 @@
+//! `keyvault:https://VAULT/secrets/NAME`: an Azure Key Vault secret, through Azure's own SDK.
+//!
+//! Every write makes a new version; adopat deletes and purges nothing. A refresh token that has been rolled
+//! would stay readable in its former version for as long as Entra honours it, so that version is disabled, and
+//! no other: what another run has stored meanwhile is not ours to switch off.
+//!
+//! A version's `exp` informs; a vault goes on to serve an expired one. Tags can be read by whoever may list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::http::RequestContent;
+use azure_core::time::OffsetDateTime;
+use azure_security_keyvault_secrets::models::{
+    Secret as Version, SecretAttributes, SecretClientUpdateSecretPropertiesOptions, SetSecretParameters,
+    UpdateSecretPropertiesParameters,
+};
+use azure_security_keyvault_secrets::{ResourceExt as _, SecretClient, SecretClientOptions};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::azure_transport::{AzureTransport, Refused};
+use super::key_vault_refusal as refusal;
+use super::vault_identity::{self, VaultSettings, Way, failure_in};
+use super::{Address, Doing, Kind, Restored, Store};
+use crate::azure_devops::hosts;
+use crate::failure::Failure;
+use crate::http::{Answer, Http, NoAnswer};
+use crate::patience::Patience;
+use crate::secret::Secret;
+
+/// The longest text a tag may hold (MicrosoftDocs/azure-docs, about-keys-secrets-certificates).
+const LONGEST_TAG: usize = 256;
+
+/// A Key Vault secret as a store.
+pub struct KeyVaultStore {
+    address: Address,
+    vault: Url,
+    name: String,
+    settings: VaultSettings,
+    transport: Arc<AzureTransport>,
+    state: Mutex<State>,
+}
+
+/// What one run knows of the secret. Held for the length of a call, so that there is one at a time.
+#[derive(Default)]
+struct State {
+    opened: Option<Opened>,
+    held: Held,
+    /// The version that was newest when it was last read or written by this run.
+    newest: Option<String>,
+    /// Whether a write may have reached the vault.
+    changed: bool,
+}
+
+#[derive(Clone)]
+struct Opened {
+    client: Arc<SecretClient>,
+    way: Way,
+}
+
+/// What the secret was when it was prepared.
+#[derive(Default)]
+enum Held {
+    #[default]
+    Unknown,
+    Nothing,
+    /// The value, and the parameters it is set again with; those hold no value.
+    Value(Secret, Box<SetSecretParameters>),
+}
+
+/// Why a call did not succeed.
+enum Trouble {
+    /// The vault refused it.
+    Vault(Answer),
+    /// The vault did not answer.
+    Silence(NoAnswer),
+    /// It never came to ask the vault.
+    Unasked(Failure),
+}
+
+impl Trouble {
+    fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Vault(answer) => answer.status.is_server_error(),
+            Self::Silence(silence) => silence.may_have_acted(),
+            Self::Unasked(_) => false,
+        }
+    }
+}
+
+impl KeyVaultStore {
+    /// The secret `name` of the vault at `vault`.
+    pub fn new(vault: Url, name: String, settings: VaultSettings, http: Http) -> Self {
+        Self {
+            address: Address::KeyVault { vault: vault.clone(), name: name.clone() },
+            vault,
+            name,
+            settings,
+            transport: AzureTransport::new(http),
+            state: Mutex::default(),
+        }
+    }
+
+    fn vault(&self) -> &str {
+        self.vault.host_str().unwrap_or_default()
+    }
+
+    fn open(&self, state: &mut State, doing: Doing) -> Result<Opened, Failure> {
+        if let Some(opened) = &state.opened {
+            return Ok(opened.clone());
+        }
+        let at = |failure: Failure| Failure { exit: doing.exit(), ..failure };
+        let way = vault_identity::choose(&self.settings).map_err(at)?;
+        let credential = vault_identity::credential(&self.settings, &way, &self.transport).map_err(at)?;
+        let options = SecretClientOptions {
+            client_options: self.transport.options(&self.settings.authority_host),
+            // A vault on loopback cannot bear a name under the resource that it answers for.
+            verify_challenge_resource: Some(!hosts::is_loopback(&self.vault)),
+            ..SecretClientOptions::default()
+        };
+        let client = SecretClient::new(self.vault.as_str(), credential, Some(options))
+            .map_err(|error| self.unexplained(&error, doing))?;
+        tracing::debug!("the vault {} is opened by {way}", self.vault());
+        let opened = Opened { client: Arc::new(client), way };
+        state.opened = Some(opened.clone());
+        Ok(opened)
+    }
+
+    /// One call of the SDK, within `patience`.
+    async fn call<T>(
+        &self,
+        opened: &Opened,
+        doing: Doing,
+        patience: &Patience,
+        work: impl Future<Output = azure_core::Result<T>>,
+    ) -> Result<T, Trouble> {
+        self.transport.begin(patience);
+        match patience.bound(work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(self.trouble(&error, opened, doing)),
+            Err(ended) => Err(Trouble::Silence(ended.into())),
+        }
+    }
+
+    fn trouble(&self, error: &azure_core::Error, opened: &Opened, doing: Doing) -> Trouble {
+        if let Some(failure) = failure_in(error) {
+            return Trouble::Unasked(doing.failed(failure));
+        }
+        match self.transport.refused() {
+            Some(Refused { url, outcome }) if self.is_ours(&url) => match outcome {
+                Ok(answer) => Trouble::Vault(answer),
+                Err(silence) => Trouble::Silence(silence),
+            },
+            Some(Refused { outcome: Ok(answer), .. }) => {
+                Trouble::Unasked(refusal::of_identity(&answer, self.vault(), &opened.way, doing))
+            }
+            Some(Refused { url, outcome: Err(silence) }) => {
+                let service = format!("Azure sign-in ({})", url.host_str().unwrap_or_default());
+                Trouble::Unasked(doing.failed(silence.into_failure(&service)))
+            }
+            None => Trouble::Unasked(self.unexplained(error, doing)),
+        }
+    }
+
+    fn is_ours(&self, url: &Url) -> bool {
+        url.origin() == self.vault.origin()
+            && (url.path().starts_with("/secrets/") || url.path().starts_with("/deletedsecrets/"))
+    }
+
+    fn explain(&self, trouble: Trouble, opened: &Opened, doing: Doing) -> Failure {
+        match trouble {
+            Trouble::Vault(answer) => {
+                refusal::of_vault(&answer, self.vault(), &self.name, &opened.way, doing)
+            }
+            Trouble::Silence(silence) => {
+                doing.failed(silence.into_failure(&format!("Azure Key Vault ({})", self.vault())))
+            }
+            Trouble::Unasked(failure) => failure,
+        }
+    }
+
+    /// What the SDK found wrong by itself: a challenge for another resource, an answer it cannot read.
+    fn unexplained(&self, error: &azure_core::Error, doing: Doing) -> Failure {
+        let words = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Failure::new(
+            doing.exit(),
+            format!("The vault {} did not answer as a vault does: {words}.", self.vault()),
+            "Check the vault's name, and that no proxy answers in its place.",
+        )
+    }
+
+    async fn newest(&self, opened: &Opened, doing: Doing, patience: &Patience) -> Result<Version, Trouble> {
+        let get = async { opened.client.get_secret(&self.name, None).await?.into_model() };
+        self.call(opened, doing, patience, get).await
+    }
+
+    /// Whether the name is held by a deleted secret; who may not ask is not told.
+    async fn is_soft_deleted(&self, opened: &Opened, patience: &Patience) -> bool {
+        let get = opened.client.get_deleted_secret(&self.name, None);
+        self.call(opened, Doing::Writing, patience, get).await.is_ok()
+    }
+
+    async fn set(
+        &self,
+        opened: &Opened,
+        patience: &Patience,
+        secret: &Secret,
+        mut parameters: SetSecretParameters,
+    ) -> Result<Option<String>, Trouble> {
+        parameters.value = Some(secret.expose().to_owned());
+        let set = async {
+            let body: RequestContent<SetSecretParameters> = parameters.try_into()?;
+            opened.client.set_secret(&self.name, body, None).await?.into_model()
+        };
+        self.call(opened, Doing::Writing, patience, set).await.map(|version| version_of(&version))
+    }
+
+    /// Makes a superseded version unreadable. That it cannot is no reason to fail: the successor is stored.
+    async fn disable(&self, opened: &Opened, version: String, patience: &Patience) {
+        let disable = async {
+            let attributes = SecretAttributes { enabled: Some(false), ..SecretAttributes::default() };
+            let body: RequestContent<UpdateSecretPropertiesParameters> = UpdateSecretPropertiesParameters {
+                secret_attributes: Some(attributes),
+                ..UpdateSecretPropertiesParameters::default()
+            }
+            .try_into()?;
+            let options = SecretClientUpdateSecretPropertiesOptions {
+                secret_version: Some(version.clone()),
+                ..SecretClientUpdateSecretPropertiesOptions::default()
+            };
+            opened.client.update_secret_properties(&self.name, body, Some(options)).await
+        };
+        if let Err(trouble) = self.call(opened, Doing::Writing, patience, disable).await {
+            let failure = self.explain(trouble, opened, Doing::Writing);
+            tracing::warn!(
+                "Version {version} of secret {}, which holds the former refresh token, could not be disabled. {failure}",
+                self.name
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Store for KeyVaultStore {
+    fn address(&self) -> &Address {
+        &self.address
+    }
+
+    async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure> {
+        let state = &mut *self.state.lock().await;
+        let opened = self.open(state, Doing::Writing)?;
+        let trouble = match self.newest(&opened, Doing::Writing, patience).await {
+            Ok(version) => {
+                state.newest = version_of(&version);
+                state.held = held(version);
+                return Ok(None);
+            }
+            Err(trouble) => trouble,
+        };
+        match &trouble {
+            Trouble::Vault(answer) if refusal::is_absence(answer) => {
+                if self.is_soft_deleted(&opened, patience).await {
+                    return Err(refusal::of_soft_deleted(self.vault(), &self.name, Doing::Writing));
+                }
+                state.held = Held::Nothing;
+                Ok(None)
+            }
+            Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
+                state.held = Held::Unknown;
+                let failure = self.explain(trouble, &opened, Doing::Reading);
+                Ok(Some(format!(
+                    "Secret {} in the vault {} cannot be read by this identity, so it is not known whether it can be \
+                     written, and it could not be given back what it holds. {failure}",
+                    self.name,
+                    self.vault(),
+                )))
+            }
+            _ => Err(self.explain(trouble, &opened, Doing::Writing)),
+        }
+    }
+
+    async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure> {
+        let state = &mut *self.state.lock().await;
+        let opened = self.open(state, Doing::Reading)?;
+        match self.newest(&opened, Doing::Reading, patience).await {
+            Ok(version) => {
+                state.newest = version_of(&version);
+                let value = version.value.map(Secret::new);
+                Ok(value.map(trimmed).filter(|value| !value.is_empty()))
+            }
+            Err(Trouble::Vault(answer)) if refusal::is_absence(&answer) => Ok(None),
+            Err(trouble) => Err(self.explain(trouble, &opened, Doing::Reading)),
+        }
+    }
+
+    async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure> {
+        let state = &mut *self.state.lock().await;
+        let opened = self.open(state, Doing::Writing)?;
+        if matches!(kind, Kind::RefreshToken) && state.newest.is_none() {
+            // A login reads nothing first. Who may not read may write all the same.
+            let version = self.newest(&opened, Doing::Writing, patience).await;
+            state.newest = version.ok().and_then(|version| version_of(&version));
+        }
+        match self.set(&opened, patience, secret, parameters(kind)).await {
+            Ok(version) => {
+                state.changed = true;
+                let former = std::mem::replace(&mut state.newest, version);
+                if let (Kind::RefreshToken, Some(former)) = (kind, former)
+                    && state.newest.as_ref().is_some_and(|newest| *newest != former)
+                {
+                    self.disable(&opened, former, patience).await;
+                }
+                Ok(())
+            }
+            Err(trouble) => {
+                state.changed |= trouble.may_have_acted();
+                Err(self.explain(trouble, &opened, Doing::Writing))
+            }
+        }
+    }
+
+    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
+        let state = &mut *self.state.lock().await;
+        if !state.changed {
+            return Ok(Restored::Whole);
+        }
+        let Held::Value(value, parameters) = &state.held else { return Ok(Restored::NotPossible) };
+        let (value, parameters) = (value.clone(), (**parameters).clone());
+        let opened = self.open(state, Doing::Writing)?;
+        match self.set(&opened, patience, &value, parameters).await {
+            Ok(version) => {
+                state.newest = version;
+                state.changed = false;
+                Ok(Restored::Whole)
+            }
+            Err(trouble) => Err(self.explain(trouble, &opened, Doing::Writing)),
+        }
+    }
+}
+
+/// What stands beside the value.
+fn parameters(kind: &Kind) -> SetSecretParameters {
+    match kind {
+        Kind::RefreshToken => SetSecretParameters {
+            content_type: Some("application/vnd.adopat.refresh-token".into()),
+            ..SetSecretParameters::default()
+        },
+        Kind::Pat { authorization_id, display_name, organization, valid_to } => {
+            let tags = [
+                ("authorization-id", authorization_id),
+                ("display-name", display_name),
+                ("organization", organization),
+            ];
+            let tags = tags.map(|(name, text)| (name.to_owned(), text.chars().take(LONGEST_TAG).collect()));
+            // Whole seconds, rounded down: the vault never says that a PAT lives longer than it does.
+            let expires = valid_to.and_then(|at| OffsetDateTime::from_unix_timestamp(at.as_second()).ok());
+            SetSecretParameters {
+                content_type: Some("application/vnd.adopat.pat".into()),
+                secret_attributes: Some(SecretAttributes { expires, ..SecretAttributes::default() }),
+                tags: Some(HashMap::from(tags)),
+                value: None,
+            }
+        }
+    }
+}
+
+fn held(version: Version) -> Held {
+    let Version { attributes, content_type, tags, value, .. } = version;
+    let Some(value) = value else { return Held::Unknown };
+    let secret_attributes = attributes.map(|attributes| SecretAttributes {
+        enabled: attributes.enabled,
+        expires: attributes.expires,
+        not_before: attributes.not_before,
+        ..SecretAttributes::default()
+    });
+    let parameters = SetSecretParameters { content_type, secret_attributes, tags, value: None };
+    Held::Value(Secret::new(value), Box::new(parameters))
+}
+
+fn version_of(version: &Version) -> Option<String> {
+    version.resource_id().ok()?.version
+}
+
+/// A value that a person has put there may end in the newline of their editor.
+fn trimmed(value: Secret) -> Secret {
+    let trimmed = value.expose().trim();
+    if trimmed.len() == value.expose().len() { value } else { Secret::new(trimmed.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::inputs::request::{ServiceConnection, VaultIdentity};
+    use crate::store::fake::{self, FakeWire, patience};
+    use crate::world::{WireError, World};
+    use bytes::Bytes;
+    use http::{Method, Request, Response};
+    use serde_json::{Value, json};
+    use std::sync::Mutex as StdMutex;
+
+    const APP: &str = "00000000-0000-0000-0000-0000000000aa";
+    const TENANT: &str = "00000000-0000-0000-0000-0000000000bb";
+
+    type Outcome = Result<Response<Bytes>, WireError>;
+
+    /// A vault and its sign-in, in which `odd` may answer first.
+    fn vault(
+        odd: impl Fn(&Request<Bytes>) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> (Arc<FakeWire>, World) {
+        let versions: StdMutex<Vec<Value>> = StdMutex::default();
+        fake::world(move |request| {
+            if let Some(outcome) = odd(request) {
+                return outcome;
+            }
+            let mut versions = versions.lock().expect("not poisoned");
+            let (host, path) = (request.uri().host().expect("a host"), request.uri().path());
+            if host == "login.microsoftonline.com" {
+                return fake::json(
+                    200,
+                    &json!({"token_type": "Bearer", "expires_in": 3600, "access_token": "vault-token"}),
+                );
+            }
+            if host != "contoso.vault.azure.net" {
+                return Err(WireError::Unreachable("no such host".into()));
+            }
+            if !request.headers().contains_key("authorization") {
+                assert!(request.body().is_empty(), "no value goes out without a token");
+                let mut challenge = fake::json(401, &json!({}))?;
+                let value = r#"Bearer authorization="https://login.windows.net/t", resource="https://vault.azure.net""#;
+                challenge.headers_mut().insert("www-authenticate", value.parse().expect("a header"));
+                return Ok(challenge);
+            }
+            let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+            match (request.method(), segments.as_slice()) {
+                (&Method::GET, ["secrets", "token"]) => match versions.last() {
+                    Some(version) => fake::json(200, version),
+                    None => fake::json(404, &json!({"error": {"code": "SecretNotFound", "message": "none"}})),
+                },
+                (&Method::PUT, ["secrets", "token"]) => {
+                    let mut version = fake::body(request);
+                    version["id"] = json!(format!(
+                        "https://contoso.vault.azure.net/secrets/token/{:032x}",
+                        versions.len() + 1
+                    ));
+                    versions.push(version.clone());
+                    fake::json(200, &version)
+                }
+                (&Method::PATCH, ["secrets", "token", version]) => {
+                    let number = usize::from_str_radix(version, 16).expect("a version");
+                    versions[number - 1]["attributes"]["enabled"] =
+                        fake::body(request)["attributes"]["enabled"].clone();
+                    fake::json(200, &versions[number - 1])
+                }
+                _ => fake::json(404, &json!({"error": {"code": "SecretNotFound"}})),
+            }
+        })
+    }
+
+    fn settings() -> VaultSettings {
+        let identity = VaultIdentity {
+            client_id: Some(APP.into()),
+            tenant_id: Some(TENANT.into()),
+            client_secret: Some(Secret::new("client-secret".into())),
+            ..VaultIdentity::default()
+        };
+        VaultSettings { identity, ..fake::vault_settings() }
+    }
+
+    fn store_with(world: World, settings: VaultSettings) -> KeyVaultStore {
+        let vault = Url::parse("https://contoso.vault.azure.net/").expect("an address");
+        KeyVaultStore::new(vault, "token".into(), settings, Http::new(world, patience(60)))
+    }
+
+    fn store(world: World) -> KeyVaultStore {
+        store_with(world, settings())
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    fn pat() -> Kind {
+        Kind::Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: "nightly".into(),
+            organization: "fabrikam".into(),
+            valid_to: Some("2027-01-01T00:00:00.9Z".parse().expect("an instant")),
+        }
+    }
+
+    fn bodies(wire: &FakeWire, method: &Method) -> Vec<Value> {
+        let requests = wire.requests();
+        let sent = requests.iter().filter(|request| request.method() == method && !request.body().is_empty());
+        sent.map(fake::body).collect()
+    }
+
+    #[tokio::test]
+    async fn a_pat_is_stored_with_its_end_and_what_it_is() {
+        let (wire, world) = vault(|_| None);
+        let store = store(world);
+        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
+        store.write(&secret("patpatpat"), &pat(), &patience(60)).await.expect("written");
+        let expected = json!({
+            "value": "patpatpat",
+            "contentType": "application/vnd.adopat.pat",
+            "attributes": {"exp": 1_798_761_600},
+            "tags": {
+                "authorization-id": "00000000-0000-0000-0000-000000000001",
+                "display-name": "nightly",
+                "organization": "fabrikam",
+            },
+        });
+        assert_eq!(bodies(&wire, &Method::PUT), [expected]);
+        let tokens = wire.log().iter().filter(|line| line.contains("/oauth2/v2.0/token")).count();
+        assert_eq!(tokens, 1, "one vault token serves the whole run: {:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_rolled_refresh_token_leaves_no_readable_former_version() {
+        let (wire, world) = vault(|_| None);
+        let first = store(world.clone());
+        assert_eq!(first.read(&patience(60)).await, Ok(None));
+        first.write(&secret("one"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert!(bodies(&wire, &Method::PATCH).is_empty(), "there was none before");
+
+        let second = store(world.clone());
+        assert_eq!(second.read(&patience(60)).await, Ok(Some(secret("one"))));
+        second.write(&secret("two"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        let login = store(world);
+        login.write(&secret("three"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert_eq!(login.read(&patience(60)).await, Ok(Some(secret("three"))));
+
+        let log = wire.log();
+        let disabled: Vec<_> = log.iter().filter(|line| line.starts_with("PATCH")).collect();
+        assert!(disabled[0].contains("00000001?") && disabled[1].contains("00000002?"), "{disabled:?}");
+        assert_eq!(bodies(&wire, &Method::PATCH), vec![json!({"attributes": {"enabled": false}}); 2]);
+        let last = bodies(&wire, &Method::PUT).pop().expect("written");
+        assert_eq!(last, json!({"value": "three", "contentType": "application/vnd.adopat.refresh-token"}));
+    }
+
+    #[tokio::test]
+    async fn a_former_version_that_cannot_be_disabled_does_not_fail_the_roll() {
+        let (_, world) = vault(|request| {
+            let forbidden =
+                json!({"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByPolicy"}}});
+            (request.method() == Method::PATCH).then(|| fake::json(403, &forbidden))
+        });
+        let store = store(world);
+        for token in ["one", "two"] {
+            store.write(&secret(token), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_secret_held_is_set_again_with_what_stood_beside_it() {
+        let (wire, world) = vault(|_| None);
+        let mut before = parameters(&pat());
+        before.tags = Some(HashMap::from([("owner".into(), "web".into())]));
+        let seed = store(world.clone());
+        let opened = seed.open(&mut *seed.state.lock().await, Doing::Writing).expect("opened");
+        assert!(seed.set(&opened, &patience(60), &secret("old"), before).await.is_ok());
+
+        let store = store(world.clone());
+        store.prepare(&patience(60)).await.expect("prepared");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "nothing was written");
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole));
+        let written = bodies(&wire, &Method::PUT);
+        assert_eq!(written.len(), 3);
+        assert_eq!(written[2], written[0], "value, tags, content type and end");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_not_there_cannot_be_given_back() {
+        let (_, world) = vault(|_| None);
+        let store = store(world);
+        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_may_only_set_is_warned_about_and_writes() {
+        let (_, world) = vault(|request| {
+            let authorized = request.headers().contains_key("authorization");
+            let message =
+                "Caller is not authorized.\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'";
+            let forbidden = json!({
+                "error": {"code": "Forbidden", "message": message, "innererror": {"code": "ForbiddenByRbac"}}
+            });
+            (authorized && request.method() == Method::GET).then(|| fake::json(403, &forbidden))
+        });
+        let store = store(world);
+        let warning = store.prepare(&patience(60)).await.expect("usable").expect("a warning");
+        assert!(warning.contains("cannot be read") && warning.contains("getSecret"), "{warning}");
+        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+        let failure = store.read(&patience(60)).await.expect_err("unreadable");
+        assert_eq!(failure.exit, Exit::SignIn);
+        assert!(failure.remedy.contains("Key Vault Secrets User"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_firewall_is_no_warning() {
+        let (_, world) = vault(|request| {
+            let authorized = request.headers().contains_key("authorization");
+            let forbidden =
+                json!({"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByFirewall"}}});
+            authorized.then(|| fake::json(403, &forbidden))
+        });
+        let failure = store(world).prepare(&patience(60)).await.expect_err("shut out");
+        assert_eq!(
+            (failure.exit, failure.name.as_deref()),
+            (Exit::Store, Some("Key Vault ForbiddenByFirewall"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_held_by_a_deleted_secret_is_found_out_before_anything_is_minted() {
+        let (_, world) = vault(|request| {
+            let deleted = request.uri().path().starts_with("/deletedsecrets/");
+            deleted.then(|| fake::json(200, &json!({"id": "https://contoso.vault.azure.net/secrets/token"})))
+        });
+        let failure = store(world).prepare(&patience(60)).await.expect_err("soft-deleted");
+        assert!(failure.remedy.contains("Recover"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_lost_may_have_changed_the_secret() {
+        let (_, world) = vault(|request| {
+            let put = request.method() == Method::PUT && !request.body().is_empty();
+            put.then(|| Err(WireError::BrokenOff("reset".into())))
+        });
+        let store = store(world);
+        store.prepare(&patience(60)).await.expect("prepared");
+        tokio::time::pause();
+        let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("lost");
+        assert_eq!(failure.exit, Exit::Store);
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
+    }
+
+    #[tokio::test]
+    async fn entras_refusal_is_told_in_its_own_words() {
+        let (_, world) = vault(|request| {
+            let body = json!({
+                "error": "invalid_client", "error_codes": [7000215],
+                "error_description": "AADSTS7000215: Invalid client secret \"provided\".\r\nTrace ID: x",
+            });
+            (request.uri().host() == Some("login.microsoftonline.com")).then(|| fake::json(401, &body))
+        });
+        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        assert_eq!(failure.exit, Exit::SignIn);
+        assert_eq!(failure.name.as_deref(), Some("AADSTS7000215"), "{failure}");
+        assert!(failure.cause.contains(r#"secret "provided""#), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_challenge_for_another_resource_gets_no_token() {
+        let (wire, world) = vault(|request| {
+            let mut challenge = fake::json(401, &json!({})).expect("an answer");
+            let value =
+                r#"Bearer authorization="https://login.windows.net/t", resource="https://evil.example""#;
+            challenge.headers_mut().insert("www-authenticate", value.parse().expect("a header"));
+            (request.uri().host() == Some("contoso.vault.azure.net")).then_some(Ok(challenge))
+        });
+        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        assert!(failure.cause.contains("did not answer as a vault does"), "{failure}");
+        assert!(!wire.log().iter().any(|line| line.contains("oauth2")), "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn the_jobs_own_token_opens_a_vault() {
+        let (wire, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.identity.client_secret = None;
+        settings.service_connection = Some("00000000-0000-0000-0000-0000000000cc".into());
+        settings.identity.service_connection = Some(ServiceConnection {
+            id: "00000000-0000-0000-0000-0000000000cc".into(),
+            client_id: "00000000-0000-0000-0000-0000000000dd".into(),
+            tenant_id: TENANT.into(),
+        });
+        let masked: Arc<StdMutex<Vec<Secret>>> = Arc::default();
+        let seen = masked.clone();
+        settings.mask = Arc::new(move |token| seen.lock().expect("not poisoned").push(token.clone()));
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
+        let body = String::from_utf8_lossy(exchange.body());
+        assert!(body.contains("client_assertion=job.oidc.token"), "{body}");
+        assert!(body.contains("client_id=00000000-0000-0000-0000-0000000000dd"), "{body}");
+        assert_eq!(*masked.lock().expect("not poisoned"), [secret("job.oidc.token"), secret("vault-token")]);
+    }
+
+    #[tokio::test]
+    async fn a_job_token_that_cannot_be_had_is_told_as_its_giver_told_it() {
+        let (_, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.identity.client_secret = None;
+        settings.oidc.github =
+            Some((Url::parse("https://pipelines.example/token?x=1").expect("an address"), secret("request")));
+        settings.authority_host = Url::parse("https://login.microsoftonline.us").expect("an address");
+        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("no token");
+        assert_eq!((failure.cause.as_str(), failure.exit), ("The host gave no token.", Exit::Store));
+    }
+
+    #[tokio::test]
+    async fn a_token_files_newline_is_no_part_of_the_assertion() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "file.oidc.token\n").expect("written");
+        let (wire, world) = vault(|_| None);
+        let mut settings = settings();
+        settings.oidc.file = Some(file.path().to_owned());
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
+        assert!(String::from_utf8_lossy(exchange.body()).contains("client_assertion=file.oidc.token&"));
+    }
+
+    #[tokio::test]
+    async fn with_no_identity_it_is_said_what_was_tried() {
+        let (wire, world) = vault(|_| None);
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.contains("No identity was found"), "{failure}");
+        assert!(failure.cause.contains("no token (Please run 'az login')"), "{failure}");
+        let probes = wire.log().iter().filter(|line| line.contains("169.254.169.254")).count();
+        assert_eq!(probes, 1, "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_signed_in_azure_cli_opens_a_vault() {
+        let (wire, world) = vault(|_| None);
+        let token =
+            json!({"accessToken": "cli-token", "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
+        let azure_cli = Arc::new(fake::Cli(Some(token)));
+        let settings = VaultSettings { identity: VaultIdentity::default(), azure_cli, ..settings() };
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let last = wire.requests().pop().expect("a request");
+        assert_eq!(last.headers()["authorization"], "Bearer cli-token");
+        assert!(!wire.log().iter().any(|line| line.contains("169.254")), "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_an_identity_is_none() {
+        let (_, world) = vault(|request| {
+            let body = json!({"error": "invalid_request", "error_description": "Identity not found"});
+            (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(400, &body))
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.ends_with("managed identity (HTTP 400: Identity not found)."), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_network_that_answers_for_every_address_is_no_machine_with_an_identity() {
+        let (wire, world) = vault(|request| {
+            (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(403, &json!({})))
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.ends_with("no managed identity answers on this machine."), "{failure}");
+        assert_eq!(wire.log().iter().filter(|line| line.contains("169.254")).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_in_place_of_a_vault_is_no_empty_secret() {
+        let (_, world) = vault(|_| {
+            let page = Response::builder().status(404).header("content-type", "text/html");
+            Some(Ok(page.body("<html>no such site</html>".into()).expect("an answer")))
+        });
+        store(world).read(&patience(60)).await.expect_err("no vault");
+    }
+
+    #[tokio::test]
+    async fn a_machines_own_identity_is_the_last_resort() {
+        let (wire, world) = vault(|request| {
+            let token = json!({"access_token": "machine-token", "expires_on": "4102444800", "resource": "https://vault.azure.net", "token_type": "Bearer"});
+            let asked = request.uri().host() == Some("169.254.169.254");
+            asked.then(|| {
+                fake::json(if request.headers().contains_key("metadata") { 200 } else { 400 }, &token)
+            })
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let requests = wire.requests();
+        let last = requests.last().expect("a request");
+        assert_eq!(last.headers()["authorization"], "Bearer machine-token");
+    }
+}

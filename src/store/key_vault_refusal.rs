@@ -1,0 +1,329 @@
+//! What a vault, or Entra on its behalf, means by a refusal, and what to do about it.
+//!
+//! Sources: the recorded traffic of Azure's own SDKs, and Key Vault's documentation of its error codes
+//! (MicrosoftDocs/azure-docs, key-vault/general/rest-error-codes). The words of a service are quoted, cut to
+//! one line.
+
+use serde::Deserialize;
+
+use super::Doing;
+use super::vault_identity::Way;
+use crate::failure::Failure;
+use crate::http::Answer;
+
+/// Key Vault's error: a code, words, and below them the code that says which of several causes it was.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    error: VaultError,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct VaultError {
+    code: Option<String>,
+    message: Option<String>,
+    innererror: Option<Box<VaultError>>,
+}
+
+/// The most telling code of a vault's refusal: the innermost.
+pub fn code(answer: &Answer) -> String {
+    let Body { error } = answer.json().unwrap_or_default();
+    let inner = error.innererror.and_then(|inner| inner.code);
+    inner.or(error.code).unwrap_or_default()
+}
+
+/// Whether the refusal says no more than that this identity may not read (or that the newest version is
+/// switched off): it may well write.
+pub fn is_about_reading(answer: &Answer) -> bool {
+    matches!(code(answer).as_str(), "ForbiddenByRbac" | "ForbiddenByPolicy" | "SecretDisabled")
+}
+
+/// Whether the vault says that there is no such secret; a page says nothing about a vault.
+pub fn is_absence(answer: &Answer) -> bool {
+    answer.status == 404 && !answer.is_page()
+}
+
+/// What the vault's answer means for the secret of this name.
+pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
+    let Body { error } = answer.json().unwrap_or_default();
+    let words = one_line(error.message.as_deref().unwrap_or_default());
+    let code = code(answer);
+    let status = answer.status.as_u16();
+    let (cause, remedy) = match (status, code.as_str()) {
+        (401, _) if words.contains("AKV10032") => (
+            format!("The vault {vault} belongs to another tenant than the identity that opens it, {way}."),
+            "Use an identity of the vault's own tenant: the vault names it as the expected issuer.".to_owned(),
+        ),
+        (401, _) => (
+            format!("The vault {vault} did not accept the token of {way}."),
+            "Check that the vault is in the cloud that 'authority-host' signs in to.".to_owned(),
+        ),
+        (_, "ForbiddenByRbac") => (
+            format!("No role lets {way} {} secret {name} in the vault {vault}.", doing.verb()),
+            format!(
+                "Assign it the role '{}' on the vault, and allow some minutes for that to spread.",
+                doing.role()
+            ),
+        ),
+        (_, "ForbiddenByPolicy") => (
+            format!(
+                "The access policies of the vault {vault} do not allow {way} to {} secret {name}.",
+                doing.verb()
+            ),
+            format!("Add the secret permission '{}' for it to the vault's access policies.", doing.permission()),
+        ),
+        (_, "ForbiddenByFirewall") => (
+            format!("The firewall of the vault {vault} does not let this machine's address in."),
+            "Allow the address of this agent in the vault's networking settings, or run on an agent within its network."
+                .to_owned(),
+        ),
+        (_, "ForbiddenByConnection") => (
+            format!("The vault {vault} has public access switched off."),
+            "Run on an agent that reaches the vault's private endpoint.".to_owned(),
+        ),
+        (_, "SecretDisabled") => (
+            format!("The newest version of secret {name} in the vault {vault} is disabled."),
+            "Enable it, or store a value again (`adopat login` for a refresh token).".to_owned(),
+        ),
+        (403, _) => (
+            format!("The vault {vault} does not allow {way} to {} secret {name}.", doing.verb()),
+            format!("Give it the role '{}' on the vault.", doing.role()),
+        ),
+        (404, _) if !answer.is_page() => (
+            format!("The vault {vault} does not know secret {name}."),
+            "Check the vault's and the secret's name.".to_owned(),
+        ),
+        (409, "ObjectIsDeletedButRecoverable" | "ObjectIsBeingDeleted") => soft_deleted(vault, name),
+        (409, _) => (
+            format!("Secret {name} in the vault {vault} is being changed by somebody else."),
+            "Run this again in a moment.".to_owned(),
+        ),
+        (429, _) => (
+            format!("The vault {vault} had more requests than it takes (4,000 in 10 seconds)."),
+            "Run this again later, or keep the secret in a vault that is used less.".to_owned(),
+        ),
+        (status, _) if answer.is_page() || (300..400).contains(&status) => (
+            format!("Something other than a vault answered for {vault} (HTTP {status})."),
+            "Check the vault's name and the proxy on the way to it.".to_owned(),
+        ),
+        (status, _) => (
+            format!("The vault {vault} did not {} secret {name} (HTTP {status}).", doing.verb()),
+            "Run this again; if it stays, look at the vault's health in the Azure portal.".to_owned(),
+        ),
+    };
+    let mut failure = Failure::new(doing.exit(), cause, remedy);
+    if !words.is_empty() {
+        failure = failure.and(format!("It says: {words}"));
+    }
+    if !code.is_empty() {
+        failure = failure.named(format!("Key Vault {code}"));
+    }
+    let ids = answer.header("x-ms-request-id").map(|id| ("x-ms-request-id", id.to_owned()));
+    failure.with_support_ids(ids)
+}
+
+/// The failure where the name is taken by a deleted secret, found out before anything is written.
+pub fn of_soft_deleted(vault: &str, name: &str, doing: Doing) -> Failure {
+    let (cause, remedy) = soft_deleted(vault, name);
+    Failure::new(doing.exit(), cause, remedy).named("Key Vault ObjectIsDeletedButRecoverable")
+}
+
+fn soft_deleted(vault: &str, name: &str) -> (String, String) {
+    (
+        format!("Secret {name} in the vault {vault} was deleted and its name is held until it is purged."),
+        "Recover it (`az keyvault secret recover`), or use another name; adopat never purges a secret."
+            .into(),
+    )
+}
+
+/// Entra's error, or that of a machine's identity endpoint, which borrows its shape.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TokenError {
+    error: Option<String>,
+    error_description: Option<String>,
+    error_codes: Vec<u64>,
+    correlation_id: Option<String>,
+}
+
+/// What it means that no token for the vault was given.
+pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Failure {
+    let body: TokenError = answer.json().unwrap_or_default();
+    let description = body.error_description.unwrap_or_default();
+    let words = one_line(description.split(" Trace ID:").next().unwrap_or_default());
+    let remedy = match body.error_codes.first().copied().unwrap_or_default() {
+        70_021 | 700_211 | 700_212 | 700_213 => {
+            "Add a federated credential to that app for exactly the issuer, subject and audience that Entra names; \
+             minutes may pass until it works."
+        }
+        7_000_215 | 7_000_222 => {
+            "Renew the client secret and set AZURE_CLIENT_SECRET to its value, not its id."
+        }
+        700_016 => "Check AZURE_CLIENT_ID: that app is not known in that tenant.",
+        90_002 | 900_023 => "Check AZURE_TENANT_ID: there is no such tenant.",
+        700_024 => "Check this machine's clock.",
+        500_011 => "Check that the vault is in the cloud that 'authority-host' signs in to.",
+        _ if matches!(way, Way::AppService | Way::WhateverIsThere) => {
+            "Assign a managed identity to this machine or app; for a user-assigned one set AZURE_CLIENT_ID to its client id."
+        }
+        _ => "Check the identity's client id, tenant and proof.",
+    };
+    let cause = format!(
+        "No token for the vault {vault} was given to {way} (HTTP {}).{}{words}",
+        answer.status.as_u16(),
+        if words.is_empty() { "" } else { " The sign-in says: " }
+    );
+    let mut failure = Failure::new(doing.exit(), cause, remedy);
+    if let Some(error) = body.error {
+        failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
+    }
+    failure.with_support_ids(body.correlation_id.map(|id| ("correlation id", id)))
+}
+
+/// What it means that a machine gives no token, as the end of a sentence.
+pub fn of_machine(answer: &Answer) -> String {
+    let body: TokenError = answer.json().unwrap_or_default();
+    let words = one_line(body.error_description.as_deref().unwrap_or("no reason given"));
+    let status = answer.status.as_u16();
+    format!(
+        "this machine gives no token of a managed identity (HTTP {status}: {})",
+        words.trim_end_matches('.')
+    )
+}
+
+impl Doing {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Reading => "read",
+            Self::Writing => "set",
+        }
+    }
+
+    /// The secret permission in an access policy.
+    fn permission(self) -> &'static str {
+        match self {
+            Self::Reading => "Get",
+            Self::Writing => "Set",
+        }
+    }
+
+    /// The built-in role.
+    fn role(self) -> &'static str {
+        match self {
+            Self::Reading => "Key Vault Secrets User",
+            Self::Writing => "Key Vault Secrets Officer",
+        }
+    }
+}
+
+/// A service's words on one line, closed by a full stop.
+fn one_line(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() || line.ends_with('.') { line } else { line + "." }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::store::fake;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn refused(status: u16, code: &str, inner: Option<&str>, message: &str) -> Failure {
+        let mut body = json!({"error": {"code": code, "message": message}});
+        if let Some(inner) = inner {
+            body["error"]["innererror"] = json!({"code": inner});
+        }
+        let answer = Answer::from(fake::json(status, &body).expect("an answer"));
+        of_vault(&answer, "contoso.vault.azure.net", "ado-pat", &Way::AppService, Doing::Writing)
+    }
+
+    #[rstest]
+    #[case(
+        401,
+        "Unauthorized",
+        None,
+        "AKV10032: Invalid issuer. Expected one of x, found y.",
+        "another tenant",
+        "Unauthorized"
+    )]
+    #[case(401, "Unauthorized", None, "AKV10022: Invalid audience.", "did not accept", "Unauthorized")]
+    #[case(
+        403,
+        "Forbidden",
+        Some("ForbiddenByRbac"),
+        "Caller is not authorized.\r\nAction: 'setSecret/action'",
+        "No role",
+        "ForbiddenByRbac"
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        Some("ForbiddenByPolicy"),
+        "does not have secrets set permission",
+        "access policies",
+        "ForbiddenByPolicy"
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        Some("ForbiddenByFirewall"),
+        "Client address is not authorized",
+        "firewall",
+        "ForbiddenByFirewall"
+    )]
+    #[case(
+        403,
+        "Forbidden",
+        Some("ForbiddenByConnection"),
+        "Public network access is disabled",
+        "public access",
+        "ForbiddenByConnection"
+    )]
+    #[case(403, "Forbidden", None, "", "does not allow", "Forbidden")]
+    #[case(404, "SecretNotFound", None, "", "does not know", "SecretNotFound")]
+    #[case(
+        409,
+        "Conflict",
+        Some("ObjectIsDeletedButRecoverable"),
+        "",
+        "deleted",
+        "ObjectIsDeletedButRecoverable"
+    )]
+    #[case(409, "Conflict", None, "", "somebody else", "Conflict")]
+    #[case(429, "Throttled", None, "", "4,000", "Throttled")]
+    #[case(500, "InternalServerError", None, "", "HTTP 500", "InternalServerError")]
+    fn each_refusal_has_its_own_cause_and_name(
+        #[case] status: u16,
+        #[case] code: &str,
+        #[case] inner: Option<&str>,
+        #[case] message: &str,
+        #[case] cause: &str,
+        #[case] name: &str,
+    ) {
+        let failure = refused(status, code, inner, message);
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.cause.contains(cause), "{failure}");
+        assert!(!failure.cause.contains('\n') && !failure.remedy.is_empty(), "{failure}");
+        assert_eq!(failure.name, Some(format!("Key Vault {name}")));
+    }
+
+    #[test]
+    fn entras_words_are_told_though_they_hold_escapes() {
+        let body = json!({
+            "error": "invalid_client", "error_codes": [700213], "correlation_id": "00000000-0000-0000-0000-000000000007",
+            "error_description": "AADSTS700213: No matching \"federated identity\" record.\r\nSubject: 'x' Trace ID: t",
+        });
+        let answer = Answer::from(fake::json(401, &body).expect("an answer"));
+        let failure = of_identity(&answer, "contoso.vault.azure.net", &Way::AppService, Doing::Reading);
+        assert_eq!(failure.exit, Exit::SignIn);
+        assert!(
+            failure.cause.ends_with("No matching \"federated identity\" record. Subject: 'x'."),
+            "{failure}"
+        );
+        assert_eq!(failure.name.as_deref(), Some("AADSTS700213"));
+        assert_eq!(failure.support_ids[0].0, "correlation id");
+    }
+}

@@ -1,0 +1,274 @@
+//! Runs the real binary, as a child process with a clean environment, against the emulator; and sweeps
+//! everything it printed or wrote for every secret the emulator ever issued.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use adopat_emulator::{Emulator, Pat, Recorded, Service, cast};
+use base64::Engine as _;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
+
+/// A machine: the emulator's services, a folder, and the environment that a job would have on it.
+pub struct Machine {
+    /// The services.
+    pub emulator: Emulator,
+    /// A folder of its own.
+    pub folder: TempDir,
+    environment: BTreeMap<OsString, OsString>,
+    arguments: Vec<OsString>,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Which CI system the machine is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// GitHub Actions.
+    GitHub,
+    /// Azure Pipelines.
+    Azure,
+    /// None that is known.
+    Generic,
+}
+
+impl Machine {
+    /// A machine of `host`, on which `operation` is to run, signed in by a cached refresh token.
+    pub fn new(host: Host, operation: &str) -> Self {
+        Self::with(Emulator::start(), host, operation)
+    }
+
+    /// The same against an emulator that was built otherwise.
+    pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut machine = Self { emulator, folder, environment: BTreeMap::new(), arguments: Vec::new() };
+        let addresses = [
+            ("AUTHORITY_HOST", machine.emulator.entra_url()),
+            ("SERVICE_URL", machine.emulator.service_url()),
+            ("DEVOPS_URL", machine.emulator.devops_url()),
+        ];
+        for (name, address) in addresses {
+            machine.set(&format!("ADOPAT_{name}"), address);
+        }
+        match host {
+            Host::GitHub => {
+                machine.set("GITHUB_ACTIONS", "true");
+                for name in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"] {
+                    let file = machine.path(name);
+                    std::fs::write(&file, "").expect("a command file");
+                    machine.set(name, file);
+                }
+            }
+            Host::Azure => {
+                machine.set("TF_BUILD", "True");
+                machine.set("AGENT_TEMPDIRECTORY", machine.path(""));
+            }
+            Host::Generic => {}
+        }
+        let token = machine.emulator.refresh_token();
+        std::fs::write(machine.store(), token).expect("a store");
+        let store = format!("file:{}", machine.store().display());
+        machine
+            .input("organization", cast::ORGANIZATION)
+            .input("tenant-id", cast::TENANT.to_string())
+            .input("client-id", cast::CLIENT_ID.to_string())
+            .input("credential-store", store)
+            .run_as(operation);
+        machine
+    }
+
+    /// The operation, as a word.
+    pub fn run_as(&mut self, operation: &str) -> &mut Self {
+        self.arguments = vec![operation.into()];
+        self
+    }
+
+    /// The whole command line.
+    pub fn arguments(&mut self, arguments: &[&str]) -> &mut Self {
+        self.arguments = arguments.iter().map(OsString::from).collect();
+        self
+    }
+
+    /// Sets an input.
+    pub fn input(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
+        self.set(&format!("ADOPAT_{}", name.to_uppercase().replace('-', "_")), value)
+    }
+
+    /// Takes an input back.
+    pub fn without(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(&OsString::from(format!("ADOPAT_{}", name.to_uppercase().replace('-', "_"))));
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// A path in the machine's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The credential store's file.
+    pub fn store(&self) -> PathBuf {
+        self.path("refresh-token")
+    }
+
+    /// What a file of the folder holds; empty where there is none.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The command, ready to be spawned.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(&self.arguments).env_clear().envs(&self.environment).current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a run.
+    pub fn spawn(&self) -> Child {
+        self.command().spawn().expect("the binary starts")
+    }
+
+    /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
+    pub fn spawn_binary_with_launcher(&self) -> Child {
+        self.command().env("ADOPAT_LAUNCHER", "1").spawn().expect("the binary starts")
+    }
+
+    /// Runs to the end, and sweeps what it left.
+    pub fn run(&self) -> Ended {
+        self.wait(self.spawn())
+    }
+
+    /// Waits for a run to end, and sweeps what it left.
+    pub fn wait(&self, child: Child) -> Ended {
+        let output = child.wait_with_output().expect("the binary ends");
+        let ended = Ended {
+            code: code(output.status),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        };
+        self.sweep(&ended);
+        ended
+    }
+
+    /// The PATs of that name that are active.
+    pub fn active(&self, name: &str) -> Vec<Pat> {
+        self.emulator.active_pats().into_iter().filter(|pat| pat.display_name == name).collect()
+    }
+
+    /// The requests to the PAT service, as `METHOD`s in their order.
+    pub fn pat_calls(&self) -> Vec<String> {
+        self.emulator.requests_to(Service::Pats).iter().map(|request| request.method.to_string()).collect()
+    }
+
+    /// All requests, as `SERVICE METHOD`.
+    pub fn calls(&self) -> Vec<String> {
+        let line = |request: &Recorded| format!("{:?} {}", request.service, request.method);
+        self.emulator.requests().iter().map(line).collect()
+    }
+
+    /// No secret may be read anywhere but where it is meant to be: in the host's own commands that mask or set
+    /// one, in the files that were asked for, and in the credential store.
+    fn sweep(&self, ended: &Ended) {
+        let shown = |line: &&str| {
+            let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
+            let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
+            !masks
+                && !(sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true"))
+        };
+        let mut seen: Vec<(String, String)> = vec![
+            ("standard output".into(), ended.stdout.lines().filter(shown).collect::<Vec<_>>().join("\n")),
+            ("standard error".into(), ended.stderr.lines().filter(shown).collect::<Vec<_>>().join("\n")),
+        ];
+        let meant = ["refresh-token", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE"];
+        for entry in std::fs::read_dir(self.folder.path()).expect("the folder").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(!name.starts_with(".adopat-"), "{name} was left over");
+            let asked_for = self.environment.iter().any(|(variable, value)| {
+                matches!(variable.to_str(), Some("ADOPAT_OUTPUT_FILE" | "ADOPAT_DELIVER_TO"))
+                    && value.to_string_lossy().contains(&*name)
+            });
+            if !meant.contains(&&*name) && !asked_for && entry.path().is_file() {
+                seen.push((
+                    name,
+                    String::from_utf8_lossy(&std::fs::read(entry.path()).expect("read")).into_owned(),
+                ));
+            }
+        }
+        for secret in self.emulator.issued_secrets().iter().filter(|secret| secret.len() >= 12) {
+            let base64 = |text: String| base64::engine::general_purpose::STANDARD.encode(text);
+            // Without the last characters, whose encoding depends on what follows.
+            let forms = [secret.clone(), base64(format!(":{secret}")), base64(secret.clone())];
+            for (place, text) in &seen {
+                for form in &forms {
+                    assert!(
+                        !text.contains(form.trim_end_matches('=')),
+                        "a secret can be read in {place}:\n{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Both streams, without the commands that mask.
+    pub fn words(&self) -> String {
+        let lines = self.stdout.lines().chain(self.stderr.lines());
+        let words = lines
+            .filter(|line| !line.starts_with("::add-mask::") && !line.starts_with("##vso[task.setsecret]"));
+        words.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Fails with everything that was printed unless the exit code is this one.
+    #[track_caller]
+    pub fn expect(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}", self.words());
+        self
+    }
+
+    /// Fails with everything that was printed unless the text, in whatever case, is in it.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        let words = self.words();
+        assert!(words.to_lowercase().contains(&text.to_lowercase()), "'{text}' is not in:\n{words}");
+        self
+    }
+}
+
+fn code(status: ExitStatus) -> Option<i32> {
+    status.code()
+}
+
+/// Sends a signal to a run.
+#[cfg(unix)]
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).expect("an id")).expect("an id");
+    rustix::process::kill_process(id, signal).expect("the run is alive");
+}
+
+/// The file's permission bits.
+#[cfg(unix)]
+pub fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
