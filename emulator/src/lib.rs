@@ -70,3 +70,8 @@ pub use self::switchboard::{Number, Switchboard};
 pub use self::vault::{
     Challenge, Deletion, VaultAccess, VaultPolicy, VaultRights, VaultSecret, VaultVersion,
 };
+
+/// Holds the README to what compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

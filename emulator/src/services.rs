@@ -147,7 +147,7 @@ impl Services {
         now: Timestamp,
     ) -> Response<Bytes> {
         let call = Call::new(request);
-        let answer = instead.render(self, &call, now);
+        let answer = instead.render(self, service, &call, now);
         self.dressed(service, &call, answer, now)
     }
 

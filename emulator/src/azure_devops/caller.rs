@@ -28,6 +28,11 @@ pub(crate) enum By {
 }
 
 impl Caller {
+    /// Puts on the header that proves that somebody has signed in.
+    pub(crate) fn signed(&self, answer: Answer) -> Answer {
+        answer::with_header(answer, "X-VSS-UserData", &format!("{}:{}", self.user.id, self.user.name))
+    }
+
     /// Whether every one of these permissions was delegated. `user_impersonation` stands for all.
     pub(crate) fn has_permissions(&self, wanted: &[&str]) -> bool {
         match &self.by {
