@@ -30,8 +30,8 @@ use crate::store::Address;
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
 
-/// An Azure Pipelines macro that named no variable reaches the task as it was written.
-pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
+/// An Azure Pipelines macro that named no variable reaches the task as it was written. Whether the value is one.
+pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -> bool {
     let text = value.expose();
     let inside = |start: usize| {
         let name = &text[start + 2..];
@@ -53,10 +53,7 @@ pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
             "define that variable, or make it available to this job",
         );
     }
-}
-
-pub(super) fn is_inline_certificate(text: &str) -> bool {
-    text.contains("-----BEGIN")
+    found.is_some()
 }
 
 /// The part of the request that says where a PAT goes: checked first, since the host is opened with it.
@@ -160,14 +157,14 @@ pub(super) fn request(
     environment: &Environment,
     now: Timestamp,
 ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
-    let word = inputs.operation(arguments);
+    let given = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
     let mut check =
         Check { values: &values, environment, now, problems: &mut problems, warnings: &mut warnings };
-    if word.is_none() && !arguments.complete {
+    if given.is_none() && !arguments.complete {
         check.operation_is_missing();
     }
-    let word = word.unwrap_or(Word::Doctor);
+    let word = given.unwrap_or(Word::Doctor);
     let organization = check.organization(word);
     let places = check.places();
     let sign_in = check.sign_in(word, arguments.complete, &delivery);
@@ -180,7 +177,7 @@ pub(super) fn request(
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
-    if word == Word::Exec || word == Word::Login || arguments.complete {
+    if !input("deliver-to").is_for(word) || arguments.complete {
         delivery.deliver_to.clear();
     }
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
@@ -194,6 +191,9 @@ pub(super) fn request(
             "is missing, and a github-secret: address is given",
             "give a token that may write secrets (GITHUB_TOKEN cannot)",
         );
+    }
+    if given.is_some() {
+        problems.retain_for(word);
     }
     let problems = problems.into_vec();
     let request = match (operation, sign_in, places) {
@@ -832,7 +832,7 @@ impl Check<'_> {
             return Some(ClientProof::Secret(secret.clone()));
         }
         let certificate = values.client_certificate.as_ref()?;
-        let bytes = if is_inline_certificate(certificate.expose()) {
+        let bytes = if input("client-certificate").holds_a_secret(certificate.expose()) {
             certificate.expose().as_bytes().to_vec()
         } else {
             match std::fs::read(certificate.expose()) {

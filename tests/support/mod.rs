@@ -11,6 +11,11 @@ use adopat_emulator::{Emulator, Pat, Recorded, Service, cast};
 use base64::Engine as _;
 use tempfile::TempDir;
 
+#[path = "../hosts/azure_agent.rs"]
+pub mod azure_agent;
+#[path = "../hosts/github_runner.rs"]
+pub mod github_runner;
+
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
 
@@ -20,6 +25,7 @@ pub struct Machine {
     pub emulator: Emulator,
     /// A folder of its own.
     pub folder: TempDir,
+    host: Host,
     environment: BTreeMap<OsString, OsString>,
     arguments: Vec<OsString>,
 }
@@ -55,7 +61,8 @@ impl Machine {
     /// The same against an emulator that was built otherwise.
     pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut machine = Self { emulator, folder, environment: BTreeMap::new(), arguments: Vec::new() };
+        let (environment, arguments) = (BTreeMap::new(), Vec::new());
+        let mut machine = Self { emulator, folder, host, environment, arguments };
         let addresses = [
             ("AUTHORITY_HOST", machine.emulator.entra_url()),
             ("SERVICE_URL", machine.emulator.service_url()),
@@ -120,6 +127,12 @@ impl Machine {
         self
     }
 
+    /// Takes an environment variable back.
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(&OsString::from(name));
+        self
+    }
+
     /// A path in the machine's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -179,6 +192,29 @@ impl Machine {
     pub fn calls(&self) -> Vec<String> {
         let line = |request: &Recorded| format!("{:?} {}", request.service, request.method);
         self.emulator.requests().iter().map(line).collect()
+    }
+
+    /// The bodies of the requests to the PAT service with this method, in their order.
+    pub fn sent(&self, method: &str) -> Vec<serde_json::Value> {
+        let requests = self.emulator.requests_to(Service::Pats);
+        requests.iter().filter(|request| request.method == method).map(Recorded::json).collect()
+    }
+
+    /// The outputs of a run by their kebab-case names, as the host's own strict reader understands them.
+    pub fn outputs(&self, ended: &Ended) -> BTreeMap<String, String> {
+        match self.host {
+            Host::GitHub => {
+                github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("pairs").into_iter().collect()
+            }
+            Host::Azure => {
+                let commands = azure_agent::commands(&ended.stdout, true).into_iter();
+                let set = commands.filter(|command| {
+                    command.name == "task.setvariable" && command.is("isoutput") && !command.is("issecret")
+                });
+                set.map(|command| (kebab_case(&command.properties["variable"]), command.data)).collect()
+            }
+            Host::Generic => BTreeMap::new(),
+        }
     }
 
     /// No secret may be read anywhere but where it is meant to be: in the host's own commands that mask or set
@@ -248,6 +284,17 @@ impl Ended {
         assert!(words.to_lowercase().contains(&text.to_lowercase()), "'{text}' is not in:\n{words}");
         self
     }
+}
+
+fn kebab_case(camel: &str) -> String {
+    let mut kebab = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
 }
 
 fn code(status: ExitStatus) -> Option<i32> {
