@@ -308,6 +308,18 @@ pub fn signal(child: &Child, signal: rustix::process::Signal) {
     rustix::process::kill_process(id, signal).expect("the run is alive");
 }
 
+/// A terminal: the side that a person looks at, and the side that a program writes to.
+#[cfg(unix)]
+pub fn terminal() -> (std::fs::File, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be opened");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name");
+    let name = name.into_string().expect("text");
+    let theirs = std::fs::OpenOptions::new().read(true).write(true).open(name).expect("it opens");
+    (ours.into(), theirs)
+}
+
 /// The file's permission bits.
 #[cfg(unix)]
 pub fn mode(path: &Path) -> u32 {
