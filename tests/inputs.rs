@@ -239,6 +239,15 @@ fn a_users_access_token_signs_in_without_entra_and_without_client_id() {
     assert_eq!(machine.calls(), ["Pats POST"]);
 }
 
+#[test]
+fn an_access_token_that_is_over_is_said_to_be() {
+    let mut machine = creating(Host::GitHub);
+    let token = machine.emulator.access_token(cast::PERSON);
+    machine.emulator.expire_access_tokens();
+    machine.without("credential-store").input("access-token", token);
+    machine.run().expect(4).says("does not take the access token").says("TF400813").says("ActivityId");
+}
+
 #[rstest]
 #[case::none("", "", "Input 'credential' is missing, and no secret or store says what it could be")]
 #[case::both("0.FAKE-refresh", "fake-access", "both refresh-token and access-token are given")]

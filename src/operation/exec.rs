@@ -92,6 +92,12 @@ async fn command(
     }
 }
 
+/// Whether a fresh access token may help: what the service says of one that has died is not to be told from what
+/// it says of a person it does not let in.
+fn may_have_died(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::SignIn | Exit::Refused)
+}
+
 /// Revokes the PAT; signs in once more where the access token has died while the command ran. What cannot be
 /// revoked is named, and the command's own code stays.
 async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
@@ -101,8 +107,7 @@ async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
     if session.is_still_good() {
         outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
     }
-    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(|failure| failure.exit == Exit::SignIn))
-    {
+    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(may_have_died)) {
         outcome = match sign_in::tokens(&run).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);
