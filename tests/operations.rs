@@ -427,6 +427,30 @@ fn create_sets_every_output(#[values(Host::GitHub, Host::Azure)] host: Host) {
 }
 
 #[rstest]
+fn every_form_of_every_secret_is_masked_before_the_pat_is_handed_over(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    use base64::Engine as _;
+    let mut machine = named(host, "create");
+    let before = machine.read("refresh-token");
+    let ended = machine.input("scope", "vso.code").run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let bearer =
+        machine.emulator.requests_to(Service::Pats)[0].header("authorization").expect("one").to_owned();
+    let rolled = machine.read("refresh-token");
+    let mask = if host == Host::GitHub { "::add-mask::" } else { "##vso[task.setsecret]" };
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    let masks = lines.iter().take_while(|line| line.starts_with(mask)).count();
+    assert!(lines[masks..].iter().all(|line| !line.starts_with(mask)), "nothing is said before");
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!(":{}", pat.value));
+    for secret in [&pat.value, &basic, before.trim(), rolled.trim(), bearer.trim_start_matches("Bearer ")] {
+        let found = lines[..masks].iter().any(|line| line.strip_prefix(mask) == Some(secret));
+        assert!(found, "{} characters are not masked", secret.len());
+    }
+}
+
+#[rstest]
 #[case("create")]
 #[case("rotate")]
 fn the_summary_names_pat_id_scope_and_expiry(#[case] operation: &str) {

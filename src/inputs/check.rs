@@ -320,7 +320,7 @@ impl Check<'_> {
                 let display_name = self.required_name();
                 let scope = self.required_scope();
                 let expiry = self.expiry();
-                let revoke_on_completion = self.revoke_on_completion();
+                let revoke_on_completion = self.revoke_on_completion(&delivery.host);
                 Operation::Create(Create {
                     display_name: display_name?,
                     scope: scope?,
@@ -344,7 +344,7 @@ impl Check<'_> {
                     allow_global_narrowing: self.allow_global_narrowing(),
                     minting: minting?,
                     dry_run,
-                    revoke_on_completion: self.revoke_on_completion(),
+                    revoke_on_completion: self.revoke_on_completion(&delivery.host),
                 };
                 Operation::Rotate(rotate)
             }
@@ -615,13 +615,20 @@ impl Check<'_> {
         self.boolean("allow-global-narrowing", self.values.allow_global_narrowing.as_deref())
     }
 
-    fn revoke_on_completion(&mut self) -> Option<OnCompletion> {
+    fn revoke_on_completion(&mut self, host: &HostSettings) -> Option<OnCompletion> {
         let wanted = self.boolean("revoke-on-completion", self.values.revoke_on_completion.as_deref());
-        if wanted && !self.environment.is_true("ADOPAT_LAUNCHER") {
+        let generic = matches!(host, HostSettings::Generic { .. });
+        if wanted && (generic || !self.environment.is_true("ADOPAT_LAUNCHER")) {
             self.problems.add(
                 "revoke-on-completion",
                 "needs a last step, which only the GitHub action and the Azure Pipelines task have",
                 "use one of them, or the operation exec",
+            );
+        } else if wanted && matches!(host, HostSettings::GithubActions { state: None, .. }) {
+            self.problems.add(
+                "revoke-on-completion",
+                "needs the file that GITHUB_STATE names, and it is not set",
+                "pass GITHUB_STATE on to adopat",
             );
         }
         wanted.then(|| OnCompletion { left: self.environment.pending() })
