@@ -18,7 +18,9 @@ mod revoke;
 mod rotate;
 mod sign_in;
 mod summary;
+mod tenant;
 mod update;
+mod verify;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -50,11 +52,19 @@ impl<'a> Run<'a> {
         Self { request, host, http: Http::new(world, patience) }
     }
 
-    /// Runs it to its end; the exit code of a success is 0 but for exec, whose command has its own.
+    /// Runs it to its end; the exit code of a success is 0, but for exec, whose command has its own, and for
+    /// doctor.
     ///
     /// # Errors
     /// The failure a person is to read; its exit code is the process's.
     pub async fn to_its_end(&self) -> Result<u8, Failure> {
+        match self.carry_out().await {
+            Ok(code) => Ok(code),
+            Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
+        }
+    }
+
+    async fn carry_out(&self) -> Result<u8, Failure> {
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
@@ -146,4 +156,14 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart.
+fn with_next_step(mut failure: Failure) -> Failure {
+    let by_a_service = failure.name.is_some() || !failure.support_ids.is_empty();
+    let concerned = failure.exit == Exit::SignIn || (failure.exit == Exit::Refused && by_a_service);
+    if concerned && !failure.remedy.contains("'adopat doctor'") {
+        failure.remedy.push_str(" 'adopat doctor' checks every precondition.");
+    }
+    failure
 }

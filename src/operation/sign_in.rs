@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Run;
 use super::destinations::Destinations;
+use super::{Run, tenant};
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{ClientProof, Credential};
@@ -72,9 +72,9 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
 /// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
 /// more, since another run may have rolled it meanwhile, and at last the seed is tried.
 async fn redeem(run: &Run<'_>, store: Option<&dyn Store>, seed: Option<&Secret>) -> Result<Tokens, Failure> {
-    let entra = client(run);
     let stored = stored(run, store).await?;
     let Some(first) = stored.as_ref().or(seed) else { return Err(nothing_to_redeem(run)) };
+    let entra = client(run).await?;
     let mut refusal = match attempt(run, &entra, first).await {
         Err(refusal) if refusal.invalid_grant => refusal,
         outcome => return outcome.map_err(|refusal| refusal.failure),
@@ -104,16 +104,16 @@ async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result
     Ok(tokens)
 }
 
-fn client(run: &Run<'_>) -> entra::Client {
+async fn client(run: &Run<'_>) -> Result<entra::Client, Failure> {
     let sign_in = &run.request.sign_in;
-    let tenant = sign_in.tenant_id.clone().unwrap_or_else(|| "organizations".into());
+    let tenant = tenant::tenant(run).await?;
     let authority = run.request.places.authority_host.clone();
     let proof = sign_in.proof.clone().map(|proof| match proof {
         ClientProof::Secret(secret) => Proof::Secret(secret),
         ClientProof::Certificate(certificate) => Proof::Certificate(certificate),
         ClientProof::Federated => Proof::Federated(Box::new(run.job_tokens())),
     });
-    entra::Client::new(run.http.clone(), authority, tenant, sign_in.client_id.clone(), proof)
+    Ok(entra::Client::new(run.http.clone(), authority, tenant, sign_in.client_id.clone(), proof))
 }
 
 /// The token in the credential store, where there is a store that can be read and something in it.
