@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -25,19 +26,29 @@ use crate::patience::Patience;
 use crate::private_file;
 use crate::secret::Secret;
 
+/// Told of every token that was had, before anything is done with it.
+pub type Mask = Arc<dyn Fn(&Secret) + Send + Sync>;
+
 /// Where the job's own OIDC token comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct JobTokens {
     http: Http,
     sources: OidcSources,
     service_connection: Option<String>,
+    mask: Mask,
+}
+
+impl fmt::Debug for JobTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("JobTokens").field("sources", &self.sources).finish_non_exhaustive()
+    }
 }
 
 impl JobTokens {
     /// The job's tokens from these sources; on Azure Pipelines of this service connection, by its id, if one is
-    /// given.
-    pub fn new(http: Http, sources: OidcSources, service_connection: Option<String>) -> Self {
-        Self { http, sources, service_connection }
+    /// given. `mask` hides each token from whoever reads the log.
+    pub fn new(http: Http, sources: OidcSources, service_connection: Option<String>, mask: Mask) -> Self {
+        Self { http, sources, service_connection, mask }
     }
 
     /// The same, asked for within another patience.
@@ -52,17 +63,19 @@ impl JobTokens {
     /// # Errors
     /// Exit 3 where there is none or it is refused, 6 where the endpoint fails or is not heard.
     pub async fn token(&self, audience: &str) -> Result<Secret, Failure> {
-        if let Some((url, bearer)) = &self.sources.github {
-            self.of_github(url.clone(), bearer, audience).await
+        let token = if let Some((url, bearer)) = &self.sources.github {
+            self.of_github(url.clone(), bearer, audience).await?
         } else if let Some((url, bearer)) = &self.sources.azure_pipelines {
-            self.of_azure_pipelines(url.clone(), bearer).await
+            self.of_azure_pipelines(url.clone(), bearer).await?
         } else if let Some(file) = &self.sources.file {
-            of_file(file)
+            of_file(file)?
         } else if let Some(token) = &self.sources.id_token {
-            Ok(token.clone())
+            token.clone()
         } else {
-            Err(none_there(self.sources.on_github))
-        }
+            return Err(none_there(self.sources.on_github));
+        };
+        (self.mask)(&token);
+        Ok(token)
     }
 
     /// docs.github.com, "OpenID Connect reference": the address has a query already.
@@ -246,6 +259,8 @@ pub fn describe(jwt: &Secret) -> Identity {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -273,11 +288,17 @@ mod tests {
         }
     }
 
-    async fn token(script: &std::sync::Arc<Script>, sources: OidcSources) -> Result<Secret, Failure> {
+    async fn token(script: &Arc<Script>, sources: OidcSources) -> Result<Secret, Failure> {
         let (http, _sender) = scripted::http(script, 60);
-        JobTokens::new(http, sources, Some("00000000-0000-0000-0000-00000000000c".into()))
-            .token(AUDIENCE)
-            .await
+        let masked = Arc::new(Mutex::new(None));
+        let mask: Mask = {
+            let masked = Arc::clone(&masked);
+            Arc::new(move |token: &Secret| *masked.lock().expect("alone") = Some(token.clone()))
+        };
+        let connection = Some("00000000-0000-0000-0000-00000000000c".into());
+        let token = JobTokens::new(http, sources, connection, mask).token(AUDIENCE).await;
+        assert_eq!(masked.lock().expect("alone").as_ref(), token.as_ref().ok(), "whatever is had is masked");
+        token
     }
 
     #[tokio::test(start_paused = true)]

@@ -173,7 +173,8 @@ impl Client {
         Refusal { failure: refusal.failure.with_support_ids([id]), ..refusal }
     }
 
-    fn endpoint(&self, name: &str) -> Url {
+    /// An endpoint of the tenant: `authorize`, `devicecode` or `token`.
+    pub(super) fn endpoint(&self, name: &str) -> Url {
         let mut url = self.authority.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend([self.tenant.as_str(), "oauth2", "v2.0", name]);
@@ -372,6 +373,18 @@ mod tests {
         assert_eq!(refusal.failure.exit, exit, "{}", refusal.failure);
         assert!(refusal.failure.cause.contains("login.microsoftonline.com"), "{}", refusal.failure);
         assert!(!refusal.invalid_grant);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_redirect_leads_is_named_and_not_followed() {
+        let answer =
+            http::Response::builder().status(302).header("Location", "https://portal.example/?token=secret");
+        let script = Script::of([Ok(answer.body(Bytes::new()).expect("an answer"))]);
+        let failure =
+            scripted::client(&script, None).redeem(&refresh_token()).await.expect_err("none").failure;
+        assert_eq!((failure.exit, script.asked().len()), (Exit::SignIn, 1));
+        assert!(failure.cause.contains("redirect to portal.example (HTTP 302)"), "{failure}");
+        assert!(!failure.to_string().contains("token=secret"), "{failure}");
     }
 
     #[tokio::test(start_paused = true)]

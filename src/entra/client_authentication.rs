@@ -94,7 +94,12 @@ mod tests {
             )),
             ..OidcSources::default()
         };
-        Proof::Federated(Box::new(JobTokens::new(scripted::http(script, 60).0, sources, None)))
+        Proof::Federated(Box::new(JobTokens::new(
+            scripted::http(script, 60).0,
+            sources,
+            None,
+            std::sync::Arc::new(|_| {}),
+        )))
     }
 
     fn job_token() -> String {

@@ -1,8 +1,11 @@
 //! Signing in to Microsoft Entra, as a user.
 
+pub mod azure_cli;
+pub mod browser;
 mod certificate;
 mod client;
 mod client_authentication;
+pub mod device_code;
 pub mod refusal;
 #[cfg(test)]
 pub(crate) mod scripted;

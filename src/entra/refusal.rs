@@ -284,6 +284,11 @@ pub fn is_about_federation(code: u32) -> bool {
     matches!(code, 70021 | 70025 | 700_211 | 700_212 | 700_213)
 }
 
+/// Whether the code means that this app will never do, and only a registration of one's own helps.
+pub fn wants_own_registration(code: u32) -> bool {
+    matches!(code, 65002 | 650_052 | 650_057)
+}
+
 /// An OAuth error as Entra sends it: RFC 6749's fields and its own.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub struct ErrorAnswer {
@@ -398,11 +403,7 @@ pub fn of_error(error: &ErrorAnswer, app: App<'_>) -> Failure {
         Some(meaning) => Failure::new(meaning.exit, app.fill(meaning.cause), app.fill(meaning.remedy)),
         None => {
             let exit = if error.is_transient() { Exit::Service } else { Exit::SignIn };
-            let cause = match error.first_sentence() {
-                Some(words) => format!("Microsoft Entra refused the sign-in: {words}"),
-                None => format!("Microsoft Entra refused the sign-in ({}).", error.error),
-            };
-            Failure::new(exit, cause, app.fill(remedy_of_unknown(error)))
+            Failure::new(exit, cause_of_unknown(error), app.fill(remedy_of_unknown(error)))
         }
     };
     let failure = match &error.claims {
@@ -411,6 +412,20 @@ pub fn of_error(error: &ErrorAnswer, app: App<'_>) -> Failure {
     };
     let name = code.map_or_else(|| error.error.clone(), |code| format!("AADSTS{code}"));
     failure.named(name).with_support_ids(error.support_ids())
+}
+
+/// A cause by what the protocol itself says, else in Entra's own words, for a code that has none here.
+/// `authorization_declined` is Entra's name for what RFC 8628 calls `access_denied`.
+fn cause_of_unknown(error: &ErrorAnswer) -> String {
+    match error.error.as_str() {
+        "authorization_declined" | "access_denied" => "The sign-in was declined in the browser.".into(),
+        "expired_token" => "The sign-in code has expired: nobody signed in with it in time.".into(),
+        "bad_verification_code" => "Microsoft Entra does not know the sign-in code (any more).".into(),
+        name => match error.first_sentence() {
+            Some(words) => format!("Microsoft Entra refused the sign-in: {words}"),
+            None => format!("Microsoft Entra refused the sign-in ({name})."),
+        },
+    }
 }
 
 /// A remedy by what the protocol itself says, for a code that has no words of its own.
@@ -430,7 +445,13 @@ fn remedy_of_unknown(error: &ErrorAnswer) -> &'static str {
             "Check client-id and what proves it: client-secret, client-certificate or federated."
         }
         (_, "invalid_grant" | "interaction_required" | "login_required") => LOGIN,
-        (_, "access_denied") => ADMINISTRATOR_OF_ACCOUNT,
+        (_, "authorization_declined" | "access_denied") => {
+            "Run it again and accept; if none of you declined, ask the tenant's administrator whether a policy did."
+        }
+        (_, "expired_token" | "bad_verification_code") => {
+            "Run it again and use the code in time; where a policy blocks device codes, run 'adopat login' with \
+             credential browser."
+        }
         (_, "temporarily_unavailable" | "server_error") => "Run it again in some minutes.",
         _ => "'adopat doctor' checks every precondition.",
     }
@@ -466,14 +487,17 @@ pub fn of_strange_answer(answer: &Answer, service: &str) -> Failure {
     let status = answer.status.as_u16();
     let is_sign_in_page = matches!(status, 203 | 300..=399)
         || (answer.is_page() && answer.text().to_ascii_lowercase().contains("sign in"));
+    let elsewhere = answer.header("Location").and_then(|place| url::Url::parse(place).ok());
+    let elsewhere = elsewhere.as_ref().and_then(url::Url::host_str);
     let failure = if is_sign_in_page {
-        Failure::new(
-            Exit::SignIn,
-            format!(
-                "{service} answered with a sign-in page or a redirect (HTTP {status}), which is no token."
-            ),
-            "Check authority-host, and that no captive portal or proxy answers in its place.",
-        )
+        let cause = match elsewhere {
+            Some(host) => {
+                format!("{service} answered with a redirect to {host} (HTTP {status}), which is no token.")
+            }
+            None => format!("{service} answered with a sign-in page (HTTP {status}), which is no token."),
+        };
+        let remedy = "Check authority-host, and that no captive portal or proxy answers in its place.";
+        Failure::new(Exit::SignIn, cause, remedy)
     } else if answer.is_page() {
         Failure::new(
             Exit::Service,

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::Run;
 use super::sign_in::Session;
+use super::{Run, destinations};
 
 use crate::failure::Failure;
 use crate::inputs::request::OutputFile;
@@ -21,10 +21,10 @@ pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Fail
 /// Delivers a new PAT everywhere it was asked to be, the host last. After a failure everything that can be
 /// read back holds what it held before, and the failure names the rest.
 pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs) -> Result<(), Failure> {
-    let stores = session.destinations.write(run, outputs).await?;
+    destinations::write(run, &session.stores, outputs).await?;
     let file = match replace_output_file(run, outputs) {
         Ok(file) => file,
-        Err(failure) => return Err(stores.give_back(run, failure).await),
+        Err(failure) => return Err(destinations::take_back(run, &session.stores, failure).await),
     };
     match run.host.deliver(outputs) {
         Ok(()) => Ok(()),
@@ -33,7 +33,7 @@ pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs)
                 Some(Err(why)) => failure.and(format!("It still holds the revoked PAT: {why}")),
                 _ => failure,
             };
-            Err(stores.give_back(run, failure).await)
+            Err(destinations::take_back(run, &session.stores, failure).await)
         }
     }
 }

@@ -1,28 +1,88 @@
-//! The `deliver-to` stores of a run.
+//! Opening stores: the one that keeps the refresh token, and those that receive the PAT.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 
 use super::Run;
 use crate::failure::Failure;
+use crate::oidc::JobTokens;
 use crate::outputs::Outputs;
+use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::store::vault_identity::{JobToken, Mask};
+use crate::store::{self, Address, Bearer, Context, Delivery, Kind, Store, VaultSettings};
 
-/// The stores that wait for the PAT, each found able to take it.
-pub(super) struct Destinations {}
-
-/// What was written to the stores, so that it can be given back.
-pub(super) struct Written {}
-
-impl Destinations {
-    pub(super) async fn prepare(_run: &Run<'_>, _bearer: &Secret) -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    pub(super) async fn write(&self, _run: &Run<'_>, _outputs: &Outputs) -> Result<Written, Failure> {
-        Ok(Written {})
+/// What a run opens its stores with.
+pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
+    let request = run.request;
+    let host = Arc::clone(&run.host);
+    let mask: Mask = Arc::new(move |secret: &Secret| host.mask(secret));
+    let sign_in = &request.sign_in;
+    Context {
+        http: run.http.clone(),
+        places: request.places.clone(),
+        organization: request.organization.clone(),
+        bearer,
+        store_key: sign_in.store_key.clone(),
+        github_token: request.delivery.github_token.clone(),
+        vault: VaultSettings {
+            identity: sign_in.vault_identity.clone(),
+            oidc: sign_in.oidc.clone(),
+            service_connection: sign_in.azure_service_connection.clone(),
+            job_token: Arc::new(TokenOfThisJob(run.job_tokens())),
+            authority_host: request.places.authority_host.clone(),
+            mask,
+        },
     }
 }
 
-impl Written {
-    pub(super) async fn give_back(self, _run: &Run<'_>, failure: Failure) -> Failure {
-        failure
+/// Opens one store.
+pub(super) fn open(run: &Run<'_>, address: &Address, bearer: Bearer) -> Box<dyn Store> {
+    store::open(address, &context(run, bearer))
+}
+
+/// Opens the stores that are to receive the PAT.
+pub(super) fn open_all(run: &Run<'_>, bearer: Bearer) -> Delivery {
+    let context = context(run, bearer);
+    Delivery::new(
+        run.request.delivery.deliver_to.iter().map(|address| store::open(address, &context)).collect(),
+    )
+}
+
+/// Writes the new PAT to every store, or to none.
+pub(super) async fn write(run: &Run<'_>, stores: &Delivery, outputs: &Outputs) -> Result<(), Failure> {
+    let (Some(token), Some(pat)) = (&outputs.token, &outputs.subject) else { return Ok(()) };
+    let kind = Kind::Pat {
+        authorization_id: pat.authorization_id.clone(),
+        display_name: pat.display_name.clone(),
+        organization: run.organization().name().to_owned(),
+        valid_to: pat.valid_to,
+    };
+    stores.write_all(token, &kind, &run.patience().undisturbed()).await
+}
+
+/// Gives the stores back what they held; the failure then names those that could not be.
+pub(super) async fn take_back(run: &Run<'_>, stores: &Delivery, failure: Failure) -> Failure {
+    match stores.take_back(run.patience()).await {
+        Some(left) => failure.and(left),
+        None => failure,
+    }
+}
+
+/// The job's own OIDC token, for a vault.
+struct TokenOfThisJob(JobTokens);
+
+impl fmt::Debug for TokenOfThisJob {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenOfThisJob")
+    }
+}
+
+#[async_trait]
+impl JobToken for TokenOfThisJob {
+    async fn assertion(&self, audience: &str, patience: &Patience) -> Result<Secret, Failure> {
+        self.0.with_patience(patience.clone()).token(audience).await
     }
 }

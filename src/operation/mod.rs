@@ -33,9 +33,6 @@ use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
 use crate::oidc::JobTokens;
 use crate::patience::{Cancellation, Patience};
-use crate::secret::Secret;
-use crate::store::file::FileStore;
-use crate::store::{Address, Store};
 use crate::world::World;
 
 /// One run of one operation.
@@ -132,21 +129,6 @@ impl<'a> Run<'a> {
     fn job_tokens(&self) -> JobTokens {
         let sign_in = &self.request.sign_in;
         JobTokens::new(self.http.clone(), sign_in.oidc.clone(), sign_in.azure_service_connection.clone())
-    }
-
-    /// Opens a store; one in a variable group needs the bearer.
-    fn open_store(&self, address: &Address, _bearer: Option<&Secret>) -> Result<Box<dyn Store>, Failure> {
-        match address {
-            Address::File(path) => {
-                let key = self.request.sign_in.store_key.clone();
-                Ok(Box::new(FileStore::new(path.clone(), key, self.http.world().clone())))
-            }
-            _ => Err(Failure::new(
-                Exit::Inputs,
-                "This version of adopat cannot open that store yet.",
-                "Use file:PATH.",
-            )),
-        }
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::destinations::Destinations;
-use super::{Run, tenant};
+use super::{Run, destinations, tenant};
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{ClientProof, Credential};
@@ -12,7 +11,8 @@ use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::Service;
 use crate::secret::Secret;
-use crate::store::{Address, Kind, Store};
+use crate::store::bearer::bearer;
+use crate::store::{Address, Delivery, Kind, Store};
 
 /// How long Entra keeps a refresh token that nobody uses (Microsoft Entra documentation).
 const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -22,7 +22,7 @@ pub(super) struct Session {
     /// The PAT service, as this user.
     pub(super) service: Service,
     /// The `deliver-to` stores, each found able to take the PAT.
-    pub(super) destinations: Destinations,
+    pub(super) stores: Delivery,
     tokens: Tokens,
 }
 
@@ -39,14 +39,34 @@ impl Session {
     }
 }
 
-/// Signs in, and prepares the stores that are to receive the PAT.
+/// Signs in, and beside it finds out whether the stores that are to receive the PAT would take it.
 pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
-    let tokens = tokens(run).await?;
-    let destinations = Destinations::prepare(run, &tokens.access_token).await?;
+    let (slot, bearer) = bearer();
+    let stores = destinations::open_all(run, bearer);
+    let tokens = {
+        let mut preparing = std::pin::pin!(stores.prepare_all(run.patience()));
+        let mut signing_in = std::pin::pin!(tokens(run));
+        let mut prepared = None;
+        // A sign-in is never torn apart, since it rolls the refresh token; a store that cannot be used ends the
+        // run only once that is stored.
+        let tokens = loop {
+            tokio::select! {
+                tokens = &mut signing_in => break tokens?,
+                outcome = &mut preparing, if prepared.is_none() => prepared = Some(outcome),
+            }
+        };
+        slot.put(tokens.access_token.clone());
+        let warnings = match prepared {
+            Some(outcome) => outcome?,
+            None => preparing.await?,
+        };
+        warnings.iter().for_each(|warning| run.warn(warning));
+        tokens
+    };
     let address = &run.request.places.service_url;
     let bearer = tokens.access_token.clone();
     let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
-    Ok(Session { service, destinations, tokens })
+    Ok(Session { service, stores, tokens })
 }
 
 /// The user's tokens; whatever refresh token came with them is stored.
@@ -56,7 +76,7 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
             Ok(Tokens { access_token: token.clone(), expires: None, refresh_token: None, granted: None })
         }
         Credential::RefreshToken(seed) => {
-            let store = readable_store(run).map(|address| run.open_store(address, None)).transpose()?;
+            let store = readable_store(run).map(|address| destinations::open(run, address, bearer().1));
             let tokens = redeem(run, store.as_deref(), seed.as_ref()).await?;
             keep(run, store, &tokens).await?;
             Ok(tokens)
@@ -133,7 +153,11 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
     let Some(rolled) = &tokens.refresh_token else { return Ok(()) };
     let store = match (store, &run.request.sign_in.credential_store) {
         (Some(store), _) => store,
-        (None, Some(address)) => run.open_store(address, Some(&tokens.access_token))?,
+        (None, Some(address)) => {
+            let (slot, bearer) = bearer();
+            slot.put(tokens.access_token.clone());
+            destinations::open(run, address, bearer)
+        }
         (None, None) => {
             let day = to_the_second(span::after(run.now(), IDLE_LIFE));
             run.warn(format!(

@@ -44,8 +44,8 @@ impl Delivery {
         together(failures).map_or(Ok(warnings), Err)
     }
 
-    /// Writes the secret to every store. Those that share a variable group are written one after the other,
-    /// since an update replaces the whole group; all others at once.
+    /// Writes the secret to every store: to variable groups one after the other, since an update replaces the
+    /// whole group, to all others at once.
     ///
     /// # Errors
     /// Every store that could not be written; by then the others have been [taken back](Self::take_back),
@@ -81,7 +81,8 @@ impl Delivery {
             )),
         });
         let left: Vec<String> = left.collect();
-        (!left.is_empty()).then(|| format!("What these hold is a revoked PAT now: {}.", left.join(", ")))
+        (!left.is_empty())
+            .then(|| format!("These hold a PAT that is revoked now, or may hold it: {}.", left.join(", ")))
     }
 
     /// The stores, in groups that may be written at once; within one, one after the other.
@@ -89,9 +90,8 @@ impl Delivery {
         let mut lanes: Vec<(String, Vec<&dyn Store>)> = Vec::new();
         for store in self.stores() {
             let place = match store.address() {
-                Address::VariableGroup { project, group, .. } => {
-                    format!("variable-group:{}/{}", project.to_lowercase(), group.to_lowercase())
-                }
+                // Projects can share a group, each under a name of its own.
+                Address::VariableGroup { .. } => "variable-group".to_owned(),
                 other => other.to_string(),
             };
             match lanes.iter_mut().find(|(taken, _)| *taken == place) {
@@ -114,4 +114,144 @@ fn together(mut failures: Vec<Failure>) -> Option<Failure> {
         first.remedy = format!("{} Besides: {other}", first.remedy).trim_start().to_owned();
     }
     Some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure_devops::Organization;
+    use crate::http::Http;
+    use crate::inputs::request::Places;
+    use crate::store::bearer::bearer;
+    use crate::store::fake::{self, patience};
+    use crate::store::{Context, open};
+    use crate::world::World;
+    use http::Method;
+    use serde_json::json;
+    use std::sync::{Arc, Mutex};
+    use url::Url;
+
+    fn delivery(world: World, addresses: &[String]) -> Delivery {
+        let place = |text: &str| Url::parse(text).expect("an address");
+        let (slot, bearer) = bearer();
+        slot.put(Secret::new("eyJfake".into()));
+        let context = Context {
+            http: Http::new(world, patience(60)),
+            places: Places {
+                authority_host: place("https://login.microsoftonline.com"),
+                service_url: place("https://vssps.dev.azure.com"),
+                devops_url: place("https://dev.azure.com"),
+                github_api_url: place("https://api.github.com"),
+            },
+            organization: Some(Organization::parse("fabrikam").expect("a name")),
+            bearer,
+            store_key: Some(Secret::new("never for a PAT".into())),
+            github_token: Some(Secret::new("github_pat_fake".into())),
+            vault: fake::vault_settings(),
+        };
+        let addresses = addresses.iter().map(|text| Address::parse(text).expect("an address"));
+        Delivery::new(addresses.map(|address| open(&address, &context)).collect())
+    }
+
+    /// Variable groups that all go by the id 1, kept as one; GitHub refuses every write.
+    fn services() -> (Arc<fake::FakeWire>, World) {
+        let project = json!({"projectReference": {"id": "p", "name": "web"}, "name": "feeds"});
+        let group = Mutex::new(json!({
+            "id": 1, "name": "feeds", "type": "Vsts", "variables": {},
+            "variableGroupProjectReferences": [project],
+        }));
+        fake::world(move |request| {
+            let mut group = group.lock().expect("not poisoned");
+            match (request.method(), request.uri().host().expect("a host"), request.uri().path()) {
+                (&Method::GET, "api.github.com", _) => fake::json(
+                    200,
+                    &json!({"key_id": "1", "key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}),
+                ),
+                (&Method::PUT, "api.github.com", _) => fake::json(403, &json!({"message": "Forbidden"})),
+                (&Method::GET, _, "/fabrikam/web/_apis/distributedtask/variablegroups") => {
+                    fake::json(200, &json!({"count": 1, "value": [{"id": 1, "name": "feeds"}]}))
+                }
+                (&Method::PUT, ..) => {
+                    *group = fake::body(request);
+                    fake::json(200, &group)
+                }
+                _ => fake::json(200, &group),
+            }
+        })
+    }
+
+    fn pat() -> Kind {
+        Kind::Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: "nightly".into(),
+            organization: "fabrikam".into(),
+            valid_to: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn two_variables_of_one_group_are_both_kept() {
+        let (wire, world) = services();
+        let addresses = ["variable-group:web/feeds/ONE".into(), "variable-group:web/Feeds/TWO".into()];
+        let delivery = delivery(world, &addresses);
+        assert_eq!(delivery.prepare_all(&patience(60)).await, Ok(vec![]));
+        delivery.write_all(&Secret::new("patpatpat".into()), &pat(), &patience(60)).await.expect("written");
+        let requests = wire.requests();
+        let last = requests.iter().rfind(|request| request.method() == Method::PUT).expect("written");
+        let names: Vec<_> =
+            fake::body(last)["variables"].as_object().expect("variables").keys().cloned().collect();
+        assert_eq!(names, ["ONE", "TWO"]);
+    }
+
+    #[tokio::test]
+    async fn when_one_store_fails_the_others_are_given_back_or_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (old, none) = (folder.path().join("old"), folder.path().join("none"));
+        std::fs::write(&old, "former").expect("written");
+        let (_, world) = services();
+        let delivery = delivery(
+            world,
+            &[
+                format!("file:{}", old.display()),
+                "github-secret:contoso/web/ADO_PAT".into(),
+                format!("file:{}", none.display()),
+                "variable-group:web/feeds/ADO_PAT".into(),
+            ],
+        );
+        delivery.prepare_all(&patience(60)).await.expect("prepared");
+        let secret = Secret::new("patpatpat".into());
+        let failure = delivery.write_all(&secret, &pat(), &patience(60)).await.expect_err("refused");
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.cause.contains("may not write github-secret:contoso/web/ADO_PAT"), "{failure}");
+        assert!(failure.cause.ends_with("or may hold it: variable-group:web/feeds/ADO_PAT."), "{failure}");
+        assert_eq!(std::fs::read(&old).expect("there"), b"former");
+        assert!(!none.exists());
+    }
+
+    #[tokio::test]
+    async fn a_delivery_that_fails_further_on_can_be_taken_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pat");
+        let delivery = delivery(fake::offline(), &[format!("file:{}", path.display())]);
+        delivery.prepare_all(&patience(60)).await.expect("prepared");
+        let secret = Secret::new("patpatpat".into());
+        delivery.write_all(&secret, &pat(), &patience(60)).await.expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"patpatpat");
+        assert_eq!(delivery.take_back(&patience(60)).await, None);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_store_that_cannot_be_used_is_told_at_once() {
+        let addresses =
+            ["github-secret:contoso/web/ADO_PAT".into(), "variable-group:web/feeds/ADO_PAT".into()];
+        let failure =
+            delivery(fake::offline(), &addresses).prepare_all(&patience(60)).await.expect_err("offline");
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.cause.contains("GitHub could not be reached"), "{failure}");
+        assert!(
+            failure.remedy.contains("Besides: Azure DevOps (dev.azure.com) could not be reached"),
+            "{failure}"
+        );
+    }
 }

@@ -1,22 +1,34 @@
 //! A world for the tests of stores: a wire that answers from a function and keeps what it was asked.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io;
+use std::process::{ExitStatus, Output};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use azure_identity::Executor;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
+use url::Url;
 
+use super::vault_identity::{JobToken, VaultSettings};
+use crate::failure::{Exit, Failure};
+use crate::inputs::request::{OidcSources, VaultIdentity};
 use crate::patience::Patience;
+use crate::secret::Secret;
 use crate::world::{Clock, Exchange, SystemRandom, Wire, WireError, World};
 
 type Outcome = Result<Response<Bytes>, WireError>;
 
+type Service = dyn Fn(&Request<Bytes>) -> Outcome + Send + Sync;
+
 /// A wire that answers from a function.
 pub struct FakeWire {
-    answer: Box<dyn Fn(&Request<Bytes>) -> Outcome + Send + Sync>,
+    answer: Box<Service>,
     asked: Mutex<Vec<Request<Bytes>>>,
 }
 
@@ -69,6 +81,46 @@ pub fn world(answer: impl Fn(&Request<Bytes>) -> Outcome + Send + Sync + 'static
 /// A world in which nothing can be reached.
 pub fn offline() -> World {
     world(|_| Err(WireError::Unreachable("the network is down".into()))).1
+}
+
+/// A job whose token is for one audience.
+#[derive(Debug)]
+struct Job;
+
+#[async_trait]
+impl JobToken for Job {
+    async fn assertion(&self, audience: &str, _: &Patience) -> Result<Secret, Failure> {
+        match audience {
+            "api://AzureADTokenExchange" => Ok(Secret::new("job.oidc.token".into())),
+            _ => Err(Failure::new(Exit::SignIn, "The host gave no token.", "Ask for it.")),
+        }
+    }
+}
+
+/// An Azure CLI that prints this, or asks to sign in.
+#[derive(Debug)]
+pub struct Cli(pub Option<Value>);
+
+#[async_trait]
+impl Executor for Cli {
+    async fn run(&self, _program: &OsStr, _args: &[&OsStr]) -> io::Result<Output> {
+        let token = self.0.as_ref().ok_or_else(|| io::Error::other("Please run 'az login'."))?;
+        let stdout = token.to_string().into_bytes();
+        Ok(Output { status: ExitStatus::default(), stdout, stderr: Vec::new() })
+    }
+}
+
+/// A job that has a token of its own, and no identity configured.
+pub fn vault_settings() -> VaultSettings {
+    VaultSettings {
+        identity: VaultIdentity::default(),
+        oidc: OidcSources::default(),
+        service_connection: None,
+        job_token: Arc::new(Job),
+        azure_cli: Arc::new(Cli(None)),
+        authority_host: Url::parse("https://login.microsoftonline.com").expect("an address"),
+        mask: Arc::new(|_| ()),
+    }
 }
 
 /// A JSON answer.

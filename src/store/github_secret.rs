@@ -307,3 +307,186 @@ impl RngCore for Randomness<'_> {
 }
 
 impl CryptoRng for Randomness<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::proxy::ProxySettings;
+    use crate::http::reqwest_wire::ReqwestWire;
+    use crate::store::fake::{self, FakeWire, patience};
+    use crate::world::{SystemRandom, WireError, World};
+    use crypto_box::SecretKey;
+    use http::Response;
+    use rstest::rstest;
+    use serde_json::Value;
+    use std::sync::{Arc, Mutex};
+
+    type Outcome = Result<Response<Bytes>, WireError>;
+
+    fn key() -> SecretKey {
+        SecretKey::from([7; 32])
+    }
+
+    /// GitHub, holding one key; `odd` may answer first.
+    fn github(
+        odd: impl Fn(&Request<Bytes>) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> (Arc<FakeWire>, World) {
+        fake::world(move |request| {
+            if let Some(outcome) = odd(request) {
+                return outcome;
+            }
+            let public = STANDARD.encode(key().public_key().as_bytes());
+            match request.method().as_str() {
+                "GET" => fake::json(200, &json!({"key_id": "568250167242549743", "key": public})),
+                _ => fake::json(201, &json!({})),
+            }
+        })
+    }
+
+    fn store(world: World, environment: Option<&str>, api: &str) -> GithubSecretStore {
+        GithubSecretStore::new(
+            ["contoso".into(), "web".into(), "ADO_PAT".into()],
+            environment.map(ToOwned::to_owned),
+            &Url::parse(api).expect("an address"),
+            Some(Secret::new("github_pat_fake".into())),
+            Http::new(world, patience(60)),
+        )
+    }
+
+    async fn write(store: &GithubSecretStore) -> Result<(), Failure> {
+        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &patience(60)).await
+    }
+
+    fn answer(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Outcome {
+        let mut answer = fake::json(status, &json!({"message": message}))?;
+        for (name, value) in headers {
+            answer.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_can_be_opened_with_the_repositorys_key_alone() {
+        let (wire, world) = github(|_| None);
+        write(&store(world, None, "https://api.github.com")).await.expect("written");
+        let [asked, put] = <[Request<Bytes>; 2]>::try_from(wire.requests()).expect("two requests");
+        assert_eq!(asked.uri(), "https://api.github.com/repos/contoso/web/actions/secrets/public-key");
+        assert_eq!(put.uri(), "https://api.github.com/repos/contoso/web/actions/secrets/ADO_PAT");
+        for header in ["authorization", "accept", "user-agent", "x-github-api-version"] {
+            assert!(put.headers().contains_key(header), "{header}");
+        }
+        let body = fake::body(&put);
+        assert_eq!(body["key_id"], "568250167242549743");
+        let sealed = STANDARD.decode(body["encrypted_value"].as_str().expect("a text")).expect("base64");
+        assert_eq!(key().unseal(&sealed).expect("opened"), b"patpatpat");
+        SecretKey::generate(&mut Randomness(&SystemRandom)).unseal(&sealed).expect_err("another key");
+    }
+
+    #[tokio::test]
+    async fn an_environment_has_a_key_of_its_own_and_any_name() {
+        let (wire, world) = github(|_| None);
+        let store = store(world, Some("prod/eu west"), "https://ghe.contoso.example/api/v3");
+        write(&store).await.expect("written");
+        let place =
+            "https://ghe.contoso.example/api/v3/repos/contoso/web/environments/prod%2Feu%20west/secrets";
+        assert_eq!(wire.log(), [format!("GET {place}/public-key"), format!("PUT {place}/ADO_PAT")]);
+    }
+
+    #[rstest]
+    #[case(401, "Bad credentials", &[], "Renew")]
+    #[case(403, "Resource not accessible by integration", &[], "own GITHUB_TOKEN never may")]
+    #[case(403, "Resource not accessible by personal access token", &[("x-accepted-github-permissions", "secrets=read")], "secrets=read")]
+    #[case(404, "Not Found", &[], "hides it")]
+    #[case(301, "Moved Permanently", &[], "renamed")]
+    #[case(422, "Validation Failed", &[], "secret's name")]
+    #[case(403, "API rate limit exceeded", &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "4102444800")], "asks to wait")]
+    #[case(200, "", &[], "none that it documents")]
+    #[tokio::test]
+    async fn each_refusal_says_what_to_do(
+        #[case] status: u16,
+        #[case] message: &'static str,
+        #[case] headers: &'static [(&'static str, &'static str)],
+        #[case] part: &str,
+    ) {
+        let (_, world) = github(move |_| Some(answer(status, message, headers)));
+        let store = store(world, None, "https://api.github.com");
+        let failure = store.prepare(&patience(60)).await.expect_err("refused");
+        assert_eq!(failure.exit, Exit::Store);
+        assert!(failure.to_string().contains(part), "{failure}");
+        assert!(!failure.to_string().contains("github_pat_fake"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_passes_in_time_is_waited_out() {
+        let refused = Mutex::new(0);
+        let (wire, world) = github(move |_| {
+            let mut refused = refused.lock().expect("not poisoned");
+            *refused += 1;
+            (*refused == 1).then(|| answer(403, "secondary rate limit", &[("retry-after", "20")]))
+        });
+        let begun = tokio::time::Instant::now();
+        assert_eq!(store(world, None, "https://api.github.com").prepare(&patience(60)).await, Ok(None));
+        assert_eq!(wire.log().len(), 2);
+        assert_eq!(begun.elapsed(), Duration::from_secs(20));
+    }
+
+    #[tokio::test]
+    async fn without_a_token_nothing_is_asked() {
+        let (wire, world) = github(|_| None);
+        let mut store = store(world, None, "https://api.github.com");
+        store.token = None;
+        let failure = store.prepare(&patience(60)).await.expect_err("no token");
+        assert!(failure.cause.contains("github-token"), "{failure}");
+        assert!(wire.log().is_empty());
+    }
+
+    #[rstest]
+    #[case(answer(403, "no", &[]), Restored::Whole)]
+    #[case(Err(WireError::Unreachable("refused".into())), Restored::Whole)]
+    #[case(Err(WireError::BrokenOff("reset".into())), Restored::NotPossible)]
+    #[case(answer(500, "", &[]), Restored::NotPossible)]
+    #[tokio::test(start_paused = true)]
+    async fn it_is_known_whether_a_failed_write_may_have_reached_github(
+        #[case] outcome: Outcome,
+        #[case] restored: Restored,
+    ) {
+        let (_, world) = github(move |request| (request.method() == Method::PUT).then(|| outcome.clone()));
+        let store = store(world, None, "https://api.github.com");
+        write(&store).await.expect_err("failed");
+        assert_eq!(store.restore(&patience(60)).await, Ok(restored));
+    }
+
+    #[rstest]
+    #[case(json!({"key_id": "1", "key": "AAAA"}))]
+    #[case(json!({"key_id": "1", "key": "not base64"}))]
+    #[case(json!({"key": null}))]
+    #[case(json!([]))]
+    #[tokio::test]
+    async fn a_key_that_is_none_is_refused(#[case] key: Value) {
+        let (_, world) = github(move |_| Some(fake::json(200, &key)));
+        store(world, None, "https://api.github.com").prepare(&patience(60)).await.expect_err("no key");
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_over_a_real_connection() {
+        let mut server = mockito::Server::new_async().await;
+        let public = STANDARD.encode(key().public_key().as_bytes());
+        let place = "/api/v3/repos/contoso/web/environments/prod%2Feu/secrets";
+        let asked = server
+            .mock("GET", format!("{place}/public-key").as_str())
+            .match_header("user-agent", crate::http::AGENT)
+            .with_body(json!({"key_id": "1", "key": public}).to_string())
+            .create();
+        let written = server
+            .mock("PUT", format!("{place}/ADO_PAT").as_str())
+            .match_header("authorization", "Bearer github_pat_fake")
+            .match_body(mockito::Matcher::PartialJson(json!({"key_id": "1"})))
+            .with_status(204)
+            .create();
+        let wire = ReqwestWire::new(ProxySettings::default(), Vec::new());
+        let world = World { wire: Arc::new(wire), ..fake::offline() };
+        write(&store(world, Some("prod/eu"), &format!("{}/api/v3/", server.url()))).await.expect("written");
+        asked.assert();
+        written.assert();
+    }
+}

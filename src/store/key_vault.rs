@@ -67,7 +67,7 @@ enum Held {
     Unknown,
     Nothing,
     /// The value, and the parameters it is set again with; those hold no value.
-    Value(Secret, SetSecretParameters),
+    Value(Secret, Box<SetSecretParameters>),
 }
 
 /// Why a call did not succeed.
@@ -260,7 +260,7 @@ impl Store for KeyVaultStore {
             Err(trouble) => trouble,
         };
         match &trouble {
-            Trouble::Vault(answer) if answer.status == 404 => {
+            Trouble::Vault(answer) if refusal::is_absence(answer) => {
                 if self.is_soft_deleted(&opened, patience).await {
                     return Err(refusal::of_soft_deleted(self.vault(), &self.name, Doing::Writing));
                 }
@@ -290,7 +290,7 @@ impl Store for KeyVaultStore {
                 let value = version.value.map(Secret::new);
                 Ok(value.map(trimmed).filter(|value| !value.is_empty()))
             }
-            Err(Trouble::Vault(answer)) if answer.status == 404 => Ok(None),
+            Err(Trouble::Vault(answer)) if refusal::is_absence(&answer) => Ok(None),
             Err(trouble) => Err(self.explain(trouble, &opened, Doing::Reading)),
         }
     }
@@ -327,7 +327,7 @@ impl Store for KeyVaultStore {
             return Ok(Restored::Whole);
         }
         let Held::Value(value, parameters) = &state.held else { return Ok(Restored::NotPossible) };
-        let (value, parameters) = (value.clone(), parameters.clone());
+        let (value, parameters) = (value.clone(), (**parameters).clone());
         let opened = self.open(state, Doing::Writing)?;
         match self.set(&opened, patience, &value, parameters).await {
             Ok(version) => {
@@ -375,10 +375,8 @@ fn held(version: Version) -> Held {
         not_before: attributes.not_before,
         ..SecretAttributes::default()
     });
-    Held::Value(
-        Secret::new(value),
-        SetSecretParameters { content_type, secret_attributes, tags, value: None },
-    )
+    let parameters = SetSecretParameters { content_type, secret_attributes, tags, value: None };
+    Held::Value(Secret::new(value), Box::new(parameters))
 }
 
 fn version_of(version: &Version) -> Option<String> {
@@ -395,9 +393,8 @@ fn trimmed(value: Secret) -> Secret {
 mod tests {
     use super::*;
     use crate::failure::Exit;
-    use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
+    use crate::inputs::request::{ServiceConnection, VaultIdentity};
     use crate::store::fake::{self, FakeWire, patience};
-    use crate::store::vault_identity::JobToken;
     use crate::world::{WireError, World};
     use bytes::Bytes;
     use http::{Method, Request, Response};
@@ -408,19 +405,6 @@ mod tests {
     const TENANT: &str = "00000000-0000-0000-0000-0000000000bb";
 
     type Outcome = Result<Response<Bytes>, WireError>;
-
-    #[derive(Debug)]
-    struct NoJob;
-
-    #[async_trait]
-    impl JobToken for NoJob {
-        async fn assertion(&self, audience: &str, _: &Patience) -> Result<Secret, Failure> {
-            if audience == "api://AzureADTokenExchange" {
-                return Ok(Secret::new("job.oidc.token".into()));
-            }
-            Err(Failure::new(Exit::SignIn, "The host gave no token.", "Ask for it."))
-        }
-    }
 
     /// A vault and its sign-in, in which `odd` may answer first.
     fn vault(
@@ -476,19 +460,13 @@ mod tests {
     }
 
     fn settings() -> VaultSettings {
-        VaultSettings {
-            identity: VaultIdentity {
-                client_id: Some(APP.into()),
-                tenant_id: Some(TENANT.into()),
-                client_secret: Some(Secret::new("client-secret".into())),
-                ..VaultIdentity::default()
-            },
-            oidc: OidcSources::default(),
-            service_connection: None,
-            job_token: Arc::new(NoJob),
-            authority_host: Url::parse("https://login.microsoftonline.com").expect("an address"),
-            mask: Arc::new(|_| ()),
-        }
+        let identity = VaultIdentity {
+            client_id: Some(APP.into()),
+            tenant_id: Some(TENANT.into()),
+            client_secret: Some(Secret::new("client-secret".into())),
+            ..VaultIdentity::default()
+        };
+        VaultSettings { identity, ..fake::vault_settings() }
     }
 
     fn store_with(world: World, settings: VaultSettings) -> KeyVaultStore {
@@ -713,7 +691,7 @@ mod tests {
         let body = String::from_utf8_lossy(exchange.body());
         assert!(body.contains("client_assertion=job.oidc.token"), "{body}");
         assert!(body.contains("client_id=00000000-0000-0000-0000-0000000000dd"), "{body}");
-        assert_eq!(*masked.lock().expect("not poisoned"), [secret("vault-token")]);
+        assert_eq!(*masked.lock().expect("not poisoned"), [secret("job.oidc.token"), secret("vault-token")]);
     }
 
     #[tokio::test]
@@ -747,9 +725,42 @@ mod tests {
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
         let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("nobody");
         assert!(failure.cause.contains("No identity was found"), "{failure}");
-        assert!(failure.cause.contains("Azure CLI"), "{failure}");
+        assert!(failure.cause.contains("no token (Please run 'az login')"), "{failure}");
         let probes = wire.log().iter().filter(|line| line.contains("169.254.169.254")).count();
         assert_eq!(probes, 1, "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_signed_in_azure_cli_opens_a_vault() {
+        let (wire, world) = vault(|_| None);
+        let token =
+            json!({"accessToken": "cli-token", "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
+        let azure_cli = Arc::new(fake::Cli(Some(token)));
+        let settings = VaultSettings { identity: VaultIdentity::default(), azure_cli, ..settings() };
+        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        let last = wire.requests().pop().expect("a request");
+        assert_eq!(last.headers()["authorization"], "Bearer cli-token");
+        assert!(!wire.log().iter().any(|line| line.contains("169.254")), "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_an_identity_is_none() {
+        let (_, world) = vault(|request| {
+            let body = json!({"error": "invalid_request", "error_description": "Identity not found"});
+            (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(400, &body))
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.contains("this machine has no managed identity"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_page_in_place_of_a_vault_is_no_empty_secret() {
+        let (_, world) = vault(|_| {
+            let page = Response::builder().status(404).header("content-type", "text/html");
+            Some(Ok(page.body("<html>no such site</html>".into()).expect("an answer")))
+        });
+        store(world).read(&patience(60)).await.expect_err("no vault");
     }
 
     #[tokio::test]
@@ -764,7 +775,7 @@ mod tests {
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
         assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
         let requests = wire.requests();
-        let used = requests.iter().filter_map(|request| request.headers().get("authorization"));
-        assert!(used.into_iter().all(|bearer| bearer == "Bearer machine-token"));
+        let last = requests.last().expect("a request");
+        assert_eq!(last.headers()["authorization"], "Bearer machine-token");
     }
 }

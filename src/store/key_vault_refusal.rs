@@ -39,6 +39,11 @@ pub fn is_about_reading(answer: &Answer) -> bool {
     matches!(code(answer).as_str(), "ForbiddenByRbac" | "ForbiddenByPolicy" | "SecretDisabled")
 }
 
+/// Whether the vault says that there is no such secret; a page says nothing about a vault.
+pub fn is_absence(answer: &Answer) -> bool {
+    answer.status == 404 && !answer.is_page()
+}
+
 /// What the vault's answer means for the secret of this name.
 pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
     let Body { error } = answer.json().unwrap_or_default();
@@ -85,7 +90,7 @@ pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doin
             format!("The vault {vault} does not allow {way} to {} secret {name}.", doing.verb()),
             format!("Give it the role '{}' on the vault.", doing.role()),
         ),
-        (404, _) => (
+        (404, _) if !answer.is_page() => (
             format!("The vault {vault} does not know secret {name}."),
             "Check the vault's and the secret's name.".to_owned(),
         ),

@@ -376,8 +376,10 @@ fn with_secret(group: Map<String, Value>, variable: &str, secret: &Secret) -> Va
         }
         // The service does not tell names apart by case.
         let known = variables.keys().find(|name| name.to_lowercase() == variable.to_lowercase()).cloned();
-        let entry =
-            variables.entry(known.unwrap_or_else(|| variable.to_owned())).or_insert_with(|| json!({}));
+        let entry = variables.entry(known.unwrap_or_else(|| variable.to_owned())).or_insert(Value::Null);
+        if !entry.is_object() {
+            *entry = json!({});
+        }
         entry["value"] = json!(secret.expose());
         entry["isSecret"] = json!(true);
     }
@@ -387,4 +389,271 @@ fn with_secret(group: Map<String, Value>, variable: &str, secret: &Secret) -> Va
 /// The names of a group's variables, which do not differ by case.
 fn names(group: &Value) -> Vec<String> {
     group["variables"].as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::proxy::ProxySettings;
+    use crate::http::reqwest_wire::ReqwestWire;
+    use crate::store::bearer::bearer;
+    use crate::store::fake::{self, FakeWire, patience};
+    use crate::world::World;
+    use http::Response;
+    use rstest::rstest;
+    use std::sync::{Arc, Mutex};
+
+    const LIST: &str = "/fabrikam/Fabrikam%20Fiber/_apis/distributedtask/variablegroups";
+
+    type Outcome = Result<Response<Bytes>, WireError>;
+
+    fn group() -> Value {
+        json!({
+            "id": 7, "name": "feeds", "type": "Vsts", "description": "for npm", "isShared": true,
+            "createdBy": {"displayName": "someone"}, "modifiedOn": "2026-01-01T00:00:00Z",
+            "variables": {
+                "PLAIN": {"value": "1"},
+                "FIXED": {"value": "2", "isReadOnly": true},
+                "OTHER": {"value": null, "isSecret": true},
+                "EMPTY": {"value": "", "isSecret": true},
+            },
+            "variableGroupProjectReferences": [
+                {"projectReference": {"id": "a", "name": "Fabrikam Fiber"}, "name": "feeds", "description": "x"},
+                {"projectReference": {"id": "b", "name": "Contoso"}, "name": "feeds of Fabrikam"},
+            ],
+        })
+    }
+
+    /// A service that holds one group; `odd` may answer first.
+    fn service(
+        group: Value,
+        odd: impl Fn(&Request<Bytes>) -> Option<Outcome> + Send + Sync + 'static,
+    ) -> (Arc<FakeWire>, World) {
+        let group = Mutex::new(group);
+        fake::world(move |request| {
+            if let Some(outcome) = odd(request) {
+                return outcome;
+            }
+            let mut group = group.lock().expect("not poisoned");
+            match (request.method(), request.uri().path()) {
+                (&Method::GET, LIST) => {
+                    let alike = json!({"id": 3, "name": "feeds-of-others"});
+                    let mut listed = group.clone();
+                    listed["variableGroupProjectReferences"] = Value::Null;
+                    fake::json(200, &json!({"count": 2, "value": [alike, listed]}))
+                }
+                (&Method::GET, path) if path == format!("{LIST}/7") => fake::json(200, &group),
+                (&Method::PUT, "/fabrikam/_apis/distributedtask/variablegroups/7") => {
+                    let update = fake::body(request);
+                    for (field, value) in update.as_object().expect("an object") {
+                        group[field] = value.clone();
+                    }
+                    fake::json(200, &group)
+                }
+                other => panic!("no such call: {other:?}"),
+            }
+        })
+    }
+
+    fn store_named(world: World, name: &str, variable: &str) -> VariableGroupStore {
+        let (slot, bearer) = bearer();
+        slot.put(Secret::new("eyJfake".into()));
+        VariableGroupStore::new(
+            ["Fabrikam Fiber".into(), name.into(), variable.into()],
+            Some(Organization::parse("fabrikam").expect("a name")),
+            Url::parse("https://dev.azure.com").expect("an address"),
+            bearer,
+            Http::new(world, patience(60)),
+        )
+    }
+
+    fn store(world: World) -> VariableGroupStore {
+        store_named(world, "feeds", "ADO_PAT")
+    }
+
+    async fn write(store: &VariableGroupStore) -> Result<(), Failure> {
+        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &patience(60)).await
+    }
+
+    fn updates(wire: &FakeWire) -> Vec<Value> {
+        wire.requests().iter().filter(|request| request.method() == Method::PUT).map(fake::body).collect()
+    }
+
+    fn with_bom(status: u16, body: &Value) -> Outcome {
+        let mut answer = fake::json(status, body)?;
+        let mut bytes = b"\xEF\xBB\xBF".to_vec();
+        bytes.extend_from_slice(answer.body());
+        *answer.body_mut() = bytes.into();
+        Ok(answer)
+    }
+
+    #[tokio::test]
+    async fn an_update_changes_one_variable_and_sends_all_else_back() {
+        let (wire, world) = service(group(), |_| None);
+        write(&store(world)).await.expect("written");
+        let mut expected = group();
+        for field in ["id", "isShared", "createdBy", "modifiedOn"] {
+            expected.as_object_mut().expect("an object").remove(field);
+        }
+        expected["variables"]["EMPTY"]["value"] = Value::Null;
+        expected["variables"]["ADO_PAT"] = json!({"value": "patpatpat", "isSecret": true});
+        assert_eq!(updates(&wire), [expected]);
+        let put = wire.requests().pop().expect("a request");
+        assert_eq!(put.uri().query(), Some("api-version=7.1"));
+        assert_eq!(put.headers()["authorization"], "Bearer eyJfake");
+        assert_eq!(put.headers()["x-tfs-fedauthredirect"], "Suppress");
+    }
+
+    #[tokio::test]
+    async fn a_name_in_another_case_is_the_same_variable() {
+        let (wire, world) = service(group(), |_| None);
+        write(&store_named(world, "Feeds", "fixed")).await.expect("written");
+        let variables = updates(&wire)[0]["variables"].clone();
+        assert_eq!(variables["FIXED"], json!({"value": "patpatpat", "isSecret": true, "isReadOnly": true}));
+        assert_eq!(variables.as_object().map(Map::len), Some(4));
+    }
+
+    #[rstest]
+    #[case("feeds-of-other")]
+    #[case("feed*")]
+    #[tokio::test]
+    async fn a_name_that_only_matches_is_no_group(#[case] name: &str) {
+        let (_, world) = service(group(), |_| None);
+        let failure = store_named(world, name, "X").prepare(&patience(60)).await.expect_err("none");
+        assert!(failure.cause.contains("There is no variable group"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn every_page_of_the_list_is_looked_through() {
+        let (wire, world) = service(group(), |request| {
+            let first =
+                request.uri().path() == LIST && !request.uri().query()?.contains("continuationToken=2");
+            let mut page =
+                fake::json(200, &json!({"value": [{"id": 1, "name": "feeds2"}]})).expect("an answer");
+            page.headers_mut().insert("x-ms-continuationtoken", "2".parse().expect("a header"));
+            first.then_some(Ok(page))
+        });
+        assert_eq!(store(world).prepare(&patience(60)).await, Ok(None));
+        assert_eq!(wire.log().len(), 3);
+        assert!(wire.log()[0].contains("?groupName=feeds&%24top=100&api-version=7.1"), "{:?}", wire.log());
+    }
+
+    #[tokio::test]
+    async fn a_list_that_never_ends_is_left() {
+        let (_, world) = service(group(), |request| {
+            let mut page = fake::json(200, &json!({"value": []})).expect("an answer");
+            page.headers_mut().insert("x-ms-continuationtoken", "1".parse().expect("a header"));
+            (request.uri().path() == LIST).then_some(Ok(page))
+        });
+        store(world).prepare(&patience(60)).await.expect_err("none");
+    }
+
+    #[rstest]
+    #[case(json!({"type": "AzureKeyVault"}), "linked to a Key Vault")]
+    #[case(json!({"variableGroupProjectReferences": null}), "might take some away")]
+    #[case(json!({"variables": null}), "might take some away")]
+    #[tokio::test]
+    async fn a_group_that_cannot_be_sent_back_whole_is_not_touched(
+        #[case] change: Value,
+        #[case] cause: &str,
+    ) {
+        let mut group = group();
+        for (field, value) in change.as_object().expect("an object") {
+            group[field] = value.clone();
+        }
+        let (wire, world) = service(group, |_| None);
+        let store = store(world);
+        let failure = store.prepare(&patience(60)).await.expect_err("refused");
+        assert!(failure.cause.contains(cause), "{failure}");
+        assert_eq!(write(&store).await, Err(failure));
+        assert!(updates(&wire).is_empty());
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole));
+    }
+
+    #[rstest]
+    #[case(401, json!({"message": "TF400813: The user is not authorized.", "typeKey": "InvalidAccessException"}), "vso.variablegroups_manage")]
+    #[case(401, json!({}), "adopat login")]
+    #[case(203, json!({}), "adopat login")]
+    #[case(403, json!({"message": "no", "typeKey": "AccessDeniedException"}), "Administrator")]
+    #[case(404, json!({"message": "TF200016", "typeKey": "ProjectDoesNotExistWithNameException"}), "project's name")]
+    #[case(404, json!({"message": "x", "typeKey": "VariableGroupNotFoundException"}), "Create the group")]
+    #[case(400, json!({"message": "Project information name is not valid", "typeKey": "ArgumentException"}), "what it says")]
+    #[tokio::test]
+    async fn each_refusal_says_what_to_do(#[case] status: u16, #[case] body: Value, #[case] remedy: &str) {
+        let key = body["typeKey"].as_str().map(ToOwned::to_owned);
+        let (_, world) = service(group(), move |_| Some(with_bom(status, &body)));
+        let failure = store(world).prepare(&patience(60)).await.expect_err("refused");
+        assert_eq!((failure.exit, &failure.name), (Exit::Store, &key), "{failure}");
+        assert!(failure.to_string().contains(remedy), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_group_is_read_again_before_it_is_written_again() {
+        let writes = Mutex::new(0);
+        let (wire, world) = service(group(), move |request| {
+            let mut writes = writes.lock().expect("not poisoned");
+            *writes += i32::from(request.method() == Method::PUT);
+            (request.method() == Method::PUT && *writes == 1).then(|| fake::json(503, &json!({})))
+        });
+        let store = store(world);
+        write(&store).await.expect("written");
+        let methods: Vec<_> =
+            wire.log().iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(methods, ["GET", "GET", "PUT", "GET", "GET", "PUT"]);
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+    }
+
+    #[tokio::test]
+    async fn an_update_that_came_back_without_a_variable_is_told() {
+        let (_, world) = service(group(), |request| {
+            (request.method() == Method::PUT).then(|| fake::json(200, &json!({"variables": {"ado_pat": {}}})))
+        });
+        let failure = write(&store(world)).await.expect_err("lost");
+        assert!(failure.cause.contains("came back without its variable"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn variables_of_an_odd_shape_are_sent_back_as_they_came() {
+        let mut group = group();
+        group["variables"] = json!({"ODD": "text", "ADO_PAT": "text", "NONE": null});
+        let (wire, world) = service(group, |_| None);
+        write(&store(world)).await.expect("written");
+        let expected =
+            json!({"ODD": "text", "NONE": null, "ADO_PAT": {"value": "patpatpat", "isSecret": true}});
+        assert_eq!(updates(&wire)[0]["variables"], expected);
+    }
+
+    #[tokio::test]
+    async fn a_write_goes_over_a_real_connection() {
+        let mut server = mockito::Server::new_async().await;
+        let list = server
+            .mock("GET", LIST)
+            .match_query(mockito::Matcher::UrlEncoded("$top".into(), "100".into()))
+            .match_query(mockito::Matcher::Regex("groupName=feeds".into()))
+            .with_body(json!({"value": [group()]}).to_string())
+            .create();
+        let one = server
+            .mock("GET", format!("{LIST}/7?api-version=7.1").as_str())
+            .with_body(format!("\u{feff}{}", group()))
+            .create();
+        let put = server
+            .mock("PUT", "/fabrikam/_apis/distributedtask/variablegroups/7?api-version=7.1")
+            .match_header("content-type", "application/json")
+            .match_body(mockito::Matcher::PartialJson(json!({"variables": {"ADO_PAT": {"isSecret": true}}})))
+            .with_body(json!({"variables": with_all_names()}).to_string())
+            .create();
+        let wire = ReqwestWire::new(ProxySettings::default(), Vec::new());
+        let mut store = store(World { wire: Arc::new(wire), ..fake::offline() });
+        store.devops_url = Url::parse(&server.url()).expect("an address");
+        write(&store).await.expect("written");
+        for mock in [list, one, put] {
+            mock.assert();
+        }
+    }
+
+    fn with_all_names() -> Value {
+        let mut variables = group()["variables"].clone();
+        variables["ADO_PAT"] = json!({"value": null, "isSecret": true});
+        variables
+    }
 }

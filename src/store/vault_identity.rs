@@ -61,6 +61,8 @@ pub struct VaultSettings {
     pub service_connection: Option<String>,
     /// Asks for that token.
     pub job_token: Arc<dyn JobToken>,
+    /// Runs the Azure CLI: [`azure_cli`].
+    pub azure_cli: Arc<dyn Executor>,
     /// `authority-host`.
     pub authority_host: Url,
     /// Told of every vault token.
@@ -179,7 +181,8 @@ fn sdk_credential(
     let client_options = transport.options(&settings.authority_host);
     let exchange = |app: &App, source: Source| -> azure_core::Result<Arc<dyn TokenCredential>> {
         let audience = audience(&settings.authority_host);
-        let assertion = Assertion { source, audience, transport: transport.clone() };
+        let mask = settings.mask.clone();
+        let assertion = Assertion { source, audience, transport: transport.clone(), mask };
         let options = ClientAssertionCredentialOptions { client_options: client_options.clone() };
         let App { client_id, tenant_id } = app.clone();
         Ok(ClientAssertionCredential::new(tenant_id, client_id, assertion, Some(options))?)
@@ -256,11 +259,17 @@ enum Source {
     File(PathBuf),
 }
 
-#[derive(Debug)]
 struct Assertion {
     source: Source,
     audience: &'static str,
     transport: Arc<AzureTransport>,
+    mask: Mask,
+}
+
+impl fmt::Debug for Assertion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(formatter)
+    }
 }
 
 impl Assertion {
@@ -285,6 +294,7 @@ impl Assertion {
 impl ClientAssertion for Assertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         let token = self.token().await.map_err(in_sdk)?;
+        (self.mask)(&token);
         Ok(token.expose().to_owned())
     }
 }
@@ -328,25 +338,51 @@ impl TokenCredential for WhateverIsThere {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let cli = match azure_cli(scopes).await {
+        let cli = match self.azure_cli(scopes).await {
             Ok(token) => return Ok(token),
             Err(why) => why,
         };
-        if self.machine_has_identity().await {
-            return managed_identity(&self.settings, &self.transport)?.get_token(scopes, options).await;
+        if self.machine_can_have_identity().await {
+            let machine = managed_identity(&self.settings, &self.transport)?;
+            let token = machine.get_token(scopes, options).await;
+            if token.is_ok() || !self.machine_has_none() {
+                return token;
+            }
         }
         Err(in_sdk(self.nobody(&cli)))
     }
 }
 
 impl WhateverIsThere {
+    /// A token of the Azure CLI's, else why there is none.
+    async fn azure_cli(&self, scopes: &[&str]) -> Result<AccessToken, String> {
+        let options = AzureCliCredentialOptions {
+            executor: Some(self.settings.azure_cli.clone()),
+            ..AzureCliCredentialOptions::default()
+        };
+        let cli = AzureCliCredential::new(Some(options)).map_err(|error| error.to_string())?;
+        cli.get_token(scopes, None).await.map_err(|error| {
+            let causes =
+                std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            let words = causes.last().map(ToString::to_string).unwrap_or_default();
+            let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            format!("the Azure CLI gives no token ({})", line.trim_end_matches('.'))
+        })
+    }
+
     /// Whether anything answers where a virtual machine's identity is asked for. Asked without the header
     /// that every real request needs, so that no token is made; any answer will do.
-    async fn machine_has_identity(&self) -> bool {
+    async fn machine_can_have_identity(&self) -> bool {
         let http = self.transport.http();
         let http = http.with_patience(http.patience().at_most(IMDS_PROBE));
         let request = Request::get(IMDS).body(Bytes::new()).expect("a constant address");
         http.send(request, Effect::OnceOnly).await.is_ok()
+    }
+
+    /// Whether the machine said that no identity is assigned to it, as GitHub's own runners do.
+    fn machine_has_none(&self) -> bool {
+        let refused = self.transport.refused();
+        refused.is_some_and(|refused| matches!(refused.outcome, Ok(answer) if answer.status == 400))
     }
 
     fn nobody(&self, cli: &str) -> Failure {
@@ -365,43 +401,106 @@ impl WhateverIsThere {
         Failure::new(
             Exit::Store,
             format!(
-                "No identity was found to open the vault with: none is configured, {cli}, and no managed identity \
-                 answers on this machine."
+                "No identity was found to open the vault with: none is configured, {cli}, and this machine has no \
+                 managed identity."
             ),
             remedy,
         )
     }
 }
 
-/// A token of the Azure CLI's, else why there is none.
-async fn azure_cli(scopes: &[&str]) -> Result<AccessToken, String> {
-    if cfg!(unix) && !Path::new("/bin/sh").exists() {
-        return Err("the Azure CLI cannot be run where there is no shell".into());
-    }
-    let options = AzureCliCredentialOptions {
-        executor: Some(Arc::new(BoundedRun)),
-        ..AzureCliCredentialOptions::default()
-    };
-    let cli = AzureCliCredential::new(Some(options)).map_err(|error| error.to_string())?;
-    cli.get_token(scopes, None).await.map_err(|error| {
-        let innermost = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-        let words = innermost.last().map(ToString::to_string).unwrap_or_default();
-        let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        format!("the Azure CLI gives no token ({})", line.trim_end_matches('.'))
-    })
+/// What runs the Azure CLI: by the shell, with nothing to read, for a bounded time, and no longer than the run
+/// that waits for it.
+pub fn azure_cli() -> Arc<dyn Executor> {
+    Arc::new(BoundedRun)
 }
 
-/// Runs the Azure CLI with nothing to read, for a bounded time; it ends with the run that waits for it.
 #[derive(Debug)]
 struct BoundedRun;
 
 #[async_trait]
 impl Executor for BoundedRun {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
+        if cfg!(unix) && !Path::new(program).exists() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no shell to run it with"));
+        }
         let mut command = tokio::process::Command::new(program);
         let run = command.args(args).stdin(Stdio::null()).kill_on_drop(true).output();
         tokio::time::timeout(CLI, run).await.unwrap_or_else(|_| {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {} s", CLI.as_secs())))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fake;
+    use rstest::rstest;
+
+    /// Everything that can be configured, by one letter each.
+    fn settings(configured: &str) -> VaultSettings {
+        let has = |letter: char| configured.contains(letter).then_some(());
+        let url = Url::parse("https://login.microsoftonline.com").expect("an address");
+        let connection = ServiceConnection {
+            id: "connection".into(),
+            client_id: "connection-client".into(),
+            tenant_id: "connection-tenant".into(),
+        };
+        VaultSettings {
+            identity: VaultIdentity {
+                client_id: has('i').map(|()| "client".into()),
+                tenant_id: has('t').map(|()| "tenant".into()),
+                client_secret: has('s').map(|()| Secret::new("secret".into())),
+                service_connection: has('c').map(|()| connection),
+                app_service: has('a').is_some(),
+            },
+            oidc: OidcSources {
+                github: has('g').map(|()| (url, Secret::new("request".into()))),
+                file: has('f').map(|()| PathBuf::from("/token")),
+                ..OidcSources::default()
+            },
+            service_connection: has('C').map(|()| "connection".into()),
+            ..fake::vault_settings()
+        }
+    }
+
+    #[rstest]
+    #[case("Ccitsfga", "service connection")]
+    #[case("Cit", "service connection")]
+    #[case("citsfga", "AZURE_FEDERATED_TOKEN_FILE")]
+    #[case("itsga", "AZURE_CLIENT_SECRET")]
+    #[case("itga", "GitHub")]
+    #[case("isga", "App Service")]
+    #[case("iga", "App Service")]
+    #[case("ita", "App Service")]
+    #[case("it", "Azure CLI")]
+    #[case("", "Azure CLI")]
+    fn the_first_way_that_is_configured_is_taken(#[case] configured: &str, #[case] way: &str) {
+        let chosen = choose(&settings(configured)).expect("a way").to_string();
+        assert!(chosen.contains(way), "{chosen}");
+    }
+
+    #[test]
+    fn a_service_connections_own_identity_wins_over_the_environments() {
+        let chosen = choose(&settings("Ccit")).expect("a way").to_string();
+        assert!(chosen.contains("connection-client"), "{chosen}");
+    }
+
+    #[rstest]
+    #[case("C", "service connection connection")]
+    #[case("Ci", "service connection connection")]
+    #[case("f", "AZURE_FEDERATED_TOKEN_FILE")]
+    #[case("fis", "AZURE_FEDERATED_TOKEN_FILE")]
+    fn what_is_half_configured_is_said(#[case] configured: &str, #[case] cause: &str) {
+        let failure = choose(&settings(configured)).expect_err("half configured");
+        assert!(failure.cause.contains(cause), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_said_at_once() {
+        let missing = OsStr::new(if cfg!(unix) { "/no/such/sh" } else { "no-such-program" });
+        let error = azure_cli().run(missing, &[]).await.expect_err("missing");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
