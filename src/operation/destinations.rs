@@ -11,14 +11,12 @@ use crate::oidc::JobTokens;
 use crate::outputs::Outputs;
 use crate::patience::Patience;
 use crate::secret::Secret;
-use crate::store::vault_identity::{JobToken, Mask};
+use crate::store::vault_identity::JobToken;
 use crate::store::{self, Address, Bearer, Context, Delivery, Kind, Store, VaultSettings};
 
 /// What a run opens its stores with.
 pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
     let request = run.request;
-    let host = Arc::clone(&run.host);
-    let mask: Mask = Arc::new(move |secret: &Secret| host.mask(secret));
     let sign_in = &request.sign_in;
     Context {
         http: run.http.clone(),
@@ -32,8 +30,9 @@ pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
             oidc: sign_in.oidc.clone(),
             service_connection: sign_in.azure_service_connection.clone(),
             job_token: Arc::new(TokenOfThisJob(run.job_tokens())),
+            azure_cli: store::vault_identity::azure_cli(),
             authority_host: request.places.authority_host.clone(),
-            mask,
+            mask: run.mask(),
         },
     }
 }

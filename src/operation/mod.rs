@@ -31,7 +31,7 @@ use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
-use crate::oidc::JobTokens;
+use crate::oidc::{JobTokens, Mask};
 use crate::patience::{Cancellation, Patience};
 use crate::world::World;
 
@@ -128,7 +128,14 @@ impl<'a> Run<'a> {
     /// The job's own OIDC token, from wherever this host hands it out.
     fn job_tokens(&self) -> JobTokens {
         let sign_in = &self.request.sign_in;
-        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), sign_in.azure_service_connection.clone())
+        let connection = sign_in.azure_service_connection.clone();
+        JobTokens::new(self.http.clone(), sign_in.oidc.clone(), connection, self.mask())
+    }
+
+    /// Tells the host of every token that is handed to it.
+    fn mask(&self) -> Mask {
+        let host = Arc::clone(&self.host);
+        Arc::new(move |secret| host.mask(secret))
     }
 
     /// Whether the run was cancelled, as the failure it then ends in.

@@ -91,10 +91,14 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
 
 /// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
 /// more, since another run may have rolled it meanwhile, and at last the seed is tried.
-async fn redeem(run: &Run<'_>, store: Option<&dyn Store>, seed: Option<&Secret>) -> Result<Tokens, Failure> {
+pub(super) async fn redeem(
+    run: &Run<'_>,
+    store: Option<&dyn Store>,
+    seed: Option<&Secret>,
+) -> Result<Tokens, Failure> {
     let stored = stored(run, store).await?;
     let Some(first) = stored.as_ref().or(seed) else { return Err(nothing_to_redeem(run)) };
-    let entra = client(run).await?;
+    let entra = client(run, &tenant::of(run).await?);
     let mut refusal = match attempt(run, &entra, first).await {
         Err(refusal) if refusal.invalid_grant => refusal,
         outcome => return outcome.map_err(|refusal| refusal.failure),
@@ -124,16 +128,15 @@ async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result
     Ok(tokens)
 }
 
-async fn client(run: &Run<'_>) -> Result<entra::Client, Failure> {
+fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
     let sign_in = &run.request.sign_in;
-    let tenant = tenant::tenant(run).await?;
     let authority = run.request.places.authority_host.clone();
     let proof = sign_in.proof.clone().map(|proof| match proof {
         ClientProof::Secret(secret) => Proof::Secret(secret),
         ClientProof::Certificate(certificate) => Proof::Certificate(certificate),
         ClientProof::Federated => Proof::Federated(Box::new(run.job_tokens())),
     });
-    Ok(entra::Client::new(run.http.clone(), authority, tenant, sign_in.client_id.clone(), proof))
+    entra::Client::new(run.http.clone(), authority, tenant.to_owned(), sign_in.client_id.clone(), proof)
 }
 
 /// The token in the credential store, where there is a store that can be read and something in it.
@@ -144,12 +147,16 @@ async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secre
     }
 }
 
-fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
+pub(super) fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
     run.request.sign_in.credential_store.as_ref().filter(|address| address.is_readable())
 }
 
 /// Stores the rolled refresh token, or says on which day the chain may end without it.
-async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> Result<(), Failure> {
+pub(super) async fn keep(
+    run: &Run<'_>,
+    store: Option<Box<dyn Store>>,
+    tokens: &Tokens,
+) -> Result<(), Failure> {
     let Some(rolled) = &tokens.refresh_token else { return Ok(()) };
     let store = match (store, &run.request.sign_in.credential_store) {
         (Some(store), _) => store,
@@ -159,13 +166,7 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
             destinations::open(run, address, bearer)
         }
         (None, None) => {
-            let day = to_the_second(span::after(run.now(), IDLE_LIFE));
-            run.warn(format!(
-                "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is \
-                 given: the one in use may end on {} (90 days from now), and a person has to sign in again before \
-                 then.",
-                day.split('T').next().unwrap_or_default()
-            ));
+            run.warn(goes_nowhere(run));
             return Ok(());
         }
     };
@@ -176,6 +177,16 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
             "The rolled refresh token could not be stored, so the run ends before anything else is done.",
         )
     })
+}
+
+/// The warning for a run without a credential-store.
+pub(super) fn goes_nowhere(run: &Run<'_>) -> String {
+    let day = to_the_second(span::after(run.now(), IDLE_LIFE));
+    format!(
+        "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is given: the one \
+         in use may end on {} (90 days from now), and a person has to sign in again before then.",
+        day.split('T').next().unwrap_or_default()
+    )
 }
 
 fn nothing_to_redeem(run: &Run<'_>) -> Failure {

@@ -33,7 +33,7 @@ const SIGNS: [&str; 10] = [
 ///
 /// # Errors
 /// Exit 6 where Azure DevOps cannot be asked, 4 where personal accounts stand behind the organization.
-pub(super) async fn tenant(run: &Run<'_>) -> Result<String, Failure> {
+pub(super) async fn of(run: &Run<'_>) -> Result<String, Failure> {
     if let Some(given) = &run.request.sign_in.tenant_id {
         return Ok(given.clone());
     }
