@@ -7,6 +7,7 @@ mod complete;
 mod create;
 mod delivery;
 mod destinations;
+pub(crate) mod doctor;
 mod exec;
 mod find;
 mod get;
@@ -24,6 +25,7 @@ mod verify;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
@@ -71,7 +73,8 @@ impl<'a> Run<'a> {
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
             Operation::Complete(pending) => complete::complete(self, pending).await,
-            _ => {
+            Operation::Doctor(name) => return doctor::doctor(self, name.as_deref()).await,
+            Operation::Login => {
                 return Err(Failure::new(
                     Exit::Inputs,
                     "This version of adopat cannot do that operation yet.",
@@ -85,6 +88,12 @@ impl<'a> Run<'a> {
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
         let http = self.http.with_patience(self.patience().to_clean_up());
+        Self { http, request: self.request, host: Arc::clone(&self.host) }
+    }
+
+    /// The same run, but ending at most `limit` from now.
+    fn at_most(&self, limit: Duration) -> Self {
+        let http = self.http.with_patience(self.patience().at_most(limit));
         Self { http, request: self.request, host: Arc::clone(&self.host) }
     }
 
