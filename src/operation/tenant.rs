@@ -60,6 +60,7 @@ pub(super) fn personal_accounts(run: &Run<'_>) -> Failure {
         "Let its owner connect it to a Microsoft Entra tenant ('Organization settings', 'Microsoft Entra'), or check \
          the input organization.",
     )
+    .named("X-VSS-ResourceTenant: all zero")
 }
 
 /// The failure, with a remedy that names the tenant behind the organization where a wrong `tenant-id` explains

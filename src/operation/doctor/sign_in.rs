@@ -34,7 +34,8 @@ pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> S
             bearer: Some(token.clone()),
         },
         Credential::AzureCli => {
-            let outcome = signing_in::tokens(&run.at_most(ONE_CHECK)).await;
+            let run = &run.at_most(ONE_CHECK);
+            let outcome = signing_in::tokens(run).await;
             let bearer = outcome.as_ref().ok().map(|tokens| tokens.access_token.clone());
             SignedIn {
                 sign_in: judged(run, outcome.as_ref().map_err(Clone::clone)).await,
@@ -57,14 +58,15 @@ pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> S
                 let store = untried(run, store.as_deref()).await;
                 return SignedIn { sign_in: Ok(Finding::skipped(why)), store, bearer: None };
             }
-            let outcome = signing_in::redeem(&run.at_most(ONE_CHECK), store.as_deref(), seed.as_ref()).await;
+            let limited = run.at_most(ONE_CHECK);
+            let outcome = signing_in::redeem(&limited, store.as_deref(), seed.as_ref()).await;
             let kept = match &outcome {
                 Ok(tokens) => keep(run, store, tokens).await,
                 Err(_) => untried(run, store.as_deref()).await,
             };
             let bearer = outcome.as_ref().ok().map(|tokens| tokens.access_token.clone());
             SignedIn {
-                sign_in: judged(run, outcome.as_ref().map_err(Clone::clone)).await,
+                sign_in: judged(&limited, outcome.as_ref().map_err(Clone::clone)).await,
                 store: kept,
                 bearer,
             }
