@@ -121,7 +121,7 @@ fn without_that_authority_its_own_roots_are_loaded_and_say_no() {
     let emulator = Emulator::builder().tls(true).start();
     let test = "without_that_authority_its_own_roots_are_loaded_and_say_no";
     let Some(empty) = Empty::with(emulator, test) else { return };
-    empty.run().expect(6).says("certificate");
+    empty.run().expect(6).says("certificate").says("SSL_CERT_FILE");
     assert!(empty.machine.emulator.requests().is_empty(), "nothing was asked of a stranger");
 }
 
