@@ -9,7 +9,9 @@ use serde_json::Value;
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let entries = std::fs::read_dir(folder).expect("examples").map(|entry| entry.expect("an entry").path());
-    entries.filter(|path| path.extension().is_none_or(|extension| extension != "rs")).collect()
+    entries
+        .filter(|path| path.is_file() && path.extension().is_none_or(|extension| extension != "rs"))
+        .collect()
 }
 
 fn read(path: &Path) -> String {

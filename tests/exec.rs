@@ -14,6 +14,9 @@ use rustix::process::Signal;
 use support::{Ended, Host, Machine};
 use tempfile::TempDir;
 
+/// Shell that waits until there is a file `go`, but not for ever, so that a test ends that fails.
+const WAITING: &str = "n=0; while ! test -e go && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done";
+
 /// A machine on which a shell script is to run with a PAT of its own.
 fn running(host: Host, script: &str) -> Machine {
     let mut machine = Machine::new(host, "exec");
@@ -238,7 +241,7 @@ fn the_commands_code_is_kept_and_the_pat_revoked(#[case] script: &str, #[case] c
 fn a_signal_is_passed_on(#[case] signal: Signal, #[case] name: &str) {
     let machine = running(
         Host::Generic,
-        &format!("trap 'echo got {name}; exit 5' {name}; touch started; while :; do sleep 0.05; done"),
+        &format!("trap 'echo got {name}; exit 5' {name}; touch started; {WAITING}; exit 99"),
     );
     let run = machine.spawn();
     wait_for(&machine.path("started"));
@@ -348,7 +351,7 @@ fn the_timeout_bounds_minting() {
 
 #[test]
 fn an_access_token_that_died_meanwhile_is_renewed_to_revoke_the_pat() {
-    let machine = running(Host::Generic, "touch started; while ! test -e go; do sleep 0.05; done; exit 2");
+    let machine = running(Host::Generic, &format!("touch started; {WAITING}; exit 2"));
     let run = machine.spawn();
     wait_for(&machine.path("started"));
     machine.emulator.expire_access_tokens();
@@ -363,7 +366,7 @@ fn an_access_token_that_died_meanwhile_is_renewed_to_revoke_the_pat() {
 
 #[test]
 fn a_command_that_outlives_the_access_token_leaves_nothing() {
-    let machine = running(Host::Generic, "touch started; while ! test -e go; do sleep 0.05; done; exit 2");
+    let machine = running(Host::Generic, &format!("touch started; {WAITING}; exit 2"));
     let run = machine.spawn();
     wait_for(&machine.path("started"));
     machine.emulator.advance(SignedDuration::from_mins(50));

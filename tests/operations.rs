@@ -294,7 +294,7 @@ fn listed(machine: &Machine) -> Vec<Value> {
     serde_json::from_str(&ended.stdout).expect("standard output is JSON alone")
 }
 
-fn names<'a>(pats: &'a [Value]) -> Vec<&'a str> {
+fn names(pats: &[Value]) -> Vec<&str> {
     pats.iter().map(|pat| pat["display-name"].as_str().expect("a name")).collect()
 }
 

@@ -227,9 +227,9 @@ impl Machine {
     fn sweep(&self, ended: &Ended) {
         let shown = |line: &&str| {
             let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
-            let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
-            !masks
-                && !(sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true"))
+            let mut commands = ["##vso[task.setvariable ", "##vso[task.settaskvariable "].into_iter();
+            let sets = commands.any(|command| line.starts_with(command)) && line.contains(";issecret=true");
+            !masks && !sets
         };
         let mut seen: Vec<(String, String)> = vec![
             ("standard output".into(), ended.stdout.lines().filter(shown).collect::<Vec<_>>().join("\n")),
