@@ -52,8 +52,8 @@ impl Identity {
         let descriptors = [&self.descriptor, &self.subject_descriptor].into_iter().flatten();
         descriptors.into_iter().any(|descriptor| {
             let begins =
-                |kind: &&str| descriptor.get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind));
-            NO_PERSON.iter().any(|kind| begins(&kind))
+                |kind: &str| descriptor.get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind));
+            NO_PERSON.iter().any(|kind| begins(kind))
         })
     }
 }
