@@ -304,6 +304,17 @@ fn pats_that_cannot_be_read_are_found_alone(#[case] fault: Fault, #[case] code: 
 }
 
 #[test]
+fn a_service_that_does_not_answer_holds_up_no_check_for_more_than_15_s() {
+    let machine = machine(Host::GitHub);
+    let hold = machine.emulator.order(Fault::on(Service::Pats).method("GET").hold_before());
+    let begun = std::time::Instant::now();
+    let (found, _) = Found::by(&machine, 6);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "failed", "ok"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(25), "{:?}", begun.elapsed());
+    hold.release();
+}
+
+#[test]
 fn pats_are_counted_and_one_that_ends_within_14_days_is_a_warning() {
     let mut machine = machine(Host::GitHub);
     let soon = machine.emulator.now() + SignedDuration::from_hours(24 * 13);
