@@ -3,6 +3,7 @@
 //! The whole operation runs under one [`Patience`]. Cleaning up runs under [`Patience::to_clean_up`], which
 //! no signal ends and which may outlast the operation's own deadline by [`CLEAN_UP`].
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -29,24 +30,30 @@ pub type Cancellation = watch::Receiver<Option<Signal>>;
 #[derive(Clone, Debug)]
 pub struct Patience {
     deadline: Instant,
+    /// What was [granted](Self::grant) on top, to this patience and to all that came of it.
+    granted: Arc<Mutex<Duration>>,
     cancellation: Option<Cancellation>,
 }
 
 impl Patience {
     /// Patience for `timeout` from now, ended by `cancellation`.
     pub fn new(timeout: Duration, cancellation: Cancellation) -> Self {
-        Self { deadline: Instant::now() + timeout, cancellation: Some(cancellation) }
+        Self { deadline: Instant::now() + timeout, granted: Arc::default(), cancellation: Some(cancellation) }
     }
 
     /// The same deadline and [`CLEAN_UP`] on top (from now, where the deadline has passed longer ago), and
     /// deaf to signals.
     pub fn to_clean_up(&self) -> Self {
-        Self { deadline: self.deadline.max(Instant::now()) + CLEAN_UP, cancellation: None }
+        Self {
+            deadline: self.deadline().max(Instant::now()) + CLEAN_UP,
+            granted: Arc::default(),
+            cancellation: None,
+        }
     }
 
     /// The same deadline, deaf to signals: for what must not be torn apart, such as a delivery.
     pub fn undisturbed(&self) -> Self {
-        Self { deadline: self.deadline, cancellation: None }
+        Self { cancellation: None, ..self.clone() }
     }
 
     /// The same, `more` later: for a wait that has a limit of its own, such as a device code's life.
@@ -56,12 +63,23 @@ impl Patience {
 
     /// The same, but at most `limit` from now.
     pub fn at_most(&self, limit: Duration) -> Self {
-        Self { deadline: self.deadline.min(Instant::now() + limit), ..self.clone() }
+        let deadline = self.deadline().min(Instant::now() + limit);
+        Self { deadline, granted: Arc::default(), cancellation: self.cancellation.clone() }
+    }
+
+    /// Gives more time to this patience and to all that came of it: the time that a person took, which does
+    /// not count.
+    pub fn grant(&self, more: Duration) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) += more;
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline + *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time left; zero once the deadline has passed.
     pub fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline().saturating_duration_since(Instant::now())
     }
 
     /// The signal that has cancelled the run, if one has and this patience heeds it.
@@ -85,7 +103,7 @@ impl Patience {
             biased;
             signal = self.cancellation() => Ended::Cancelled(signal),
             done = &mut work => return Ok(done),
-            () = tokio::time::sleep_until(self.deadline) => return Err(Ended::TimedOut),
+            () = tokio::time::sleep_until(self.deadline()) => return Err(Ended::TimedOut),
         };
         if grace.is_zero() {
             return Err(ended);
@@ -134,6 +152,15 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(patience.pause(Duration::from_secs(6)).await, Err(Ended::TimedOut));
         assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_granted_is_granted_to_all_that_came_of_it() {
+        let (_sender, patience) = patience(5);
+        let other = patience.undisturbed();
+        patience.grant(Duration::from_secs(10));
+        assert_eq!(other.left(), Duration::from_secs(15));
+        assert_eq!(patience.at_most(Duration::from_secs(7)).left(), Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]

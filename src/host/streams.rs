@@ -22,6 +22,8 @@ pub enum Stream {
     Out,
     /// Standard error.
     Err,
+    /// Standard output, whatever else was sent to standard error: for what was asked for.
+    Product,
 }
 
 type Sink = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -31,6 +33,7 @@ type Sink = Arc<Mutex<Box<dyn Write + Send>>>;
 pub struct Streams {
     out: Sink,
     err: Sink,
+    product: Sink,
     register: Register,
     unmasked: Arc<AtomicBool>,
     coloured: bool,
@@ -40,7 +43,7 @@ impl Streams {
     /// The streams to print on.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, register: Register) -> Self {
         let (out, err) = (Arc::new(Mutex::new(out)), Arc::new(Mutex::new(err)));
-        Self { out, err, register, unmasked: Arc::default(), coloured: false }
+        Self { product: Arc::clone(&out), out, err, register, unmasked: Arc::default(), coloured: false }
     }
 
     /// The process's own, in colours where standard output is a terminal.
@@ -138,6 +141,7 @@ impl Streams {
         let mut sink = match stream {
             Stream::Out => lock(&self.out),
             Stream::Err => lock(&self.err),
+            Stream::Product => lock(&self.product),
         };
         sink.write_all(whole.as_bytes())?;
         sink.flush()

@@ -113,12 +113,12 @@ impl Environment {
 
     /// The environment for a command that adopat runs: its own, without adopat's secrets.
     pub fn for_a_child(&self) -> Vec<(OsString, OsString)> {
-        let secret = |name: &OsStr| {
-            let mut secrets = INPUTS.iter().filter(|input| input.secret);
+        let secret = |name: &OsStr, value: &OsStr| {
+            let mut secrets = INPUTS.iter().filter(|input| input.holds_a_secret(&value.to_string_lossy()));
             name == "AZURE_CLIENT_SECRET"
                 || secrets.any(|input| is_host_spelling(name, input) || is_own_spelling(name, input))
         };
-        self.0.iter().filter(|(name, _)| !secret(name)).cloned().collect()
+        self.0.iter().filter(|(name, value)| !secret(name, value)).cloned().collect()
     }
 
     fn raw(&self, wanted: &str) -> Option<&OsStr> {

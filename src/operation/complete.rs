@@ -18,7 +18,7 @@ pub(super) async fn complete(run: &Run<'_>, pending: &[Pending]) {
     match sign_in::sign_in(run).await {
         Ok(session) => {
             for each in pending {
-                if let Err(failure) = revoke(run, &session.service, each).await {
+                if let Err(failure) = revoke(run, &session.service, each, None).await {
                     run.warn(may_live(each, &failure));
                 }
             }
@@ -27,20 +27,30 @@ pub(super) async fn complete(run: &Run<'_>, pending: &[Pending]) {
     }
 }
 
-/// What an earlier attempt of this step left is revoked once this one's PAT is delivered; what lives on is
-/// told.
-pub(super) async fn retire_what_was_left(run: &Run<'_>, session: &Session, left: &[Pending]) -> Vec<String> {
+/// What an earlier attempt of this step left is revoked once this one's PAT is delivered, which looks much the
+/// same; what lives on is told.
+pub(super) async fn retire_what_was_left(
+    run: &Run<'_>,
+    session: &Session,
+    left: &[Pending],
+    delivered: &Pat,
+) -> Vec<String> {
     let service = session.service.with_patience(run.patience().to_clean_up());
     let mut alive = Vec::new();
     for each in left {
-        if let Err(failure) = revoke(run, &service, each).await {
+        if let Err(failure) = revoke(run, &service, each, Some(delivered)).await {
             alive.push(may_live(each, &failure));
         }
     }
     alive
 }
 
-async fn revoke(run: &Run<'_>, service: &Service, pending: &Pending) -> Result<(), Failure> {
+async fn revoke(
+    run: &Run<'_>,
+    service: &Service,
+    pending: &Pending,
+    except: Option<&Pat>,
+) -> Result<(), Failure> {
     if let Some(id) = &pending.authorization_id {
         if service.revoke(id).await? == Revocation::Done {
             run.info(format!(
@@ -50,17 +60,15 @@ async fn revoke(run: &Run<'_>, service: &Service, pending: &Pending) -> Result<(
         }
         return Ok(());
     }
-    for orphan in left_by(pending, &service.list(Filter::Active).await?) {
+    let active = service.list(Filter::Active).await?;
+    let delivered =
+        |pat: &Pat| except.is_some_and(|delivered| delivered.authorization_id == pat.authorization_id);
+    for orphan in active.iter().filter(|pat| pending.is(pat) && !delivered(pat)) {
         if service.revoke(&orphan.authorization_id).await? == Revocation::Done {
             run.info(format!("Revoked {}, which a run made that was killed.", describe(orphan)));
         }
     }
     Ok(())
-}
-
-/// The PATs among these that a run left.
-pub(super) fn left_by<'a>(pending: &'a Pending, pats: &'a [Pat]) -> impl Iterator<Item = &'a Pat> {
-    pats.iter().filter(|pat| pending.is(pat))
 }
 
 /// The sentence that a PAT may live on.

@@ -28,7 +28,9 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
     };
     let delivered = mint_and_deliver(run, &session, &ticket).await?;
     let alive = match &create.revoke_on_completion {
-        Some(on_completion) => complete::retire_what_was_left(run, &session, &on_completion.left).await,
+        Some(on_completion) => {
+            complete::retire_what_was_left(run, &session, &on_completion.left, &delivered.pat).await
+        }
         None => Vec::new(),
     };
     run.host.summarize(&summary::created(&delivered.pat, run.organization()));

@@ -13,6 +13,7 @@ mod find;
 mod get;
 mod list;
 mod listing;
+mod login;
 mod minting;
 mod plan;
 mod revoke;
@@ -72,15 +73,9 @@ impl<'a> Run<'a> {
             Operation::Get(subject) => get::get(self, subject).await?,
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
+            Operation::Login => login::login(self).await?,
             Operation::Complete(pending) => complete::complete(self, pending).await,
             Operation::Doctor(name) => return doctor::doctor(self, name.as_deref()).await,
-            Operation::Login => {
-                return Err(Failure::new(
-                    Exit::Inputs,
-                    "This version of adopat cannot do that operation yet.",
-                    "Use create, rotate or revoke.",
-                ));
-            }
         }
         Ok(0)
     }
@@ -115,6 +110,10 @@ impl<'a> Run<'a> {
 
     fn error(&self, text: impl AsRef<str>) {
         self.host.say(Level::Error, text.as_ref());
+    }
+
+    fn notice(&self, text: impl AsRef<str>) {
+        self.host.say(Level::Notice, text.as_ref());
     }
 
     fn warn(&self, text: impl AsRef<str>) {

@@ -1,9 +1,16 @@
 //! Signing in as an operation does it: the rolled refresh token is stored before the PAT service is asked for
 //! anything, so that no chain of tokens is ever broken.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use tokio::time::Instant;
+use url::Url;
+
 use super::{Run, destinations, tenant};
+use crate::entra::azure_cli::sign_in_by_azure_cli;
+use crate::entra::browser::open_page;
+use crate::entra::device_code::Prompt;
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{ClientProof, Credential};
@@ -81,11 +88,20 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
             keep(run, store, &tokens).await?;
             Ok(tokens)
         }
-        _ => Err(Failure::new(
-            Exit::Inputs,
-            "This version of adopat cannot sign in that way yet.",
-            "Give refresh-token or access-token.",
-        )),
+        Credential::DeviceCode | Credential::Browser => {
+            let tokens = by_a_person(run, &tenant::of(run).await?).await?;
+            if run.request.sign_in.credential_store.is_some() {
+                keep(run, None, &tokens).await?;
+            }
+            Ok(tokens)
+        }
+        Credential::AzureCli => {
+            let tenant = run.request.sign_in.tenant_id.as_deref();
+            let authority = &run.request.places.authority_host;
+            let tokens = sign_in_by_azure_cli(&run.http, authority, tenant).await?;
+            run.host.mask(&tokens.access_token);
+            Ok(tokens)
+        }
     }
 }
 
@@ -121,11 +137,57 @@ pub(super) async fn redeem(
 async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result<Tokens, Refusal> {
     run.host.mask(token);
     let tokens = entra.redeem(token).await?;
-    run.host.mask(&tokens.access_token);
-    if let Some(rolled) = &tokens.refresh_token {
-        run.host.mask(rolled);
-    }
+    mask(run, &tokens);
     Ok(tokens)
+}
+
+fn mask(run: &Run<'_>, tokens: &Tokens) {
+    run.host.mask(&tokens.access_token);
+    if let Some(refresh_token) = &tokens.refresh_token {
+        run.host.mask(refresh_token);
+    }
+}
+
+/// Signs a person in, who is somewhere else by device code, or at this machine's browser. The time they take is
+/// not the run's.
+pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, Failure> {
+    let entra = client(run, tenant);
+    let begun = Instant::now();
+    let tokens = if matches!(run.request.sign_in.credential, Credential::Browser) {
+        let open = |page: &Url| {
+            run.notice(format!("To sign in, open this page in a browser on this machine: {page}"));
+            open_for_a_person(page.as_str());
+        };
+        entra.sign_in_by_browser(open).await
+    } else {
+        let show = |prompt: &Prompt| {
+            run.notice(format!(
+                "To sign in, open {} on any device and enter the code {} ({} minutes left).",
+                prompt.address,
+                prompt.code,
+                prompt.expires_in.as_secs().div_ceil(60)
+            ));
+            open_for_a_person(&prompt.address);
+        };
+        let tick = |left: Duration| {
+            run.info(format!("Waiting for the sign-in: {} minutes left.", left.as_secs().div_ceil(60)));
+        };
+        let tokens = entra.sign_in_by_device_code(show, tick).await;
+        run.patience().grant(begun.elapsed());
+        tokens
+    };
+    let tokens = tokens.map_err(|refusal| refusal.failure)?;
+    mask(run, &tokens);
+    Ok(tokens)
+}
+
+/// Opens the page where a person sits at a terminal. That it did not open is no matter: they have the address.
+fn open_for_a_person(page: &str) {
+    if std::io::stderr().is_terminal()
+        && let Ok(page) = Url::parse(page)
+    {
+        let _ = open_page(&page);
+    }
 }
 
 fn client(run: &Run<'_>, tenant: &str) -> entra::Client {

@@ -1,6 +1,6 @@
 //! `file:PATH`: the bare value in a file that its owner alone can read, replaced whole or not at all.
 //!
-//! A refresh token is [sealed](super::sealed) when there is a `store-key`; a PAT never is, since whoever it is
+//! A refresh token is [sealed] when there is a `store-key`; a PAT never is, since whoever it is
 //! for could not read it. Writers take turns by a lock on `PATH.lock`, never on the file itself, which every
 //! writer replaces. The lock is held for the write alone, not across a sign-in: two runs that sign in at once
 //! each hold a good refresh token, and the file holds one of them, whole.
@@ -158,6 +158,10 @@ impl Store for FileStore {
 
     async fn prepare(&self, _patience: &Patience) -> Result<Option<String>, Failure> {
         private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
+        let lock = lock_of(&self.path);
+        if lock.exists() {
+            open_lock(&lock).map_err(|error| self.not_writable(&error))?;
+        }
         match private_file::read(&self.path) {
             Ok(held) => {
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
@@ -380,6 +384,9 @@ mod tests {
         assert!(failure.cause.contains("its folder does not exist"), "{failure}");
         let failure = store(folder.path(), None).prepare(&patience(5)).await.expect_err("a folder");
         assert!(failure.cause.contains("it is a folder"), "{failure}");
+        std::fs::create_dir(folder.path().join("token.lock")).expect("made");
+        let token = folder.path().join("token");
+        store(&token, None).prepare(&patience(5)).await.expect_err("a folder in place of the lock");
     }
 
     #[tokio::test]

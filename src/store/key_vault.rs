@@ -157,7 +157,7 @@ impl KeyVaultStore {
                 Trouble::Unasked(refusal::of_identity(&answer, self.vault(), &opened.way, doing))
             }
             Some(Refused { url, outcome: Err(silence) }) => {
-                let service = format!("The sign-in for the vault ({})", url.host_str().unwrap_or_default());
+                let service = format!("Azure sign-in ({})", url.host_str().unwrap_or_default());
                 Trouble::Unasked(doing.failed(silence.into_failure(&service)))
             }
             None => Trouble::Unasked(self.unexplained(error, doing)),
@@ -175,7 +175,7 @@ impl KeyVaultStore {
                 refusal::of_vault(&answer, self.vault(), &self.name, &opened.way, doing)
             }
             Trouble::Silence(silence) => {
-                doing.failed(silence.into_failure(&format!("The vault {}", self.vault())))
+                doing.failed(silence.into_failure(&format!("Azure Key Vault ({})", self.vault())))
             }
             Trouble::Unasked(failure) => failure,
         }
@@ -751,7 +751,18 @@ mod tests {
         });
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
         let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
-        assert!(failure.cause.contains("this machine has no managed identity"), "{failure}");
+        assert!(failure.cause.ends_with("managed identity (HTTP 400: Identity not found)."), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_network_that_answers_for_every_address_is_no_machine_with_an_identity() {
+        let (wire, world) = vault(|request| {
+            (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(403, &json!({})))
+        });
+        let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
+        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        assert!(failure.cause.ends_with("no managed identity answers on this machine."), "{failure}");
+        assert_eq!(wire.log().iter().filter(|line| line.contains("169.254")).count(), 1);
     }
 
     #[tokio::test]

@@ -181,6 +181,17 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
     failure.with_support_ids(body.correlation_id.map(|id| ("correlation id", id)))
 }
 
+/// What it means that a machine gives no token, as the end of a sentence.
+pub fn of_machine(answer: &Answer) -> String {
+    let body: TokenError = answer.json().unwrap_or_default();
+    let words = one_line(body.error_description.as_deref().unwrap_or("no reason given"));
+    let status = answer.status.as_u16();
+    format!(
+        "this machine gives no token of a managed identity (HTTP {status}: {})",
+        words.trim_end_matches('.')
+    )
+}
+
 impl Doing {
     fn verb(self) -> &'static str {
         match self {

@@ -24,7 +24,8 @@ use bytes::Bytes;
 use http::Request;
 use url::Url;
 
-use super::azure_transport::AzureTransport;
+use super::azure_transport::{AzureTransport, Refused};
+use super::key_vault_refusal as refusal;
 use crate::failure::{Exit, Failure};
 use crate::http::Effect;
 use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
@@ -342,14 +343,18 @@ impl TokenCredential for WhateverIsThere {
             Ok(token) => return Ok(token),
             Err(why) => why,
         };
-        if self.machine_can_have_identity().await {
-            let machine = managed_identity(&self.settings, &self.transport)?;
-            let token = machine.get_token(scopes, options).await;
-            if token.is_ok() || !self.machine_has_none() {
-                return token;
-            }
+        if !self.machine_may_have_identity().await {
+            return Err(in_sdk(self.nobody(&cli, "no managed identity answers on this machine")));
         }
-        Err(in_sdk(self.nobody(&cli)))
+        let machine = managed_identity(&self.settings, &self.transport)?;
+        let token = machine.get_token(scopes, options).await;
+        match self.transport.refused() {
+            // GitHub's own runners answer too, and have no identity to give.
+            Some(Refused { outcome: Ok(answer), .. }) if token.is_err() => {
+                Err(in_sdk(self.nobody(&cli, &refusal::of_machine(&answer))))
+            }
+            _ => token,
+        }
     }
 }
 
@@ -370,22 +375,18 @@ impl WhateverIsThere {
         })
     }
 
-    /// Whether anything answers where a virtual machine's identity is asked for. Asked without the header
-    /// that every real request needs, so that no token is made; any answer will do.
-    async fn machine_can_have_identity(&self) -> bool {
+    /// Whether this is a machine that can be asked for its identity. Asked without the header that every real
+    /// request needs, so that no token is made: the true endpoint then complains (400). Any other answer is that
+    /// of a network that answers for addresses which are not its own.
+    async fn machine_may_have_identity(&self) -> bool {
         let http = self.transport.http();
         let http = http.with_patience(http.patience().at_most(IMDS_PROBE));
         let request = Request::get(IMDS).body(Bytes::new()).expect("a constant address");
-        http.send(request, Effect::OnceOnly).await.is_ok()
+        let answer = http.send(request, Effect::OnceOnly).await;
+        answer.is_ok_and(|answer| answer.status == 400 || answer.status.is_success())
     }
 
-    /// Whether the machine said that no identity is assigned to it, as GitHub's own runners do.
-    fn machine_has_none(&self) -> bool {
-        let refused = self.transport.refused();
-        refused.is_some_and(|refused| matches!(refused.outcome, Ok(answer) if answer.status == 400))
-    }
-
-    fn nobody(&self, cli: &str) -> Failure {
+    fn nobody(&self, cli: &str, machine: &str) -> Failure {
         let VaultSettings { identity, oidc, .. } = &self.settings;
         let remedy = if oidc.on_github && identity.client_id.is_some() && identity.tenant_id.is_some() {
             "Give the job `permissions: id-token: write`, so that its own OIDC token can open the vault."
@@ -401,8 +402,7 @@ impl WhateverIsThere {
         Failure::new(
             Exit::Store,
             format!(
-                "No identity was found to open the vault with: none is configured, {cli}, and this machine has no \
-                 managed identity."
+                "No identity was found to open the vault with: none is configured, {cli}, and {machine}."
             ),
             remedy,
         )

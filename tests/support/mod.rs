@@ -11,6 +11,11 @@ use adopat_emulator::{Emulator, Pat, Recorded, Service, cast};
 use base64::Engine as _;
 use tempfile::TempDir;
 
+#[path = "../hosts/azure_agent.rs"]
+pub mod azure_agent;
+#[path = "../hosts/github_runner.rs"]
+pub mod github_runner;
+
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
 
@@ -20,6 +25,7 @@ pub struct Machine {
     pub emulator: Emulator,
     /// A folder of its own.
     pub folder: TempDir,
+    host: Host,
     environment: BTreeMap<OsString, OsString>,
     arguments: Vec<OsString>,
 }
@@ -55,7 +61,8 @@ impl Machine {
     /// The same against an emulator that was built otherwise.
     pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut machine = Self { emulator, folder, environment: BTreeMap::new(), arguments: Vec::new() };
+        let (environment, arguments) = (BTreeMap::new(), Vec::new());
+        let mut machine = Self { emulator, folder, host, environment, arguments };
         let addresses = [
             ("AUTHORITY_HOST", machine.emulator.entra_url()),
             ("SERVICE_URL", machine.emulator.service_url()),
@@ -120,6 +127,12 @@ impl Machine {
         self
     }
 
+    /// Takes an environment variable back.
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(&OsString::from(name));
+        self
+    }
+
     /// A path in the machine's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -146,6 +159,11 @@ impl Machine {
     /// Starts a run.
     pub fn spawn(&self) -> Child {
         self.command().spawn().expect("the binary starts")
+    }
+
+    /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
+    pub fn spawn_binary_with_launcher(&self) -> Child {
+        self.command().env("ADOPAT_LAUNCHER", "1").spawn().expect("the binary starts")
     }
 
     /// Runs to the end, and sweeps what it left.
@@ -179,6 +197,29 @@ impl Machine {
     pub fn calls(&self) -> Vec<String> {
         let line = |request: &Recorded| format!("{:?} {}", request.service, request.method);
         self.emulator.requests().iter().map(line).collect()
+    }
+
+    /// The bodies of the requests to the PAT service with this method, in their order.
+    pub fn sent(&self, method: &str) -> Vec<serde_json::Value> {
+        let requests = self.emulator.requests_to(Service::Pats);
+        requests.iter().filter(|request| request.method == method).map(Recorded::json).collect()
+    }
+
+    /// The outputs of a run by their kebab-case names, as the host's own strict reader understands them.
+    pub fn outputs(&self, ended: &Ended) -> BTreeMap<String, String> {
+        match self.host {
+            Host::GitHub => {
+                github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("pairs").into_iter().collect()
+            }
+            Host::Azure => {
+                let commands = azure_agent::commands(&ended.stdout, true).into_iter();
+                let set = commands.filter(|command| {
+                    command.name == "task.setvariable" && command.is("isoutput") && !command.is("issecret")
+                });
+                set.map(|command| (kebab_case(&command.properties["variable"]), command.data)).collect()
+            }
+            Host::Generic => BTreeMap::new(),
+        }
     }
 
     /// No secret may be read anywhere but where it is meant to be: in the host's own commands that mask or set
@@ -250,6 +291,17 @@ impl Ended {
     }
 }
 
+fn kebab_case(camel: &str) -> String {
+    let mut kebab = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}
+
 fn code(status: ExitStatus) -> Option<i32> {
     status.code()
 }
@@ -259,6 +311,18 @@ fn code(status: ExitStatus) -> Option<i32> {
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).expect("an id")).expect("an id");
     rustix::process::kill_process(id, signal).expect("the run is alive");
+}
+
+/// A terminal: the side that a person looks at, and the side that a program writes to.
+#[cfg(unix)]
+pub fn terminal() -> (std::fs::File, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be opened");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name");
+    let name = name.into_string().expect("text");
+    let theirs = std::fs::OpenOptions::new().read(true).write(true).open(name).expect("it opens");
+    (ours.into(), theirs)
 }
 
 /// The file's permission bits.
