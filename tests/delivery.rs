@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use adopat_emulator::{
     AppRegistration, Deletion, Emulator, Fault, GitHubRights, GroupRole, NewPat, NewVariableGroup, Pat,
-    Policies, Service, Variable, VariableGroup, VaultAccess, VaultPolicy, VaultRights, cast,
+    Policies, RetryAfter, Service, Variable, VariableGroup, VaultAccess, VaultPolicy, VaultRights, cast,
 };
 use rstest::rstest;
 use support::{Ended, Host, Machine, VAULT_APP};
@@ -315,6 +315,25 @@ fn a_store_that_is_not_there(#[case] addresses: &[&str], #[case] why: &str) {
     assert!(!group(&machine, "feeds").variables.contains_key("ADO_PAT"));
 }
 
+#[rstest]
+#[case::a_file("file:pat", "file:pat")]
+#[case::a_vaults_secret(
+    "keyvault:https://contoso.vault.azure.net/secrets/pat",
+    "keyvault:https://CONTOSO.vault.azure.net/secrets/PAT"
+)]
+#[case::a_variable("variable-group:web/feeds/ADO_PAT", "variable-group:Web/Feeds/ado_pat")]
+#[case::a_secret("github-secret:contoso/fabrikam/ADO_PAT", "github-secret:Contoso/Fabrikam/ado_pat")]
+fn one_place_cannot_take_both_tokens_however_it_is_spelt(#[case] one: &str, #[case] other: &str) {
+    let mut machine = plain();
+    let seed = machine.emulator.refresh_token();
+    to(&mut machine, &[other]);
+    machine.input("credential-store", one).input("refresh-token", seed);
+    machine.run().expect(2).says("holds the credential-store");
+    to(&mut machine, &[one, other]);
+    machine.without("credential-store").run().expect(2).says("twice");
+    assert!(machine.calls().is_empty(), "{:?}", machine.calls());
+}
+
 #[test]
 fn every_store_that_cannot_be_used_is_named_at_once() {
     let mut machine = plain();
@@ -400,6 +419,40 @@ fn a_vault_whose_app_is_refused() {
     to(&mut machine, &[&vault]);
     machine.set("AZURE_CLIENT_SECRET", "FAKE~not-the-secret-0123456789");
     mints_nothing(&machine).says("AADSTS7000215");
+}
+
+#[test]
+fn a_name_that_a_deleted_secret_holds() {
+    let mut machine = with_vault();
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-value");
+    machine.emulator.services().services.set_vault_deletion("ado-pat", Some(Deletion::Recoverable));
+    let vault = machine.vault_secret("ado-pat");
+    to(&mut machine, &[&vault]);
+    mints_nothing(&machine).says("az keyvault secret recover");
+}
+
+#[rstest]
+#[case::github(SECRET, Service::GitHub, "GET", "GitHub")]
+#[case::azure_devops(GROUP, Service::DevOps, "GET", "Azure DevOps")]
+#[case::the_vault("vault", Service::Vault, "GET", "Azure Key Vault")]
+#[case::the_vaults_sign_in("vault", Service::Entra, "client_credentials", "Azure sign-in")]
+fn a_service_that_does_not_answer_in_time(
+    #[case] address: &str,
+    #[case] service: Service,
+    #[case] request: &'static str,
+    #[case] who: &str,
+) {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    to(&mut machine, &[if address == "vault" { &vault } else { address }]);
+    let meant = move |asked: &http::Request<bytes::Bytes>| {
+        asked.method() == request || String::from_utf8_lossy(asked.body()).contains(request)
+    };
+    let hold = machine.emulator.order(Fault::on(service).when(meant).hold_before().always());
+    machine.input("timeout", "4s");
+    let ended = mints_nothing(&machine);
+    hold.release();
+    ended.says(who).says("did not answer");
 }
 
 #[test]
@@ -513,6 +566,101 @@ fn a_bad_moment_of_a_store_is_waited_out() {
     assert_eq!(after.variables.remove("ADO_PAT").expect("written").value, new);
     assert_eq!(after, before);
     assert_eq!(machine.sent("POST").len(), 1);
+}
+
+#[test]
+fn what_services_put_off_is_waited_for() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    to(&mut machine, &[&vault, GROUP, SECRET]);
+    let wait = RetryAfter::Seconds(1);
+    for (service, method) in [
+        (Service::Vault, "GET"),
+        (Service::Vault, "PUT"),
+        (Service::DevOps, "GET"),
+        (Service::DevOps, "PUT"),
+        (Service::GitHub, "GET"),
+    ] {
+        machine.emulator.order(Fault::on(service).method(method).throttle(wait));
+    }
+    let headers = &[("content-type", "application/json"), ("retry-after", "1")];
+    let limit = Fault::on(Service::GitHub).method("PUT");
+    machine.emulator.order(limit.answer(
+        403,
+        headers,
+        r#"{"message":"You have exceeded a secondary rate limit."}"#,
+    ));
+    machine.run().expect(0);
+    let new = the_one(&machine).value;
+    assert_eq!(in_vault(&machine), new);
+    assert_eq!(group(&machine, "feeds").variables["ADO_PAT"].value, new);
+    assert_eq!(github(&machine, None), Some(new));
+    assert_eq!(machine.sent("POST").len(), 1);
+}
+
+#[rstest]
+#[case::github(Service::GitHub)]
+#[case::azure_devops(Service::DevOps)]
+#[case::the_vault(Service::Vault)]
+fn a_store_that_never_answers_the_write(#[case] service: Service) {
+    let (mut machine, old) = holding_a_former_value();
+    let fault = Fault::on(service).method("PUT");
+    // A vault is given back its former value by another PUT.
+    let fault = if service == Service::Vault { fault } else { fault.always() };
+    let hold = machine.emulator.order(fault.hold_before());
+    machine.input("timeout", "5s");
+    let ended = machine.run();
+    takes_the_new_one_back(&machine, &ended, &old);
+    assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
+    assert_eq!(machine.read("pat"), "FAKE-former-in-file");
+    ended.says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    hold.release();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_during_the_delivery_changes_nothing() {
+    let mut machine = plain();
+    to(&mut machine, &[GROUP, SECRET]);
+    let old = the_one(&machine);
+    let hold = machine.emulator.order(Fault::on(Service::GitHub).method("PUT").hold_before());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(30)));
+    support::signal(&run, rustix::process::Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    hold.release();
+    machine.wait(run).expect(0);
+    let new = the_one(&machine);
+    assert_ne!(new.authorization_id, old.authorization_id);
+    assert_eq!(github(&machine, None), Some(new.value));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_while_a_store_is_asked_beforehand_ends_the_run_with_a_good_token_stored() {
+    let mut machine = plain();
+    to(&mut machine, &[SECRET]);
+    let hold = machine.emulator.order(Fault::on(Service::GitHub).method("GET").hold_before());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(30)));
+    support::signal(&run, rustix::process::Signal::TERM);
+    machine.wait(run).expect(143);
+    hold.release();
+    assert!(machine.sent("POST").is_empty());
+    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
+}
+
+#[test]
+fn a_run_that_mints_nothing_leaves_every_store_as_it_is() {
+    let (mut machine, old) = holding_a_former_value();
+    machine.input("renew-within", "1h").run().expect(0);
+    assert_eq!(the_one(&machine), old);
+    assert_eq!(
+        (in_vault(&machine), machine.read("pat")),
+        ("FAKE-former-in-vault".into(), "FAKE-former-in-file".into())
+    );
+    assert_eq!(github(&machine, None), None);
+    assert!(!group(&machine, "feeds").variables.contains_key("ADO_PAT"));
 }
 
 #[test]

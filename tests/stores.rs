@@ -452,6 +452,49 @@ fn in_a_vault_too_the_store_is_read_once_more_before_the_seed() {
     assert_eq!(redeemed(&machine), [stored, rolled]);
 }
 
+#[test]
+fn a_former_version_that_cannot_be_disabled_is_no_failure() {
+    let machine = by_secret();
+    let body = r#"{"error":{"code":"Forbidden","innererror":{"code":"ForbiddenByPolicy"}}}"#;
+    let json = &[("content-type", "application/json")];
+    machine.emulator.order(Fault::on(Service::Vault).method("PATCH").answer(403, json, body).always());
+    machine.run().expect(0);
+    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
+    assert!(machine.emulator.refresh_token_is_valid(&secret.newest().expect("stored").value));
+}
+
+#[test]
+fn a_vault_that_cannot_be_reached_is_no_empty_store() {
+    let mut machine = by_secret();
+    let seed = machine.emulator.refresh_token();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = nobody.local_addr().expect("an address");
+    drop(nobody);
+    machine.input("credential-store", format!("keyvault:https://{address}/secrets/refresh-token"));
+    machine.input("refresh-token", seed).input("timeout", "10s").run().expect(3).says("could not be reached");
+    assert!(redeemed(&machine).is_empty());
+}
+
+#[cfg(unix)]
+#[rstest]
+fn a_signal_while_the_rolled_token_is_being_stored_does_not_keep_it_from_being_stored(
+    #[values(false, true)] acted_on: bool,
+) {
+    let machine = by_secret();
+    let fault = Fault::on(Service::Vault).method("PUT");
+    let hold = machine.emulator.order(if acted_on { fault.hold_after() } else { fault.hold_before() });
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(30)));
+    support::signal(&run, rustix::process::Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    hold.release();
+    machine.wait(run).expect(143);
+    no_pat_call_was_made(&machine);
+    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
+    assert_eq!(secret.versions.len(), 2);
+    assert!(machine.emulator.refresh_token_is_valid(&secret.newest().expect("stored").value));
+}
+
 // Stores that are only written.
 
 fn write_only(kind: &str) -> Machine {
@@ -518,6 +561,20 @@ fn a_write_only_store_that_takes_nothing_ends_the_run_before_any_pat_call(
     machine.run().expect(7).says("could not be stored");
     assert_eq!(written(&machine, kind), None);
     no_pat_call_was_made(&machine);
+}
+
+#[rstest]
+fn a_person_signs_in_without_one(
+    #[values("variable-group", "secret")] kind: &str,
+    #[values("login", "rotate")] operation: &str,
+) {
+    let mut machine = write_only(kind);
+    machine.run_as(operation).input("credential", "device-code");
+    let run = machine.spawn();
+    let code = machine.emulator.wait_for_device_code(Duration::from_secs(20)).expect("a code");
+    machine.emulator.approve_device_code(&code, cast::PERSON);
+    machine.wait(run).expect(0);
+    assert!(machine.emulator.refresh_token_is_valid(&written(&machine, kind).expect("stored")));
 }
 
 // Several runs at once.

@@ -269,8 +269,8 @@ impl Machine {
         let shown = |line: &&str| {
             let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
             let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
-            !masks
-                && !(sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true"))
+            let secret = line.contains(";issecret=true");
+            !masks && !(secret && sets.iter().any(|command| line.starts_with(command)))
         };
         let mut seen: Vec<(String, String)> = vec![
             ("standard output".into(), ended.stdout.lines().filter(shown).collect::<Vec<_>>().join("\n")),
