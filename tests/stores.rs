@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adopat_emulator::{
-    AppRegistration, Fault, GITHUB_ISSUER, GitHubRights, GroupRole, NewPat, NewVariableGroup, Service,
-    TOKEN_EXCHANGE, VaultAccess, VaultPolicy, VaultRights, cast,
+    AppRegistration, Emulator, Fault, GITHUB_ISSUER, GitHubRights, GroupRole, NewPat, NewVariableGroup,
+    Service, TOKEN_EXCHANGE, VaultAccess, VaultPolicy, VaultRights, cast,
 };
 use rstest::rstest;
 use support::{Host, Machine, VAULT_APP, VAULT_APP_SECRET};
@@ -206,6 +206,25 @@ fn the_token_is_stored_before_the_pat_service_is_asked() {
     assert!(stored != before && machine.emulator.refresh_token_is_valid(&stored));
     hold.release();
     machine.wait(run).expect(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_while_entra_rolls_the_token_does_not_lose_the_new_one() {
+    // The hardest case: the old one is dead as soon as it has been redeemed.
+    let emulator = Emulator::builder().one_time_refresh_tokens().start();
+    let machine = prepared(Machine::with(emulator, Host::GitHub, "rotate"));
+    let before = machine.read("refresh-token");
+    let hold = machine.emulator.order(Fault::on(Service::Entra).method("POST").hold_after());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    support::signal(&run, rustix::process::Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    hold.release();
+    machine.wait(run).expect(143);
+    assert!(!machine.emulator.refresh_token_is_valid(&before));
+    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
+    no_pat_call_was_made(&machine);
 }
 
 // Which token is redeemed.

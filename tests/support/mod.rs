@@ -66,7 +66,9 @@ impl Machine {
 
     /// The same with every service behind TLS, and the vault's app: Azure's SDK asks no other sign-in.
     pub fn with_vault(host: Host, operation: &str) -> Self {
-        let machine = Self::with(Emulator::builder().tls(true).start(), host, operation);
+        let mut machine = Self::with(Emulator::builder().tls(true).start(), host, operation);
+        let authority = machine.emulator.ca_pem_path().to_owned();
+        machine.set("SSL_CERT_FILE", authority);
         let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
         machine.emulator.services().services.add_app(app);
         machine
@@ -85,10 +87,6 @@ impl Machine {
         ];
         for (name, address) in addresses {
             machine.set(&format!("ADOPAT_{name}"), address);
-        }
-        if machine.emulator.entra_url().starts_with("https") {
-            let authority = machine.emulator.ca_pem_path().to_owned();
-            machine.set("SSL_CERT_FILE", authority);
         }
         match host {
             Host::GitHub => {
