@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
 
+/// More bytes than any file has that holds a secret, or the outputs of a run: 64 MiB.
+const LARGEST: u64 = 64 << 20;
+
 /// Replaces the file by these bytes, in one step that a crash cannot tear apart.
 ///
 /// The new file is made beside the old one with mode 0600, synced, and renamed over it. A symbolic link at
@@ -16,6 +19,9 @@ use crate::secret::Secret;
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = tempfile::Builder::new().prefix(".adopat-").tempfile_in(&folder)?;
+    // A umask can take away even what the owner needs to read it again.
+    #[cfg(unix)]
+    file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| explain(error.error))?;
@@ -37,8 +43,18 @@ pub fn can_replace(path: &Path) -> io::Result<()> {
 /// The file's bytes, wiped when dropped; none where there is no such file.
 ///
 /// # Errors
-/// Any other failure of the file system.
+/// Any other failure of the file system; that it is a pipe or a device, whose end might never come, or far larger
+/// than any secret.
 pub fn read(path: &Path) -> io::Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
+        }
+        Ok(about) if about.len() > LARGEST => {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any secret"));
+        }
+        _ => {}
+    }
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -68,9 +68,9 @@ async fn reconcile(
         Some(id) => vec![id.clone()],
         None => match look(&service, new, before, doubt).await {
             Ok(orphans) => orphans,
-            // The credential is refused for reading too: the request for a PAT was not acted on either.
+            // The credential is refused for reading too, so most likely nothing was made.
             Err(refused) if doubt.outcome == Outcome::SignInPage && refused.exit == Exit::SignIn => {
-                Vec::new()
+                return Err(unknown_until_signed_in(new, doubt));
             }
             Err(failure) => return Err(unknown(new, doubt, &failure)),
         },
@@ -143,6 +143,15 @@ fn unknown(new: &NewPat, doubt: &Ambiguity, failure: &Failure) -> Failure {
         exit: exit_with_something_left(doubt),
         ..failure.clone()
     }
+}
+
+/// What has to be done first is to sign in again.
+fn unknown_until_signed_in(new: &NewPat, doubt: &Ambiguity) -> Failure {
+    let name = &new.display_name;
+    let failure = doubt.failure.clone();
+    let remedy = format!("{} Then look with 'adopat list': revoke what this run made, if it made one.", failure.remedy);
+    let failure = failure.and(format!("Whether a PAT named '{name}' was made could not be found out."));
+    Failure { remedy, ..failure }
 }
 
 fn still_alive(id: &str, doubt: &Ambiguity, failure: &Failure) -> Failure {
