@@ -67,6 +67,7 @@ pub async fn run(
     for secret in &inputs.hosts_secrets {
         streams.register().add(secret);
     }
+    let streams = if inputs.surroundings.colours { streams } else { streams.coloured(false) };
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
@@ -101,6 +102,8 @@ async fn carry_out(
     world: World,
     cancellation: Cancellation,
 ) -> u8 {
+    let doctor = inputs.operation(arguments) == Some(Word::Doctor);
+    let delivery = inputs.delivery.clone();
     let (warnings, request) = inputs.into_request(arguments, environment, world.clock.now());
     for warning in warnings {
         host.say(Level::Warning, &warning);
@@ -120,6 +123,9 @@ async fn carry_out(
                 );
             }
             return 0;
+        }
+        Err(problems) if doctor => {
+            return operation::doctor::of_broken_inputs(host.as_ref(), &delivery, &problems);
         }
         Err(problems) => {
             for problem in problems {

@@ -35,13 +35,21 @@ pub fn render(
     organization: &Organization,
 ) -> Option<Zeroizing<Vec<u8>>> {
     match format {
-        OutputFormat::Json => Some(json(outputs)),
-        OutputFormat::Dotenv => Some(dotenv(outputs)),
+        OutputFormat::Json | OutputFormat::Dotenv => render_plain(outputs, format),
         OutputFormat::Token => outputs.token.as_ref().map(|token| token.expose().as_bytes().to_vec().into()),
         OutputFormat::GitCredentials => {
             outputs.token.as_ref().map(|token| git_credentials(token, organization))
         }
         OutputFormat::Netrc => outputs.token.as_ref().map(|token| netrc(token, organization)),
+    }
+}
+
+/// The outputs in one of the two formats that are for all of them; none in those that are for a PAT alone.
+pub fn render_plain(outputs: &Outputs, format: OutputFormat) -> Option<Zeroizing<Vec<u8>>> {
+    match format {
+        OutputFormat::Json => Some(json(outputs)),
+        OutputFormat::Dotenv => Some(dotenv(outputs)),
+        _ => None,
     }
 }
 

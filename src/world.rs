@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use url::Url;
 use uuid::Uuid;
 
 /// The wire, the wall clock and randomness. Cheap to clone.
@@ -30,6 +31,18 @@ pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Bytes>
 pub trait Wire: fmt::Debug + Send + Sync {
     /// Sends the request and reads the whole answer, at most [`LARGEST_ANSWER`] bytes of it.
     fn exchange(&self, request: http::Request<Bytes>) -> Exchange<'_>;
+
+    /// Host and port of the proxy through which this address is reached, for a person; none where it is reached
+    /// directly.
+    fn proxy(&self, _address: &Url) -> Option<String> {
+        None
+    }
+
+    /// Who issued this address' certificate, where an exchange has shown that it is no public authority but one
+    /// that is trusted here, such as an inspecting proxy's.
+    fn private_issuer(&self, _address: &Url) -> Option<String> {
+        None
+    }
 }
 
 /// The most bytes that are read of one answer: 1 MiB.

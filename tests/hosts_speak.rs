@@ -314,7 +314,6 @@ fn under_exec_standard_output_is_left_to_the_command() {
     for level in LEVELS {
         opened.host.say(level, "words");
     }
-    opened.host.print("words");
     opened.host.succeeded_with_issues();
     assert_eq!(opened.out.text(), "");
     let heard = azure_agent::commands(&opened.err.text(), true);

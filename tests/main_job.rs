@@ -6,13 +6,6 @@ use adopat_emulator::{Fault, NewPat, PatStatus, RefusalShape, RetryAfter, Servic
 use rstest::rstest;
 use support::{Host, Machine};
 
-#[path = "hosts/azure_agent.rs"]
-#[allow(dead_code)]
-mod azure_agent;
-#[path = "hosts/github_runner.rs"]
-#[allow(dead_code)]
-mod github_runner;
-
 fn creating(host: Host) -> Machine {
     let mut machine = Machine::new(host, "create");
     machine.input("display-name", "nightly").input("scope", "vso.packaging vso.code");

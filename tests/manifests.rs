@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adopat::inputs::table::{INPUTS, Word, camel_case};
+use adopat::inputs::table::{INPUTS, Input, Word, camel_case};
 use adopat::outputs::OUTPUTS;
 use serde_json::Value;
 
@@ -40,6 +40,10 @@ fn the_action_declares_every_input_with_its_help_and_without_a_default() {
         let entry = &declared[input.name];
         let description = entry["description"].as_str().expect("a description");
         assert!(says(description, input.help), "{}: {description}", input.name);
+        assert_eq!(description.ends_with(" Secret."), input.secret, "{}", input.name);
+        if let Some(default) = input.default {
+            assert!(description.contains(&format!("default {default})")), "{}: {description}", input.name);
+        }
         assert_eq!(entry["default"], Value::Null, "{} has a default, which would beat ADOPAT_", input.name);
     }
 }
@@ -67,6 +71,8 @@ fn the_task_declares_every_input_in_camel_case_with_its_help_and_choices() {
         let entry = declared.get(name.as_str()).unwrap_or_else(|| panic!("{name} is not declared"));
         let help = entry["helpMarkDown"].as_str().unwrap_or_default();
         assert!(input.name == "operation" || says(help, input.help), "{name}: {help}");
+        assert_eq!(entry["type"] == "boolean", input.choices == ["true", "false"], "{name}");
+        assert_eq!(entry["visibleRule"], visible_for(input), "{name}");
         if let Some(options) = entry["options"].as_object().filter(|_| input.name != "operation") {
             let mut options: Vec<&str> =
                 options.keys().map(String::as_str).filter(|key| !key.is_empty()).collect();
@@ -78,6 +84,16 @@ fn the_task_declares_every_input_in_camel_case_with_its_help_and_choices() {
             assert_eq!(options, choices, "{name}");
         }
     }
+}
+
+/// The rule by which the editor shows an input for the operations that use it; none where all do.
+fn visible_for(input: &Input) -> Value {
+    let steps = || Word::ALL.into_iter().filter(|word| !matches!(word, Word::Exec | Word::Login));
+    let terms: Vec<String> = steps()
+        .filter(|word| input.is_for(*word))
+        .map(|word| format!("operation = {}", word.text()))
+        .collect();
+    if terms.len() == steps().count() { Value::Null } else { terms.join(" || ").into() }
 }
 
 #[test]

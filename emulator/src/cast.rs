@@ -26,6 +26,13 @@ pub const SERVICE_PRINCIPAL: &str = "contoso-build-service";
 /// The client id of the machine's managed identity.
 pub const MANAGED_IDENTITY: Uuid = Uuid::from_u128(0x1d_e471_7900);
 
+/// The owner of the GitHub repository that is there.
+pub const GITHUB_OWNER: &str = "contoso";
+/// The GitHub repository that is there.
+pub const GITHUB_REPOSITORY: &str = "fabrikam";
+/// The environment of that repository.
+pub const GITHUB_ENVIRONMENT: &str = "production";
+
 /// An Azure DevOps organization.
 #[derive(Clone, Debug)]
 pub struct Organization {

@@ -9,16 +9,19 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::RefusalShape;
+use crate::azure_devops::{NewVariableGroup, VariableGroup};
 use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
 use crate::entra::aadsts::Aadsts;
 use crate::entra::{DeviceCode, DeviceCodePolicy, DeviceCodeState, RefreshTokenState};
 use crate::fault::{Fault, Instead};
+use crate::github::{GitHubRights, GitHubSecret};
 use crate::hold::Hold;
 use crate::log::Recorded;
 use crate::pats::{LARGEST_PAGE, NewPat, Pat};
 use crate::server::{Authority, Offer, Server, Shared};
 use crate::services::{Service, Services};
 use crate::switchboard::Switchboard;
+use crate::vault::{VaultRights, VaultSecret};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -211,6 +214,16 @@ impl Emulator {
         self.url(Service::DevOps)
     }
 
+    /// In place of `https://api.github.com`.
+    pub fn github_url(&self) -> String {
+        self.url(Service::GitHub)
+    }
+
+    /// In place of `https://VAULT.vault.azure.net`; always over TLS.
+    pub fn vault_url(&self) -> String {
+        self.url(Service::Vault)
+    }
+
     /// `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
     pub fn github_id_token_request(&self) -> (String, String) {
         let services = &self.services().services;
@@ -259,7 +272,8 @@ impl Emulator {
 
 // Seeding, reading back, reacting.
 impl Emulator {
-    /// Everything, to be read and changed; no request is answered meanwhile.
+    /// Everything, to be read and changed: what has no method of its own here has one there. No request is
+    /// answered meanwhile.
     pub fn services(&self) -> MutexGuard<'_, Switchboard> {
         self.shared.switchboard()
     }
@@ -312,6 +326,15 @@ impl Emulator {
     pub fn pat(&self, authorization_id: Uuid) -> Option<Pat> {
         let now = self.now();
         self.services().services.pat(authorization_id, now)
+    }
+
+    /// Revokes a PAT, as its owner or an administrator would elsewhere.
+    ///
+    /// # Panics
+    /// When there is none with this id.
+    pub fn revoke_pat(&self, authorization_id: Uuid) {
+        let now = self.now();
+        self.services().services.revoke_pat(authorization_id, now);
     }
 
     /// Whether this refresh token can be redeemed.
@@ -417,6 +440,53 @@ impl Emulator {
         self.services().services.job_token(issuer, subject, audience, now)
     }
 
+    /// A fresh fine-grained GitHub token that may write secrets, an environment's too.
+    pub fn github_token(&self) -> String {
+        self.github_token_with(GitHubRights::FineGrained { secrets: true, environments: true })
+    }
+
+    /// A fresh GitHub token with these rights.
+    pub fn github_token_with(&self, rights: GitHubRights) -> String {
+        self.services().services.github_token(rights)
+    }
+
+    /// Every secret of GitHub, opened.
+    pub fn github_secrets(&self) -> Vec<GitHubSecret> {
+        self.services().services.github_secrets()
+    }
+
+    /// Puts a new version of a secret into the vault.
+    pub fn add_vault_secret(&self, name: &str, value: &str) {
+        let now = self.now();
+        self.services().services.add_vault_secret(name, value, now);
+    }
+
+    /// Every secret of the vault.
+    pub fn vault_secrets(&self) -> Vec<VaultSecret> {
+        self.services().services.vault_secrets()
+    }
+
+    /// A secret of the vault.
+    pub fn vault_secret(&self, name: &str) -> Option<VaultSecret> {
+        self.services().services.vault_secret(name).cloned()
+    }
+
+    /// What an identity may do with the vault: a user by name, an app or a managed identity by its client id.
+    pub fn set_vault_rights(&self, identity: &str, rights: VaultRights) {
+        self.services().services.set_vault_rights(identity, rights);
+    }
+
+    /// Puts a variable group there, and its projects too; returns its number.
+    pub fn add_variable_group(&self, group: NewVariableGroup) -> u32 {
+        let now = self.now();
+        self.services().services.add_variable_group(group, now)
+    }
+
+    /// Every variable group, in the order of their numbers.
+    pub fn variable_groups(&self) -> Vec<VariableGroup> {
+        self.services().services.variable_groups()
+    }
+
     /// Every secret that was ever issued here, or accepted as one.
     pub fn issued_secrets(&self) -> Vec<String> {
         self.services().services.issued_secrets().to_vec()
@@ -458,7 +528,7 @@ impl Emulator {
         self.services().clear_faults();
     }
 
-    /// The next call to the PAT API that would change something (or any, with `method`) is refused by name.
+    /// The next call to the PAT API with this method is refused by name.
     pub fn refuse_next_pat_call(&self, method: &str, error: &str, shape: RefusalShape) -> Hold {
         self.order(Fault::on(Service::Pats).method(method).pat_token_error(error, shape))
     }

@@ -12,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::answer::{self, Answer};
 use crate::azure_devops::{self, VssError};
@@ -61,11 +62,11 @@ impl RetryAfter {
 pub enum Instead {
     /// This one.
     Response(Response<Bytes>),
-    /// 429 `TF400733` with `Retry-After` and the rate headers; from Entra, its JSON.
+    /// 429 with `Retry-After`, as the service words it: `TF400733` and the rate headers from Azure DevOps.
     Throttled(RetryAfter),
     /// 503, with `Retry-After` or without.
     Unavailable(Option<RetryAfter>),
-    /// 500 with Azure DevOps' generic error.
+    /// 500, as the service words it.
     InternalError,
     /// 203 and the sign-in page.
     SignInPage,
@@ -92,27 +93,18 @@ pub enum Instead {
 }
 
 impl Instead {
-    pub(crate) fn render(&self, services: &mut Services, call: &Call, now: Timestamp) -> Answer {
+    pub(crate) fn render(
+        &self,
+        services: &mut Services,
+        service: Service,
+        call: &Call,
+        now: Timestamp,
+    ) -> Answer {
         match self {
             Self::Response(response) => response.clone(),
             Self::Throttled(wait) => {
-                let answer = VssError::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "Microsoft.TeamFoundation.Framework.Server.ResourceUtilizationException",
-                    "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
-                     'Concurrency' in namespace 'User'.",
-                )
-                .render();
-                let reset = (now + Duration::from_secs(300)).as_second().to_string();
-                [
-                    ("Retry-After", wait.written(now).as_str()),
-                    ("X-RateLimit-Resource", "fabrikam/Concurrency"),
-                    ("X-RateLimit-Limit", "200"),
-                    ("X-RateLimit-Remaining", "0"),
-                    ("X-RateLimit-Reset", reset.as_str()),
-                ]
-                .iter()
-                .fold(answer, |answer, (name, value)| answer::with_header(answer, name, value))
+                let answer = throttled(services, service, call, now);
+                answer::with_header(answer, "Retry-After", &wait.written(now))
             }
             Self::Unavailable(wait) => {
                 let page =
@@ -123,15 +115,7 @@ impl Instead {
                     None => answer,
                 }
             }
-            Self::InternalError => {
-                let activity = services.chance.guid();
-                VssError::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "System.InvalidOperationException",
-                    format!("TF400898: An Internal Error Occurred. Activity Id: {activity}."),
-                )
-                .render()
-            }
+            Self::InternalError => internal_error(services, service, call, now),
             Self::SignInPage => azure_devops::sign_in_page(),
             Self::SignInRedirect => azure_devops::sign_in_redirect(services, call),
             Self::PatTokenError { error, shape } => pats::refused(error, *shape, azure_devops::Version(7, 1)),
@@ -139,6 +123,62 @@ impl Instead {
                 VssError::new(*status, exception, message.as_str()).render()
             }
             Self::Aadsts(refusal) => entra::render(services, call, refusal, now),
+        }
+    }
+}
+
+/// 429, as each service words it.
+fn throttled(services: &mut Services, service: Service, call: &Call, now: Timestamp) -> Answer {
+    const STATUS: StatusCode = StatusCode::TOO_MANY_REQUESTS;
+    match service {
+        Service::Entra => entra::render(services, call, &Aadsts::code(90055).status(STATUS), now),
+        Service::Vault => answer::json(
+            STATUS,
+            &json!({"error": {"code": "Throttled", "message": "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"}}),
+        ),
+        Service::GitHub => answer::json(
+            STATUS,
+            &json!({"message": "You have exceeded a secondary rate limit.", "status": "429"}),
+        ),
+        Service::Job | Service::ManagedIdentity => {
+            answer::json(STATUS, &json!({"error": "Too many requests"}))
+        }
+        Service::Pats | Service::DevOps => {
+            let answer = VssError::new(
+                STATUS,
+                "Microsoft.TeamFoundation.Framework.Server.ResourceUtilizationException",
+                "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
+                 'Concurrency' in namespace 'User'.",
+            )
+            .render();
+            let reset = (now + Duration::from_secs(300)).as_second().to_string();
+            [
+                ("X-RateLimit-Resource", "fabrikam/Concurrency"),
+                ("X-RateLimit-Limit", "200"),
+                ("X-RateLimit-Remaining", "0"),
+                ("X-RateLimit-Reset", reset.as_str()),
+            ]
+            .iter()
+            .fold(answer, |answer, (name, value)| answer::with_header(answer, name, value))
+        }
+    }
+}
+
+/// 500, as each service words it.
+fn internal_error(services: &mut Services, service: Service, call: &Call, now: Timestamp) -> Answer {
+    const STATUS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+    match service {
+        Service::Entra => entra::render(services, call, &Aadsts::code(90033).status(STATUS), now),
+        Service::Vault => answer::json(
+            STATUS,
+            &json!({"error": {"code": "InternalServerError", "message": "An internal error has occurred."}}),
+        ),
+        Service::GitHub => answer::json(STATUS, &json!({"message": "Server Error", "status": "500"})),
+        Service::Job | Service::ManagedIdentity => answer::empty(STATUS),
+        Service::Pats | Service::DevOps => {
+            let activity = services.chance.guid();
+            let message = format!("TF400898: An Internal Error Occurred. Activity Id: {activity}.");
+            VssError::new(STATUS, "System.InvalidOperationException", message).render()
         }
     }
 }

@@ -7,7 +7,8 @@ use ring::rsa::{KeyPair, PublicKeyComponents};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-/// The key of every issuer emulated here. It is published with this crate, and worth nothing.
+/// The key of every issuer emulated here. It is published with this crate, and worth nothing: RSA, since Entra
+/// takes no other, and fixed, since making one takes seconds (`openssl genrsa 2048`, then `pkcs8 -topk8 -nocrypt`).
 const ISSUER_KEY: &[u8] = include_bytes!("issuer.der");
 /// The id of that key.
 const KEY_ID: &str = "fake-issuer-key";

@@ -24,6 +24,7 @@
 //! Nothing here is secret: every token, key and id is a fake, and says so where its shape allows.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::result_large_err, reason = "a refusal is an answer, and answers are not in a hurry")]
 
 mod answer;
 mod azure_devops;
@@ -33,6 +34,7 @@ mod chance;
 mod emulator;
 mod entra;
 mod fault;
+mod github;
 mod hold;
 mod job;
 mod jwt;
@@ -43,7 +45,9 @@ mod pats;
 mod server;
 mod services;
 mod switchboard;
+mod vault;
 
+pub use self::azure_devops::{GroupRole, NewVariableGroup, Variable, VariableGroup};
 pub use self::cast::{
     AppRegistration, Creation, FederatedCredential, Membership, Organization, Platform, Policies, Redirect,
     RefusalShape, TooLong, User, UserKind,
@@ -56,9 +60,18 @@ pub use self::entra::{
 pub use self::fault::{
     Course, Delivery, Fault, HOSTILE_TEXTS, Instead, OVERSIZED, RetryAfter, Spoil, response,
 };
+pub use self::github::{GitHubLimit, GitHubRights, GitHubSecret};
 pub use self::hold::Hold;
 pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
 pub use self::services::{Service, Services};
 pub use self::switchboard::{Number, Switchboard};
+pub use self::vault::{
+    Challenge, Deletion, VaultAccess, VaultPolicy, VaultRights, VaultSecret, VaultVersion,
+};
+
+/// Holds the README to what compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

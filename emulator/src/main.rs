@@ -16,11 +16,13 @@ Usage: adopat-emulator [--tls] [--seed NUMBER]
   --help         this text
   --version      the version
 
-Prints its addresses and a refresh token that is ready to use as lines for a shell:
+Prints its addresses and a refresh token that is ready to use as lines for a shell, and serves until it is stopped
+(Ctrl-C):
 
-  eval \"$(adopat-emulator &)\"   # or run it in another terminal and paste what it prints
+  adopat-emulator > emulator.env &
+  sleep 1; . ./emulator.env
 
-and serves until it is stopped (Ctrl-C). Nothing is kept between two runs.
+SSL_CERT_FILE is among them: in that shell nothing but the emulator is trusted. Nothing is kept between two runs.
 ";
 
 fn main() -> ExitCode {
@@ -41,16 +43,28 @@ fn main() -> ExitCode {
         }
     }
     let emulator = builder.start();
-    let printed = print(&exports(&emulator));
-    if printed.is_err() {
-        return finish(printed);
-    }
-    loop {
-        std::thread::park();
-    }
+    finish(print(&exports(&emulator)).and_then(|()| wait_until_stopped()))
+}
+
+/// Ends with Ctrl-C, or where there is such a thing with SIGTERM, so that the CA's file is cleared away.
+fn wait_until_stopped() -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terminated = signal(SignalKind::terminate())?;
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted,
+                _ = terminated.recv() => Ok(()),
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await
+    })
 }
 
 fn exports(emulator: &Emulator) -> String {
+    let (identity_endpoint, identity_header) = emulator.app_service_endpoint();
     let lines = [
         ("ADOPAT_ORGANIZATION", cast::ORGANIZATION.to_owned()),
         ("ADOPAT_TENANT_ID", cast::TENANT.to_string()),
@@ -58,6 +72,11 @@ fn exports(emulator: &Emulator) -> String {
         ("ADOPAT_AUTHORITY_HOST", emulator.url(Service::Entra)),
         ("ADOPAT_SERVICE_URL", emulator.url(Service::Pats)),
         ("ADOPAT_DEVOPS_URL", emulator.url(Service::DevOps)),
+        ("ADOPAT_GITHUB_API_URL", emulator.url(Service::GitHub)),
+        ("ADOPAT_GITHUB_TOKEN", emulator.github_token()),
+        ("VAULT_URL", emulator.url(Service::Vault)),
+        ("IDENTITY_ENDPOINT", identity_endpoint),
+        ("IDENTITY_HEADER", identity_header),
         ("ADOPAT_REFRESH_TOKEN", emulator.refresh_token()),
         ("SSL_CERT_FILE", emulator.ca_pem_path().display().to_string()),
     ];

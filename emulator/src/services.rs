@@ -11,12 +11,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::answer::{self, Answer};
+use crate::azure_devops::Groups;
 use crate::call::Call;
 use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
 use crate::chance::Chance;
 use crate::fault::Instead;
+use crate::github::{self, GitHub};
 use crate::job::{self, Job};
 use crate::pats::Pats;
+use crate::vault::{self, Vault};
 use crate::{azure_devops, entra, managed_identity, moment, pats};
 
 /// Which of the emulated services a request goes to; each has an address of its own.
@@ -28,6 +31,10 @@ pub enum Service {
     Pats,
     /// Azure DevOps itself: `dev.azure.com`.
     DevOps,
+    /// GitHub's REST API: `api.github.com`.
+    GitHub,
+    /// Azure Key Vault. Always over TLS: its clients refuse anything else.
+    Vault,
     /// What CI hosts give their jobs: signed tokens.
     Job,
     /// App Service's endpoint for managed identities, and IMDS.
@@ -36,11 +43,12 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 5] = [Self::Entra, Self::Pats, Self::DevOps, Self::Job, Self::ManagedIdentity];
+    pub const ALL: [Self; 7] =
+        [Self::Entra, Self::Pats, Self::DevOps, Self::GitHub, Self::Vault, Self::Job, Self::ManagedIdentity];
 
     /// Whether clients refuse to speak to it without TLS.
     pub(crate) fn is_always_tls(self) -> bool {
-        false
+        self == Self::Vault
     }
 
     /// Whether it is spoken to without TLS everywhere.
@@ -54,6 +62,8 @@ impl Service {
             Self::Entra => "https://login.microsoftonline.com",
             Self::Pats => "https://vssps.dev.azure.com",
             Self::DevOps => "https://dev.azure.com",
+            Self::GitHub => "https://api.github.com",
+            Self::Vault => "https://fabrikam.vault.azure.net",
             Self::Job => "https://pipelines.actions.githubusercontent.com",
             Self::ManagedIdentity => "http://169.254.169.254",
         }
@@ -68,6 +78,9 @@ pub struct Services {
     pub(crate) page_size: usize,
     pub(crate) entra: entra::Entra,
     pub(crate) pats: Pats,
+    pub(crate) groups: Groups,
+    pub(crate) github: GitHub,
+    pub(crate) vault: Vault,
     pub(crate) job: Job,
     pub(crate) managed_identities: Vec<Uuid>,
     addresses: HashMap<Service, String>,
@@ -82,6 +95,9 @@ impl Services {
             page_size: page_size.clamp(1, pats::LARGEST_PAGE),
             entra: entra::Entra::default(),
             pats: Pats::default(),
+            groups: Groups::default(),
+            github: GitHub::default(),
+            vault: Vault::default(),
             job: Job::default(),
             managed_identities: vec![cast::MANAGED_IDENTITY],
             addresses: HashMap::new(),
@@ -99,6 +115,11 @@ impl Services {
             services.remember_secret(secret);
         }
         services.set_job(Job::default());
+        services.add_github_environment(
+            cast::GITHUB_OWNER,
+            cast::GITHUB_REPOSITORY,
+            cast::GITHUB_ENVIRONMENT,
+        );
         services
     }
 
@@ -109,6 +130,8 @@ impl Services {
             Service::Entra => entra::answer(self, &call, now),
             Service::Pats => pats::answer(self, &call, now),
             Service::DevOps => azure_devops::answer(self, &call, now),
+            Service::GitHub => github::answer(self, &call, now),
+            Service::Vault => vault::answer(self, &call, now),
             Service::Job => job::answer(self, &call, now),
             Service::ManagedIdentity => managed_identity::answer(self, &call, now),
         };
@@ -124,7 +147,7 @@ impl Services {
         now: Timestamp,
     ) -> Response<Bytes> {
         let call = Call::new(request);
-        let answer = instead.render(self, &call, now);
+        let answer = instead.render(self, service, &call, now);
         self.dressed(service, &call, answer, now)
     }
 
@@ -134,6 +157,8 @@ impl Services {
         match service {
             Service::Entra => entra::dressed(self, call, answer),
             Service::Pats | Service::DevOps => azure_devops::dressed(self, call, answer),
+            Service::GitHub => github::dressed(self, answer, now),
+            Service::Vault => vault::dressed(self, call, answer),
             Service::Job | Service::ManagedIdentity => answer,
         }
     }

@@ -3,6 +3,27 @@
 //! Whoever carries requests does this with each one: [arrive](Switchboard::arrive), follow the
 //! [course](Course), [act](Switchboard::act) at the right moment, and say in the end what
 //! [became of it](Switchboard::settle).
+//!
+//! ```
+//! use adopat_emulator::{Delivery, Emulator, Fault, Outcome, Service, Switchboard};
+//! use bytes::Bytes;
+//!
+//! let mut switchboard = Switchboard::new(Emulator::builder().seed(7).services());
+//! switchboard.order(Fault::on(Service::DevOps).lose_answer());
+//! let now = "2026-11-24T12:00:00Z".parse().unwrap();
+//!
+//! // What a simulated wire does with one request; it lets simulated time pass for the delays of the course.
+//! let request = http::Request::head("/fabrikam").body(Bytes::new()).unwrap();
+//! let (number, course) = switchboard.arrive(Service::DevOps, &request, now);
+//! let answer = switchboard.act(Service::DevOps, request, &course, now + course.delay_before);
+//! let status = answer.map(|answer| answer.status());
+//! let outcome = match course.delivery {
+//!     Delivery::Whole => status.map_or(Outcome::Lost(None), Outcome::Answered),
+//!     Delivery::Reset | Delivery::Closed | Delivery::CutAfter(_) => Outcome::Lost(status),
+//! };
+//! switchboard.settle(number, outcome);
+//! assert_eq!(switchboard.requests()[0].status(), None);
+//! ```
 
 use bytes::Bytes;
 use http::{Request, Response};

@@ -115,6 +115,9 @@ fn a_single_tenant_app_and_a_confidential_one_are_refused() {
     let client = cast::CLIENT_ID.to_string();
     let refused = world.form(BEGIN, &[("client_id", &client), ("scope", &scope)]).with_status(400);
     assert_eq!(refused.json()["error_codes"], json!([50059]));
+    let common = BEGIN.replace("organizations", "common");
+    let refused = world.form(&common, &[("client_id", &client), ("scope", &scope)]).with_status(400);
+    assert_eq!(refused.json()["error_codes"], json!([50194]));
     let client = Uuid::from_u128(7).to_string();
     let begun = world.form(BEGIN, &[("client_id", &client), ("scope", &scope)]).with_status(200).json();
     let device_code = begun["device_code"].as_str().unwrap();

@@ -418,6 +418,7 @@ fn every_answer_carries_the_ids_that_support_asks_for() {
     for name in ["date", "activityid", "x-vss-e2eid", "x-vss-resourcetenant"] {
         assert!(!answer.header(name).is_empty(), "{name}");
     }
+    assert!(answer.header("x-vss-userdata").ends_with(cast::PERSON));
     assert_eq!(answer.header("date"), "Tue, 24 Nov 2026 12:00:00 GMT");
 }
 

@@ -91,6 +91,28 @@ fn an_answer_breaks_off_within_its_body() {
     assert_eq!(body.len(), 10, "{answer}");
     assert!(answer.contains("content-length: 39"), "{answer}");
     assert_eq!(emulator.requests()[0].outcome, Outcome::Lost(Some(StatusCode::OK)));
+
+    let pat = emulator.add_pat(adopat_emulator::NewPat::named("ci"));
+    emulator.order(Fault::on(Service::Pats).method("DELETE").cut_after(10));
+    let path = format!("{PATS}&authorizationId={}", pat.authorization_id);
+    assert_eq!(send(&emulator, Service::Pats, "DELETE", &path, "").0, "");
+    assert!(emulator.active_pats().is_empty());
+}
+
+#[test]
+fn every_service_is_throttled_in_its_own_words() {
+    let emulator = Emulator::start();
+    for (service, words) in [
+        (Service::Entra, "AADSTS90055"),
+        (Service::Pats, "TF400733"),
+        (Service::DevOps, "TF400733"),
+        (Service::GitHub, "secondary rate limit"),
+    ] {
+        emulator.order(Fault::on(service).throttle(RetryAfter::Seconds(7)));
+        let answer = send(&emulator, service, "GET", "/fabrikam", "").0;
+        assert!(answer.starts_with("HTTP/1.1 429") && answer.contains(words), "{answer}");
+        assert!(answer.contains("retry-after: 7"), "{answer}");
+    }
 }
 
 #[test]

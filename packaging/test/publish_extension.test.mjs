@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import * as zip from '../zip.mjs';
 
 const SCRIPT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../publish_extension.sh');
+assert.ok(fs.existsSync(path.join(path.dirname(SCRIPT), 'node_modules/tfx-cli')), 'run npm ci --prefix packaging first');
 const missing = ['bash', 'curl', 'jq'].filter((tool) => spawnSync(tool, ['--version']).error);
 
 /** GitHub's OIDC endpoint, Entra and Marketplace; the last refuses, which ends the run. */

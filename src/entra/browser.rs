@@ -109,7 +109,14 @@ impl Client {
 
 /// Shows the page in this machine's browser, where there is one. It may fail silently: the address has to be
 /// printed all the same.
+///
+/// # Errors
+/// Where there is no program for it, or the address is none of a page: a device code's comes from outside, and
+/// the desktop would start a file's program as readily.
 pub fn open_page(page: &Url) -> io::Result<()> {
+    if !matches!(page.scheme(), "http" | "https") {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no web page"));
+    }
     let (program, arguments): (_, &[&str]) = if cfg!(windows) {
         ("rundll32", &["url.dll,FileProtocolHandler"])
     } else if cfg!(target_os = "macos") {
@@ -483,6 +490,14 @@ mod tests {
             [0, 1].map(|n: usize| pages[n].query_pairs().into_owned().collect::<BTreeMap<_, _>>());
         for name in ["state", "code_challenge"] {
             assert_ne!(first[name], second[name], "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_web_page_is_opened() {
+        for address in ["file:///bin/true", "javascript:0", "ms-msdt:/id"] {
+            let error = open_page(&address.parse().expect("an address")).expect_err("refused");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{address}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buildkite::Redactor;
 use super::streams::{Stream, Streams};
-use super::{Host, Level, Remembered};
+use super::{Host, Level, Remembered, Verdict};
 use crate::failure::{Exit, Failure};
 use crate::outputs::Outputs;
 use crate::secret::Secret;
@@ -47,6 +47,11 @@ impl Host for Generic {
         text.lines().for_each(|line| self.streams.say(Stream::Product, line));
     }
 
+    fn report(&self, verdict: Verdict, line: &str) {
+        let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+        self.streams.say_coloured(Stream::Out, colour(verdict), word, rest);
+    }
+
     fn can_take_a_secret(&self, elsewhere: bool) -> Result<(), Failure> {
         if elsewhere {
             return Ok(());
@@ -78,6 +83,16 @@ impl Host for Generic {
 
     /// There is no such result here: the warnings are all there is.
     fn succeeded_with_issues(&self) {}
+}
+
+/// The parameters of a terminal's "select graphic rendition" (ECMA-48): green, yellow, red, dim.
+fn colour(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "32",
+        Verdict::Warning => "33",
+        Verdict::Failed => "1;31",
+        Verdict::Skipped => "2",
+    }
 }
 
 /// The text, with who says it and how much it matters.
@@ -115,6 +130,15 @@ mod tests {
         host.print("[\n  {}\n]\n");
         host.print("::error::x\r\n##[y");
         assert_eq!((out.text().as_str(), err.text().as_str()), ("[\n  {}\n]\n: :error::x\n# #[y\n", ""));
+    }
+
+    #[test]
+    fn a_verdict_is_coloured_only_where_that_is_wanted() {
+        let (streams, out, _) = Streams::captured(Register::default());
+        let host = |streams| Generic { streams, redactor: None, warned: AtomicBool::new(false) };
+        host(streams.clone()).report(Verdict::Failed, "failed   network");
+        host(streams.coloured(true)).report(Verdict::Failed, "failed   \u{1b}[2Jnetwork");
+        assert_eq!(out.text(), "failed   network\n\u{1b}[1;31mfailed\u{1b}[0m   \\u{1b}[2Jnetwork\n");
     }
 
     #[test]

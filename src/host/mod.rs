@@ -39,6 +39,31 @@ pub enum Level {
     Error,
 }
 
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// A run would work, but a person should look at it.
+    Warning,
+    /// A run would fail.
+    Failed,
+    /// It could not be found out, or there is nothing to find out.
+    Skipped,
+}
+
+impl Verdict {
+    /// The word for it, as the output `checks` has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// What the job's last step needs, saved before there is anything to revoke. See `revoke-on-completion`.
 #[derive(Clone, Debug)]
 pub enum Remembered<'a> {
@@ -60,6 +85,16 @@ pub trait Host: Send + Sync {
     /// Prints what was asked for (a table, JSON) on standard output, line by line, each made harmless. JSON
     /// keeps its value if it went through [`neutral::json`] first.
     fn print(&self, text: &str);
+
+    /// Says a line of doctor's, which begins with the verdict: as the warning or error of this host that it is, or
+    /// else as [printed](Host::print).
+    fn report(&self, verdict: Verdict, line: &str) {
+        match verdict {
+            Verdict::Failed => self.say(Level::Error, line),
+            Verdict::Warning => self.say(Level::Warning, line),
+            Verdict::Ok | Verdict::Skipped => self.print(line),
+        }
+    }
 
     /// Whether this host can be handed a secret at all, and be trusted not to show it. Asked before anything
     /// is minted. `elsewhere` says that the secret also goes to a file or a store, which is enough for a host

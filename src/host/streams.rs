@@ -4,7 +4,7 @@
 //! goes out as it was built, since some carry a secret on purpose. Tests and simulations put buffers in the
 //! place of both streams.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,18 +36,20 @@ pub struct Streams {
     product: Sink,
     register: Register,
     unmasked: Arc<AtomicBool>,
+    coloured: bool,
 }
 
 impl Streams {
     /// The streams to print on.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, register: Register) -> Self {
         let (out, err) = (Arc::new(Mutex::new(out)), Arc::new(Mutex::new(err)));
-        Self { product: Arc::clone(&out), out, err, register, unmasked: Arc::default() }
+        Self { product: Arc::clone(&out), out, err, register, unmasked: Arc::default(), coloured: false }
     }
 
-    /// The process's own.
+    /// The process's own, in colours where standard output is a terminal.
     pub fn standard(register: Register) -> Self {
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), register)
+        let coloured = io::stdout().is_terminal();
+        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), register).coloured(coloured)
     }
 
     /// Buffers that can be read back: standard output, then standard error.
@@ -59,6 +61,11 @@ impl Streams {
     /// The same, with everything on standard error: under `exec` standard output is the child's.
     pub fn all_on_stderr(self) -> Self {
         Self { out: Arc::clone(&self.err), ..self }
+    }
+
+    /// The same, in colours or without.
+    pub fn coloured(self, coloured: bool) -> Self {
+        Self { coloured, ..self }
     }
 
     /// Every secret that is known.
@@ -75,6 +82,16 @@ impl Streams {
     /// Prints a line of words. That it could not be printed is nobody's concern: there is no one left to read.
     pub fn say(&self, stream: Stream, text: &str) {
         let _ = self.line(stream, &self.shown(text));
+    }
+
+    /// The same, its beginning in a colour where colours are wanted.
+    pub fn say_coloured(&self, stream: Stream, colour: &str, word: &str, rest: &str) {
+        let (word, rest) = (self.shown(word), self.shown(rest));
+        let line = match self.coloured {
+            true => format!("\u{1b}[{colour}m{word}\u{1b}[0m{rest}"),
+            false => format!("{word}{rest}"),
+        };
+        let _ = self.line(stream, &line);
     }
 
     /// Prints a command of the host as it is. It must hold no line break.

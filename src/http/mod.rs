@@ -4,6 +4,7 @@
 //! [patience](crate::patience), and repeats a request only where a repetition does no harm.
 
 mod answer;
+pub mod inspect;
 pub mod proxy;
 pub mod reqwest_wire;
 mod trust;

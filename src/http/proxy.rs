@@ -2,6 +2,7 @@
 //! settings, whose bypass list is a JSON array of regular expressions matched against the whole URL, in any
 //! case.
 
+use hyper_util::client::proxy::matcher::Matcher;
 use regex_lite::{Regex, RegexBuilder};
 use reqwest::{NoProxy, Proxy};
 use url::Url;
@@ -55,6 +56,24 @@ impl ProxySettings {
         self.https_proxy.is_some() || self.agent.is_some()
     }
 
+    /// Host and port of the proxy that an address is reached through, without its credentials; none where it is
+    /// reached directly. Decided as reqwest decides it.
+    pub fn of(&self, address: &Url) -> Option<String> {
+        if address.scheme() != "https" {
+            return None;
+        }
+        let place = |proxy: &Url| Some(format!("{}:{}", proxy.host_str()?, proxy.port_or_known_default()?));
+        if let Some(proxy) = &self.https_proxy {
+            let proxy = parse_address(proxy)?;
+            let no_proxy = self.no_proxy.clone().unwrap_or_default();
+            let matcher = Matcher::builder().https(proxy.as_str().to_owned()).no(no_proxy).build();
+            return matcher.intercept(&address.as_str().parse().ok()?).and_then(|_| place(&proxy));
+        }
+        let agent = self.agent.as_ref()?;
+        let direct = agent.bypass.iter().any(|entry| entry.is_match(address.as_str()));
+        if direct { None } else { place(&parse_address(&agent.url)?) }
+    }
+
     /// The proxy for reqwest, if one is set.
     ///
     /// # Errors
@@ -97,6 +116,26 @@ mod tests {
         assert_eq!(bypass.len(), 1);
         assert!(bypass[0].is_match("https://internal.contoso.com/x"));
         assert_eq!(refused, ["("]);
+    }
+
+    #[test]
+    fn the_proxy_of_an_address_is_told_without_its_credentials() {
+        let settings = ProxySettings {
+            https_proxy: Some(Secret::new("http://user:hunter2hunter2@proxy.contoso.com:8080".into())),
+            no_proxy: Some(".visualstudio.com,localhost".into()),
+            agent: None,
+        };
+        let of = |address: &str| settings.of(&address.parse().expect("an address"));
+        assert_eq!(of("https://dev.azure.com/").as_deref(), Some("proxy.contoso.com:8080"));
+        assert_eq!(of("https://fabrikam.visualstudio.com/"), None);
+        assert_eq!(of("http://127.0.0.1:1/"), None);
+        let url = Secret::new("proxy.fabrikam.com".into());
+        let bypass = parse_bypass_list(r#"["dev\\.azure"]"#).0;
+        let agent = Some(AgentProxy { url, user: None, password: None, bypass });
+        let settings = ProxySettings { agent, ..ProxySettings::default() };
+        let of = |address: &str| settings.of(&address.parse().expect("an address"));
+        assert_eq!(of("https://login.microsoftonline.com/").as_deref(), Some("proxy.fabrikam.com:80"));
+        assert_eq!(of("https://dev.azure.com/"), None);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use url::Url;
 
+use super::inspect::Issuers;
 use super::proxy::ProxySettings;
 use super::trust;
 use crate::world::{Exchange, LARGEST_ANSWER, Wire, WireError};
@@ -17,6 +19,8 @@ pub struct ReqwestWire {
     proxy: ProxySettings,
     /// CA files that take the place of the machine's own.
     authorities: Vec<PathBuf>,
+    /// Who issued certificates that no public authority did.
+    issuers: Issuers,
     /// For https. Built at the first use, since reading the trust roots is the larger part of a start.
     secure: OnceLock<Result<reqwest::Client, String>>,
     /// For http, which only loopback may speak.
@@ -26,14 +30,20 @@ pub struct ReqwestWire {
 impl ReqwestWire {
     /// The network through these proxies, trusting these CA files in place of the machine's own.
     pub fn new(proxy: ProxySettings, authorities: Vec<PathBuf>) -> Self {
-        Self { proxy, authorities, secure: OnceLock::new(), plain: OnceLock::new() }
+        Self {
+            proxy,
+            authorities,
+            issuers: Issuers::default(),
+            secure: OnceLock::new(),
+            plain: OnceLock::new(),
+        }
     }
 
     fn client(&self, secure: bool) -> Result<&reqwest::Client, WireError> {
         let client = if secure {
             self.secure.get_or_init(|| {
                 let proxy = self.proxy.to_reqwest()?;
-                build(trust::client_config(&self.authorities)?, proxy)
+                build(trust::client_config(&self.authorities, self.issuers.clone())?, proxy)
             })
         } else {
             self.plain.get_or_init(|| build(trust::trust_nobody(), None))
@@ -65,6 +75,15 @@ impl ReqwestWire {
 impl Wire for ReqwestWire {
     fn exchange(&self, request: Request<Bytes>) -> Exchange<'_> {
         Box::pin(self.send(request))
+    }
+
+    fn proxy(&self, address: &Url) -> Option<String> {
+        self.proxy.of(address)
+    }
+
+    fn private_issuer(&self, address: &Url) -> Option<String> {
+        let host = address.host_str()?;
+        self.issuers.of(host.trim_start_matches('[').trim_end_matches(']'))
     }
 }
 
@@ -99,7 +118,7 @@ fn classify(error: &reqwest::Error) -> WireError {
 fn describe_certificate(error: &rustls::CertificateError) -> String {
     use rustls::CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        UnknownIssuer,
+        Other, UnknownIssuer,
     };
     match error {
         UnknownIssuer => "it was issued by an authority that is not trusted here".into(),
@@ -108,6 +127,8 @@ fn describe_certificate(error: &rustls::CertificateError) -> String {
             "it is not valid yet (or this machine's clock is wrong)".into()
         }
         NotValidForName | NotValidForNameContext { .. } => "it was issued for another name".into(),
+        // Told by name: see `inspect`.
+        Other(named) => named.to_string(),
         other => other.to_string(),
     }
 }

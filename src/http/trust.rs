@@ -5,7 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
+
+use super::inspect::{Issuers, NamingVerifier};
 
 /// Where Linux distributions keep all their certificate authorities in one file. Reading the folder of single
 /// files beside it instead costs hundreds of system calls.
@@ -18,12 +21,14 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The TLS configuration that trusts the bundled roots, and `extra` files in place of the machine's own.
+/// The TLS configuration that trusts the bundled roots, and `extra` files in place of the machine's own. Issuers
+/// that are none of the bundled roots are noted in `issuers` by name.
 ///
 /// # Errors
 /// A sentence that names the file of `extra` that cannot be read or holds no certificate.
-pub fn client_config(extra: &[PathBuf]) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+pub fn client_config(extra: &[PathBuf], issuers: Issuers) -> Result<ClientConfig, String> {
+    let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = public.clone();
     for file in extra {
         let found = rustls_native_certs::load_certs_from_paths(Some(file), None);
         if found.certs.is_empty() {
@@ -35,19 +40,26 @@ pub fn client_config(extra: &[PathBuf]) -> Result<ClientConfig, String> {
     if extra.is_empty() {
         roots.add_parsable_certificates(of_this_machine());
     }
-    Ok(trusting(roots))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = |roots: RootCertStore| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| error.to_string())
+    };
+    let naming = NamingVerifier { public: verifier(public)?, trusted: verifier(roots)?, issuers };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring serves TLS 1.2 and 1.3");
+    // "Dangerous" is a verifier that trusts what it should not; this one asks rustls' own.
+    Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(naming)).with_no_client_auth())
 }
 
 /// The TLS configuration of a client that never speaks TLS.
 pub fn trust_nobody() -> ClientConfig {
-    trusting(RootCertStore::empty())
-}
-
-fn trusting(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring serves TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
+        .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth()
 }
 

@@ -30,8 +30,8 @@ use crate::store::Address;
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
 
-/// An Azure Pipelines macro that named no variable reaches the task as it was written.
-pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
+/// An Azure Pipelines macro that named no variable reaches the task as it was written. Whether the value is one.
+pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -> bool {
     let text = value.expose();
     let inside = |start: usize| {
         let name = &text[start + 2..];
@@ -53,10 +53,7 @@ pub(super) fn no_macro(input: &Input, value: &Secret, problems: &mut Problems) {
             "define that variable, or make it available to this job",
         );
     }
-}
-
-pub(super) fn is_inline_certificate(text: &str) -> bool {
-    text.contains("-----BEGIN")
+    found.is_some()
 }
 
 /// The part of the request that says where a PAT goes: checked first, since the host is opened with it.
@@ -160,14 +157,14 @@ pub(super) fn request(
     environment: &Environment,
     now: Timestamp,
 ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
-    let word = inputs.operation(arguments);
+    let given = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
     let mut check =
         Check { values: &values, environment, now, problems: &mut problems, warnings: &mut warnings };
-    if word.is_none() && !arguments.complete {
+    if given.is_none() && !arguments.complete {
         check.operation_is_missing();
     }
-    let word = word.unwrap_or(Word::Doctor);
+    let word = given.unwrap_or(Word::Doctor);
     let organization = check.organization(word);
     let places = check.places();
     let sign_in = check.sign_in(word, arguments.complete, &delivery);
@@ -180,7 +177,7 @@ pub(super) fn request(
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
-    if word == Word::Exec || word == Word::Login || arguments.complete {
+    if !input("deliver-to").is_for(word) || arguments.complete {
         delivery.deliver_to.clear();
     }
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
@@ -194,6 +191,9 @@ pub(super) fn request(
             "is missing, and a github-secret: address is given",
             "give a token that may write secrets (GITHUB_TOKEN cannot)",
         );
+    }
+    if given.is_some() {
+        problems.retain_for(word);
     }
     let problems = problems.into_vec();
     let request = match (operation, sign_in, places) {
@@ -320,7 +320,7 @@ impl Check<'_> {
                 let display_name = self.required_name();
                 let scope = self.required_scope();
                 let expiry = self.expiry();
-                let revoke_on_completion = self.revoke_on_completion();
+                let revoke_on_completion = self.revoke_on_completion(&delivery.host);
                 Operation::Create(Create {
                     display_name: display_name?,
                     scope: scope?,
@@ -344,7 +344,7 @@ impl Check<'_> {
                     allow_global_narrowing: self.allow_global_narrowing(),
                     minting: minting?,
                     dry_run,
-                    revoke_on_completion: self.revoke_on_completion(),
+                    revoke_on_completion: self.revoke_on_completion(&delivery.host),
                 };
                 Operation::Rotate(rotate)
             }
@@ -615,13 +615,20 @@ impl Check<'_> {
         self.boolean("allow-global-narrowing", self.values.allow_global_narrowing.as_deref())
     }
 
-    fn revoke_on_completion(&mut self) -> Option<OnCompletion> {
+    fn revoke_on_completion(&mut self, host: &HostSettings) -> Option<OnCompletion> {
         let wanted = self.boolean("revoke-on-completion", self.values.revoke_on_completion.as_deref());
-        if wanted && !self.environment.is_true("ADOPAT_LAUNCHER") {
+        let generic = matches!(host, HostSettings::Generic { .. });
+        if wanted && (generic || !self.environment.is_true("ADOPAT_LAUNCHER")) {
             self.problems.add(
                 "revoke-on-completion",
                 "needs a last step, which only the GitHub action and the Azure Pipelines task have",
                 "use one of them, or the operation exec",
+            );
+        } else if wanted && matches!(host, HostSettings::GithubActions { state: None, .. }) {
+            self.problems.add(
+                "revoke-on-completion",
+                "needs the file that GITHUB_STATE names, and it is not set",
+                "pass GITHUB_STATE on to adopat",
             );
         }
         wanted.then(|| OnCompletion { left: self.environment.pending() })
@@ -832,7 +839,7 @@ impl Check<'_> {
             return Some(ClientProof::Secret(secret.clone()));
         }
         let text = values.client_certificate.as_ref()?.expose();
-        let bytes = if is_inline_certificate(text) {
+        let bytes = if input("client-certificate").holds_a_secret(text) {
             Ok(Zeroizing::new(text.as_bytes().to_vec()))
         } else {
             std::fs::read(text).map(Zeroizing::new)

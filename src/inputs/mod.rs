@@ -50,14 +50,10 @@ impl Inputs {
     pub fn read(environment: &Environment) -> Self {
         let mut problems = Problems::default();
         let found = environment.inputs(&mut problems);
-        let is_secret = |name: &str, value: &Secret| match name {
-            "client-certificate" => check::is_inline_certificate(value.expose()),
-            _ => table::input(name).secret,
-        };
         let mut secrets: Vec<Secret> = Vec::new();
         for (input, value) in &found {
-            check::no_macro(input, value, &mut problems);
-            if is_secret(input.name, value) {
+            let is_macro = check::is_macro(input, value, &mut problems);
+            if input.holds_a_secret(value.expose()) && !is_macro {
                 secrets.push(value.clone());
             }
         }

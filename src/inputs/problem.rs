@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::table::{Word, input};
+
 /// One thing wrong with one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -36,6 +38,11 @@ impl Problems {
     /// Notes the error of a result, which is the rest of a sentence, and returns its value.
     pub fn check<T>(&mut self, input: &'static str, result: Result<T, String>) -> Option<T> {
         result.map_err(|what| self.add(input, what, "")).ok()
+    }
+
+    /// Forgets those of inputs that the operation does not use: it ignores them.
+    pub fn retain_for(&mut self, operation: Word) {
+        self.0.retain(|problem| input(problem.input).is_for(operation));
     }
 
     /// All of them, in the order in which they were found.

@@ -416,4 +416,7 @@ pub struct Surroundings {
     pub proxy: ProxySettings,
     /// `SSL_CERT_FILE` and the agent's CA file.
     pub authorities: Vec<PathBuf>,
+    /// Whether a terminal may be shown colours: `NO_COLOR` (no-color.org) is not set, and the terminal is not
+    /// `dumb`.
+    pub colours: bool,
 }

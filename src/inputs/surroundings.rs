@@ -27,6 +27,7 @@ pub(super) fn read(
         log: log.or_else(|| host_debugs.then(|| "adopat=debug".to_owned())),
         proxy: proxy(environment, warnings),
         authorities: authorities.collect(),
+        colours: environment.text("NO_COLOR").is_none() && environment.text("TERM") != Some("dumb"),
     }
 }
 

@@ -114,6 +114,11 @@ impl Input {
         camel_case(self.name)
     }
 
+    /// Whether this value is a secret: a certificate may also be given by its path, which is none.
+    pub fn holds_a_secret(&self, value: &str) -> bool {
+        self.secret && (self.name != "client-certificate" || value.contains("-----BEGIN"))
+    }
+
     /// Whether the operation uses it.
     pub fn is_for(&self, operation: Word) -> bool {
         self.operations.contains(&operation)

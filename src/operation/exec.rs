@@ -31,7 +31,6 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
             return Ok(code);
         }
     };
-    run.host.can_take_a_secret(true)?;
     let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
     let session = sign_in::sign_in(run).await?;
     let valid_to = end_of(Some(exec.expiry), Default::default, run.now());
@@ -53,13 +52,14 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
 /// The program's file, looked up as a shell would, in the command's own PATH.
 fn look_up(exec: &Exec) -> Result<PathBuf, u8> {
     let name = &exec.command[0];
-    let path =
-        exec.environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value);
+    let is_path =
+        |name: &OsStr| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
+    let path = exec.environment.iter().find(|(name, _)| is_path(name)).map(|(_, value)| value);
     let here = std::env::current_dir().unwrap_or_default();
     which::which_in(name, path, &here).map_err(|_| {
-        let is_path = Path::new(name).components().count() > 1;
+        let has_folder = Path::new(name).components().count() > 1;
         let folders: Vec<PathBuf> = match path {
-            _ if is_path => vec![here],
+            _ if has_folder => vec![here],
             Some(path) => std::env::split_paths(path).collect(),
             None => Vec::new(),
         };
@@ -92,6 +92,12 @@ async fn command(
     }
 }
 
+/// Whether a fresh access token may help: what the service says of one that has died is not to be told from what
+/// it says of a person it does not let in.
+fn may_have_died(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::SignIn | Exit::Refused)
+}
+
 /// Revokes the PAT; signs in once more where the access token has died while the command ran. What cannot be
 /// revoked is named, and the command's own code stays.
 async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
@@ -101,8 +107,7 @@ async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
     if session.is_still_good() {
         outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
     }
-    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(|failure| failure.exit == Exit::SignIn))
-    {
+    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(may_have_died)) {
         outcome = match sign_in::tokens(&run).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);

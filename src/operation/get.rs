@@ -12,8 +12,8 @@ pub(super) async fn get(run: &Run<'_>, subject: &Subject) -> Result<(), Failure>
         Subject::Id(id) => session.service.get(id).await?,
         Subject::Name(_) => find_one(run, &session.service, subject).await?,
     };
-    run.show(&listing::one(&pat, run.now()), &listing::to_json(&pat, None, run.now()), || {
-        format!("Found {}.", describe(&pat))
-    });
+    let mut json = listing::to_json(&pat);
+    json["changed"] = false.into();
+    run.show(&listing::one(&pat, run.now()), &json, || format!("Found {}.", describe(&pat)));
     delivery::hand_over_plain(run, &Outputs { subject: Some(pat), ..Outputs::default() })
 }

@@ -1,31 +1,35 @@
 //! `list`: every PAT that the filter lets through; which expire soon, which are global.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::find::describe;
+use super::listing::Outlook;
 use super::{Run, delivery, listing, sign_in, summary};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::List;
 use crate::inputs::span;
 use crate::outputs::Outputs;
-use crate::pats::Pat;
+use crate::pats::model::Filter;
+use crate::pats::{Pat, Service};
 
 pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     let session = sign_in::sign_in(run).await?;
     let pats = session.service.list(list.filter).await?;
-    let now = run.now();
-    let within = list.expiring_within;
-    let json: Vec<Value> = pats.iter().map(|pat| listing::to_json(pat, within, now)).collect();
-    run.show(&listing::table(&pats, within, now), &json!(json), || {
+    let outlook = Outlook {
+        now: run.now(),
+        expiring_within: list.expiring_within,
+        revoked: revoked_among(&session.service, &pats, list.filter).await?,
+    };
+    let json: Vec<Value> = pats.iter().map(|pat| outlook.to_json(pat)).collect();
+    run.show(&listing::table(&pats, &outlook), &json!(json), || {
         format!("{} PATs ({}) in organization {}.", pats.len(), list.filter.word(), run.organization())
     });
-    run.host.summarize(&summary::listed(&pats, within, now, run.organization()));
+    run.host.summarize(&summary::listed(&pats, &outlook, run.organization()));
     delivery::hand_over_plain(run, &Outputs { pats: Some(json), ..Outputs::default() })?;
-    let expiring: Vec<&Pat> = match within {
-        Some(within) => pats.iter().filter(|pat| listing::is_expiring(pat, within, now)).collect(),
-        None => Vec::new(),
-    };
-    let global: Vec<&Pat> = pats.iter().filter(|pat| pat.is_global() && !pat.expired_at(now)).collect();
+    let expiring: Vec<&Pat> = pats.iter().filter(|pat| outlook.is_expiring(pat)).collect();
+    let global: Vec<&Pat> = pats.iter().filter(|pat| pat.is_global() && !outlook.is_over(pat)).collect();
     for pat in &expiring {
         run.warn(format!("Expires soon: {}.", describe(pat)));
     }
@@ -33,7 +37,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         run.warn(format!("Global, and stops working on 2026-12-01: {}.", describe(pat)));
     }
     if list.fail_if_expiring && !expiring.is_empty() {
-        let within = span::describe(within.unwrap_or_default());
+        let within = span::describe(list.expiring_within.unwrap_or_default());
         let cause = format!("{} of the PATs listed expire within {within}.", expiring.len());
         return Err(Failure::new(Exit::Expiring, cause, "Rotate them."));
     }
@@ -42,4 +46,14 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Expiring, cause, "Replace each by one PAT for each organization."));
     }
     Ok(())
+}
+
+/// The ids of those that are revoked, which only another look can tell where the list holds all.
+async fn revoked_among(service: &Service, pats: &[Pat], filter: Filter) -> Result<HashSet<String>, Failure> {
+    let ids = |pats: &[Pat]| pats.iter().map(|pat| pat.authorization_id.clone()).collect();
+    Ok(match filter {
+        Filter::Active | Filter::Expired => HashSet::new(),
+        Filter::Revoked => ids(pats),
+        Filter::All => ids(&service.list(Filter::Revoked).await?),
+    })
 }

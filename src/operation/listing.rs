@@ -1,5 +1,6 @@
 //! PATs as a person reads them, in aligned columns with the days that are left, and as a program does.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,44 +13,71 @@ use crate::pats::Pat;
 /// Global PATs stop working on this day (Azure DevOps release notes, sprint 270).
 pub(super) const GLOBAL_PATS_END: &str = "2026-12-01T00:00:00Z";
 
+/// What a list is looked at with. The service tells which PATs are revoked by its filters alone, not in the PATs.
+pub(super) struct Outlook {
+    /// What time it is.
+    pub(super) now: Timestamp,
+    /// How soon is soon, where that was asked for.
+    pub(super) expiring_within: Option<Duration>,
+    /// The authorization ids of those that are revoked.
+    pub(super) revoked: HashSet<String>,
+}
+
+impl Outlook {
+    /// Whether it works no more.
+    pub(super) fn is_over(&self, pat: &Pat) -> bool {
+        pat.expired_at(self.now) || self.is_revoked(pat)
+    }
+
+    /// Whether it still works and ends within the time that was given; a global one always does.
+    pub(super) fn is_expiring(&self, pat: &Pat) -> bool {
+        let Some(within) = self.expiring_within else { return false };
+        let soon = pat.valid_to.is_some_and(|valid_to| valid_to <= span::after(self.now, within));
+        !self.is_over(pat) && (soon || pat.is_global())
+    }
+
+    /// One PAT of the list for a program.
+    pub(super) fn to_json(&self, pat: &Pat) -> Value {
+        let mut json = to_json(pat);
+        if self.expiring_within.is_some() {
+            json["expiring"] = json!(self.is_expiring(pat));
+        }
+        json
+    }
+
+    fn is_revoked(&self, pat: &Pat) -> bool {
+        self.revoked.contains(&pat.authorization_id)
+    }
+}
+
 /// One PAT for a program: the keys of the output file. Never its value.
-pub(super) fn to_json(pat: &Pat, expiring_within: Option<Duration>, now: Timestamp) -> Value {
-    let mut json = json!({
+pub(super) fn to_json(pat: &Pat) -> Value {
+    json!({
         "authorization-id": pat.authorization_id,
         "display-name": pat.display_name,
         "scope": pat.scope.to_string(),
         "valid-to": pat.valid_to.map(to_the_second),
         "valid-from": pat.valid_from.map(to_the_second),
         "global": pat.is_global(),
-    });
-    if let Some(within) = expiring_within {
-        json["expiring"] = json!(is_expiring(pat, within, now));
-    }
-    json
-}
-
-/// Whether an active PAT ends within that time. A global one always does.
-pub(super) fn is_expiring(pat: &Pat, within: Duration, now: Timestamp) -> bool {
-    let ends = pat.valid_to.is_some_and(|valid_to| valid_to <= span::after(now, within));
-    !pat.expired_at(now) && (ends || pat.is_global())
+    })
 }
 
 /// A table, one PAT a line, in columns.
-pub(super) fn table(pats: &[Pat], expiring_within: Option<Duration>, now: Timestamp) -> String {
+pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
     let mut rows = vec![["NAME", "AUTHORIZATION ID", "VALID TO", "LEFT", "SCOPE", "NOTE"].map(str::to_owned)];
     rows.extend(pats.iter().map(|pat| {
         let mut notes = Vec::new();
         if pat.is_global() {
             notes.push("global");
         }
-        if expiring_within.is_some_and(|within| is_expiring(pat, within, now)) {
+        if outlook.is_expiring(pat) {
             notes.push("expires soon");
         }
         [
             one_line(&pat.display_name),
             pat.authorization_id.clone(),
             pat.valid_to.map_or_else(|| "unknown".into(), to_the_second),
-            left(pat, now),
+            if outlook.is_revoked(pat) { "revoked".into() } else { left(pat, outlook.now) },
             pat.scope.to_string(),
             notes.join(", "),
         ]
@@ -117,7 +145,8 @@ mod tests {
         let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
         let pats =
             [pat("a", "2026-01-02T00:00:00Z", false), pat("longer\nname", "2026-03-01T00:00:00Z", true)];
-        let table = table(&pats, Some(Duration::from_secs(2 * 86_400)), now);
+        let expiring_within = Some(Duration::from_secs(2 * 86_400));
+        let table = table(&pats, &Outlook { now, expiring_within, revoked: HashSet::new() });
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 3);
         let column = lines[0].find("AUTHORIZATION").expect("a column");

@@ -1,6 +1,6 @@
 //! `login`: a person signs in once, and the refresh token rests in the credential store from then on.
 
-use super::{Run, sign_in};
+use super::{Run, sign_in, tenant};
 use crate::failure::{Exit, Failure};
 use crate::store::Address;
 
@@ -8,7 +8,7 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
     let Some(address) = &run.request.sign_in.credential_store else {
         return Err(Failure::new(Exit::Inputs, "There is no credential-store.", "Give one."));
     };
-    let tenant = sign_in::tenant(run).await?;
+    let tenant = tenant::of(run).await?;
     let tokens = sign_in::by_a_person(run, &tenant).await?;
     if tokens.refresh_token.is_none() {
         return Err(Failure::new(

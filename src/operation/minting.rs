@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::find::describe;
 use super::sign_in::Session;
-use super::{Run, delivery};
+use super::{Run, delivery, verify};
 use crate::failure::{Exit, Failure};
 use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
@@ -81,7 +81,11 @@ async fn mint(
     let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
     run.host.mask(&minted.token);
     let remembered = remember(run, session, ticket, asked_at, Some(&minted.pat.authorization_id));
-    match remembered.and_then(|()| inspect(run, ticket, &minted)) {
+    let inspected = match remembered {
+        Ok(()) => inspect(run, ticket, &minted).await,
+        Err(failure) => Err(failure),
+    };
+    match inspected {
         Ok(issues) => Ok((minted, issues)),
         Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
     }
@@ -112,9 +116,13 @@ fn remember(
     run.host.remember(pending::STATE, Remembered::Plain(&Pending::to_text(&all)))
 }
 
-fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<Vec<String>, Failure> {
+/// Whether the PAT is what was asked for and, where that is asked, whether it works.
+async fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
-    let issues = shortened(ticket, &minted.pat)?.into_iter().collect();
+    let mut issues: Vec<String> = shortened(ticket, &minted.pat)?.into_iter().collect();
+    if let Some(verify) = &ticket.minting.verify {
+        issues.extend(verify::verify(run, verify, &minted.token).await?);
+    }
     run.cancelled()?;
     Ok(issues)
 }

@@ -7,6 +7,7 @@ mod complete;
 mod create;
 mod delivery;
 mod destinations;
+pub(crate) mod doctor;
 mod exec;
 mod find;
 mod get;
@@ -19,10 +20,13 @@ mod revoke;
 mod rotate;
 mod sign_in;
 mod summary;
+mod tenant;
 mod update;
+mod verify;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
@@ -48,11 +52,19 @@ impl<'a> Run<'a> {
         Self { request, host, http: Http::new(world, patience) }
     }
 
-    /// Runs it to its end; the exit code of a success is 0 but for exec, whose command has its own.
+    /// Runs it to its end; the exit code of a success is 0, but for exec, whose command has its own, and for
+    /// doctor.
     ///
     /// # Errors
     /// The failure a person is to read; its exit code is the process's.
     pub async fn to_its_end(&self) -> Result<u8, Failure> {
+        match self.carry_out().await {
+            Ok(code) => Ok(code),
+            Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
+        }
+    }
+
+    async fn carry_out(&self) -> Result<u8, Failure> {
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
@@ -63,9 +75,7 @@ impl<'a> Run<'a> {
             Operation::Exec(exec) => return exec::exec(self, exec).await,
             Operation::Login => login::login(self).await?,
             Operation::Complete(pending) => complete::complete(self, pending).await,
-            Operation::Doctor(_) => {
-                return Err(Failure::new(Exit::Inputs, "This version of adopat has no doctor yet.", ""));
-            }
+            Operation::Doctor(name) => return doctor::doctor(self, name.as_deref()).await,
         }
         Ok(0)
     }
@@ -73,6 +83,12 @@ impl<'a> Run<'a> {
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
         let http = self.http.with_patience(self.patience().to_clean_up());
+        Self { http, request: self.request, host: Arc::clone(&self.host) }
+    }
+
+    /// The same run, but ending at most `limit` from now.
+    fn at_most(&self, limit: Duration) -> Self {
+        let http = self.http.with_patience(self.patience().at_most(limit));
         Self { http, request: self.request, host: Arc::clone(&self.host) }
     }
 
@@ -137,4 +153,14 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart.
+fn with_next_step(mut failure: Failure) -> Failure {
+    let by_a_service = failure.name.is_some() || !failure.support_ids.is_empty();
+    let concerned = failure.exit == Exit::SignIn || (failure.exit == Exit::Refused && by_a_service);
+    if concerned && !failure.remedy.contains("'adopat doctor'") {
+        failure.remedy.push_str(" 'adopat doctor' checks every precondition.");
+    }
+    failure
 }

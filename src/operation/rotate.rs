@@ -60,6 +60,10 @@ async fn retire_one(service: &Service, retirement: &Retirement) -> Result<(), Fa
             let change = Change { valid_to: Some(*to), ..Change::default() };
             service.update(&old.authorization_id, &change).await.map(drop)
         }
+        // An update that changes nothing else narrows it to this organization, like the one that shortens.
+        Retirement::LetExpire(old) if old.is_global() => {
+            service.update(&old.authorization_id, &Change::default()).await.map(drop)
+        }
         Retirement::LetExpire(_) => Ok(()),
     }
 }
@@ -68,7 +72,8 @@ fn still_alive(retirement: &Retirement, failure: &Failure) -> String {
     let old = retirement.pat();
     let wanted = match retirement {
         Retirement::Shorten(_, to) => format!("could not be made to expire at {}", to_the_second(*to)),
-        _ => "could not be revoked".to_owned(),
+        Retirement::LetExpire(_) => "could not be narrowed to this organization".to_owned(),
+        Retirement::Revoke(_) => "could not be revoked".to_owned(),
     };
     let id = &old.authorization_id;
     format!(

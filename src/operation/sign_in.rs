@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Run, destinations};
+use super::{Run, destinations, tenant};
 use crate::entra::azure_cli::sign_in_by_azure_cli;
 use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
@@ -89,7 +89,7 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
             Ok(tokens)
         }
         Credential::DeviceCode | Credential::Browser => {
-            let tokens = by_a_person(run, &tenant(run).await?).await?;
+            let tokens = by_a_person(run, &tenant::of(run).await?).await?;
             if run.request.sign_in.credential_store.is_some() {
                 keep(run, None, &tokens).await?;
             }
@@ -107,10 +107,14 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
 
 /// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
 /// more, since another run may have rolled it meanwhile, and at last the seed is tried.
-async fn redeem(run: &Run<'_>, store: Option<&dyn Store>, seed: Option<&Secret>) -> Result<Tokens, Failure> {
-    let entra = client(run, &tenant(run).await?);
+pub(super) async fn redeem(
+    run: &Run<'_>,
+    store: Option<&dyn Store>,
+    seed: Option<&Secret>,
+) -> Result<Tokens, Failure> {
     let stored = stored(run, store).await?;
     let Some(first) = stored.as_ref().or(seed) else { return Err(nothing_to_redeem(run)) };
+    let entra = client(run, &tenant::of(run).await?);
     let mut refusal = match attempt(run, &entra, first).await {
         Err(refusal) if refusal.invalid_grant => refusal,
         outcome => return outcome.map_err(|refusal| refusal.failure),
@@ -186,11 +190,6 @@ fn open_for_a_person(page: &str) {
     }
 }
 
-/// The tenant that is signed in to.
-pub(super) async fn tenant(run: &Run<'_>) -> Result<String, Failure> {
-    Ok(run.request.sign_in.tenant_id.clone().unwrap_or_else(|| "organizations".into()))
-}
-
 fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
     let sign_in = &run.request.sign_in;
     let authority = run.request.places.authority_host.clone();
@@ -210,7 +209,7 @@ async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secre
     }
 }
 
-fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
+pub(super) fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
     run.request.sign_in.credential_store.as_ref().filter(|address| address.is_readable())
 }
 
@@ -229,13 +228,7 @@ pub(super) async fn keep(
             destinations::open(run, address, bearer)
         }
         (None, None) => {
-            let day = to_the_second(span::after(run.now(), IDLE_LIFE));
-            run.warn(format!(
-                "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is \
-                 given: the one in use may end on {} (90 days from now), and a person has to sign in again before \
-                 then.",
-                day.split('T').next().unwrap_or_default()
-            ));
+            run.warn(goes_nowhere(run));
             return Ok(());
         }
     };
@@ -246,6 +239,16 @@ pub(super) async fn keep(
             "The rolled refresh token could not be stored, so the run ends before anything else is done.",
         )
     })
+}
+
+/// The warning for a run without a credential-store.
+pub(super) fn goes_nowhere(run: &Run<'_>) -> String {
+    let day = to_the_second(span::after(run.now(), IDLE_LIFE));
+    format!(
+        "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is given: the one \
+         in use may end on {} (90 days from now), and a person has to sign in again before then.",
+        day.split('T').next().unwrap_or_default()
+    )
 }
 
 fn nothing_to_redeem(run: &Run<'_>) -> Failure {

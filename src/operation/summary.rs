@@ -1,10 +1,8 @@
 //! The Markdown a person finds beside the log. Never a secret; foreign text cannot become markup.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::listing::{GLOBAL_PATS_END, is_expiring};
+use super::listing::{GLOBAL_PATS_END, Outlook};
 use super::plan::Retirement;
 use crate::azure_devops::Organization;
 use crate::outputs::to_the_second;
@@ -53,27 +51,23 @@ pub(super) fn updated(pat: &Pat, organization: &Organization) -> String {
 }
 
 /// After `list`: the PATs, and a timeline of what expires when.
-pub(super) fn listed(
-    pats: &[Pat],
-    expiring_within: Option<Duration>,
-    now: Timestamp,
-    organization: &Organization,
-) -> String {
+pub(super) fn listed(pats: &[Pat], outlook: &Outlook, organization: &Organization) -> String {
     let shown = &pats[..pats.len().min(MOST_ROWS)];
     let mut text = format!("### {} PATs in {organization}\n\n{}", pats.len(), table(shown));
     if shown.len() < pats.len() {
         text.push_str(&format!("\n{} more are in the output `pats`.\n", pats.len() - shown.len()));
     }
-    text.push_str(&timeline(pats, expiring_within, now));
+    text.push_str(&timeline(pats, outlook));
     text
 }
 
 /// A Mermaid Gantt chart of the PATs that are still good, the first to expire on top: the form in which GitHub
 /// and Azure Pipelines draw one.
-fn timeline(pats: &[Pat], expiring_within: Option<Duration>, now: Timestamp) -> String {
+fn timeline(pats: &[Pat], outlook: &Outlook) -> String {
+    let now = outlook.now;
     let mut bars: Vec<(Timestamp, &Pat)> = pats
         .iter()
-        .filter(|pat| !pat.expired_at(now))
+        .filter(|pat| !outlook.is_over(pat))
         .filter_map(|pat| {
             let end = pat.valid_to?;
             let last = GLOBAL_PATS_END.parse().unwrap_or(end);
@@ -90,8 +84,7 @@ fn timeline(pats: &[Pat], expiring_within: Option<Duration>, now: Timestamp) -> 
          axisFormat %Y-%m-%d\n",
     );
     for (end, pat) in bars.into_iter().take(MOST_BARS) {
-        let critical = expiring_within.is_some_and(|within| is_expiring(pat, within, now));
-        let mark = if critical { "crit, " } else { "" };
+        let mark = if outlook.is_expiring(pat) { "crit, " } else { "" };
         let at = |instant: Timestamp| instant.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         text.push_str(&format!("    {} : {mark}{}, {}\n", label(&pat.display_name), at(now), at(end)));
     }

@@ -69,7 +69,10 @@ async fn reconcile(
         None => match look(&service, new, before, doubt).await {
             Ok(orphans) => orphans,
             // The credential is refused for reading too, so most likely nothing was made.
-            Err(refused) if doubt.outcome == Outcome::SignInPage && refused.exit == Exit::SignIn => {
+            Err(refused)
+                if doubt.outcome == Outcome::SignInPage
+                    && matches!(refused.exit, Exit::SignIn | Exit::Refused) =>
+            {
                 return Err(unknown_until_signed_in(new, doubt));
             }
             Err(failure) => return Err(unknown(new, doubt, &failure)),

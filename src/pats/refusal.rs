@@ -307,6 +307,15 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
             "The PAT service does not allow this operation with the credential that was sent.",
             "It takes a Microsoft Entra token of a user, never a PAT or the job's own token.",
         )
+    } else if message.contains("TF400813") && message.contains("anonymous access") {
+        Failure::new(
+            Exit::Refused,
+            format!(
+                "Azure DevOps does not take the access token in organization {organization}: it has expired, was                  revoked, or is not one for Azure DevOps."
+            ),
+            "Sign in again; a token given as access-token must be a fresh one for Azure DevOps \
+             (499b84ac-1321-427f-aa17-267ca6975798).",
+        )
     } else if message.contains("TF400813") {
         Failure::new(
             Exit::Refused,

@@ -11,6 +11,11 @@ use adopat_emulator::{Emulator, Pat, Recorded, Service, cast};
 use base64::Engine as _;
 use tempfile::TempDir;
 
+#[path = "../hosts/azure_agent.rs"]
+pub mod azure_agent;
+#[path = "../hosts/github_runner.rs"]
+pub mod github_runner;
+
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
 
@@ -20,6 +25,7 @@ pub struct Machine {
     pub emulator: Emulator,
     /// A folder of its own.
     pub folder: TempDir,
+    host: Host,
     environment: BTreeMap<OsString, OsString>,
     arguments: Vec<OsString>,
 }
@@ -55,7 +61,8 @@ impl Machine {
     /// The same against an emulator that was built otherwise.
     pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut machine = Self { emulator, folder, environment: BTreeMap::new(), arguments: Vec::new() };
+        let (environment, arguments) = (BTreeMap::new(), Vec::new());
+        let mut machine = Self { emulator, folder, host, environment, arguments };
         let addresses = [
             ("AUTHORITY_HOST", machine.emulator.entra_url()),
             ("SERVICE_URL", machine.emulator.service_url()),
@@ -117,6 +124,12 @@ impl Machine {
     /// Sets an environment variable.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Takes an environment variable back.
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(&OsString::from(name));
         self
     }
 
@@ -186,14 +199,37 @@ impl Machine {
         self.emulator.requests().iter().map(line).collect()
     }
 
+    /// The bodies of the requests to the PAT service with this method, in their order.
+    pub fn sent(&self, method: &str) -> Vec<serde_json::Value> {
+        let requests = self.emulator.requests_to(Service::Pats);
+        requests.iter().filter(|request| request.method == method).map(Recorded::json).collect()
+    }
+
+    /// The outputs of a run by their kebab-case names, as the host's own strict reader understands them.
+    pub fn outputs(&self, ended: &Ended) -> BTreeMap<String, String> {
+        match self.host {
+            Host::GitHub => {
+                github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("pairs").into_iter().collect()
+            }
+            Host::Azure => {
+                let commands = azure_agent::commands(&ended.stdout, true).into_iter();
+                let set = commands.filter(|command| {
+                    command.name == "task.setvariable" && command.is("isoutput") && !command.is("issecret")
+                });
+                set.map(|command| (kebab_case(&command.properties["variable"]), command.data)).collect()
+            }
+            Host::Generic => BTreeMap::new(),
+        }
+    }
+
     /// No secret may be read anywhere but where it is meant to be: in the host's own commands that mask or set
     /// one, in the files that were asked for, and in the credential store.
     fn sweep(&self, ended: &Ended) {
         let shown = |line: &&str| {
             let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
-            let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
-            !masks
-                && !(sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true"))
+            let mut commands = ["##vso[task.setvariable ", "##vso[task.settaskvariable "].into_iter();
+            let sets = commands.any(|command| line.starts_with(command)) && line.contains(";issecret=true");
+            !masks && !sets
         };
         let mut seen: Vec<(String, String)> = vec![
             ("standard output".into(), ended.stdout.lines().filter(shown).collect::<Vec<_>>().join("\n")),
@@ -255,6 +291,17 @@ impl Ended {
     }
 }
 
+fn kebab_case(camel: &str) -> String {
+    let mut kebab = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}
+
 fn code(status: ExitStatus) -> Option<i32> {
     status.code()
 }
@@ -264,6 +311,18 @@ fn code(status: ExitStatus) -> Option<i32> {
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).expect("an id")).expect("an id");
     rustix::process::kill_process(id, signal).expect("the run is alive");
+}
+
+/// A terminal: the side that a person looks at, and the side that a program writes to.
+#[cfg(unix)]
+pub fn terminal() -> (std::fs::File, std::fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("it may be opened");
+    let name = ptsname(&ours, Vec::new()).expect("it has a name");
+    let name = name.into_string().expect("text");
+    let theirs = std::fs::OpenOptions::new().read(true).write(true).open(name).expect("it opens");
+    (ours.into(), theirs)
 }
 
 /// The file's permission bits.

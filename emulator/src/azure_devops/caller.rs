@@ -23,15 +23,20 @@ pub(crate) struct Caller {
 pub(crate) enum By {
     /// With an Entra access token that carries these permissions.
     Bearer(Vec<String>),
-    /// With a PAT.
-    Pat,
+    /// With a PAT of this scope.
+    Pat(String),
 }
 
 impl Caller {
+    /// Puts on the header that proves that somebody has signed in.
+    pub(crate) fn signed(&self, answer: Answer) -> Answer {
+        answer::with_header(answer, "X-VSS-UserData", &format!("{}:{}", self.user.id, self.user.name))
+    }
+
     /// Whether every one of these permissions was delegated. `user_impersonation` stands for all.
     pub(crate) fn has_permissions(&self, wanted: &[&str]) -> bool {
         match &self.by {
-            By::Pat => false,
+            By::Pat(_) => false,
             By::Bearer(permissions) => {
                 let has = |wanted: &str| permissions.iter().any(|permission| permission == wanted);
                 has("user_impersonation") || wanted.iter().all(|wanted| has(wanted))
@@ -52,7 +57,9 @@ pub(crate) fn caller(
     }
     if let Some(value) = call.basic_password() {
         return match services.pats.working(&value, organization, now) {
-            Some(owner) => Ok(Some(Caller { user: services.user_named(&owner), by: By::Pat })),
+            Some((owner, scope)) => {
+                Ok(Some(Caller { user: services.user_named(&owner), by: By::Pat(scope) }))
+            }
             None => Err(dead_pat(services)),
         };
     }

@@ -43,9 +43,7 @@ pub(super) fn answer(
     });
     let answer = answer::json(StatusCode::OK, &body);
     match caller {
-        Some(Caller { user, .. }) => {
-            answer::with_header(answer, "X-VSS-UserData", &format!("{}:{}", user.id, user.name))
-        }
+        Some(caller) => caller.signed(answer),
         None => answer::with_header(
             answer,
             "WWW-Authenticate",

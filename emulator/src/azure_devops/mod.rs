@@ -6,6 +6,7 @@ mod connection_data;
 mod error;
 mod organization;
 mod sign_in_page;
+mod variable_groups;
 mod version;
 
 use http::StatusCode;
@@ -14,6 +15,8 @@ use jiff::Timestamp;
 pub(crate) use self::caller::{By, Caller, signed_in};
 pub(crate) use self::error::{VssError, not_authorized};
 pub(crate) use self::sign_in_page::{sign_in_page, sign_in_redirect};
+pub(crate) use self::variable_groups::Groups;
+pub use self::variable_groups::{GroupRole, NewVariableGroup, Variable, VariableGroup};
 pub(crate) use self::version::{Version, preview_version};
 use crate::answer::{self, Answer};
 use crate::call::Call;
@@ -28,6 +31,15 @@ pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> An
     match (call.method.as_str(), &path[1..]) {
         ("HEAD" | "GET", []) => organization::front_page(services, call, &organization),
         ("GET", ["_apis", "connectiondata"]) => connection_data::answer(services, call, &organization, now),
+        (_, ["_apis", "distributedtask", "variablegroups", id]) => {
+            variable_groups::answer(services, call, &organization, None, Some(id), now)
+        }
+        (_, [project, "_apis", "distributedtask", "variablegroups"]) => {
+            variable_groups::answer(services, call, &organization, Some(project), None, now)
+        }
+        (_, [project, "_apis", "distributedtask", "variablegroups", id]) => {
+            variable_groups::answer(services, call, &organization, Some(project), Some(id), now)
+        }
         _ => not_found(call),
     }
 }

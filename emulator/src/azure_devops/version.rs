@@ -13,26 +13,12 @@ pub(crate) struct Version(pub(crate) u8, pub(crate) u8);
 /// The version asked for, which must be one of these and say `-preview`; its resource version may be up to
 /// `resource`.
 pub(crate) fn preview_version(call: &Call, served: &[Version], resource: u8) -> Result<Version, Answer> {
-    let Some(asked) = asked(call) else {
-        return Err(VssError::new(
-            StatusCode::BAD_REQUEST,
-            "Microsoft.VisualStudio.Services.WebApi.VssVersionNotSpecifiedException",
-            format!(
-                "No api-version was supplied for the \"{}\" request. The version must be supplied either as part \
-                 of the Accept header (e.g. \"application/json; api-version=1.0\") or as a query parameter (e.g. \
-                 \"?api-version=1.0\").",
-                call.method
-            ),
-        )
-        .render());
-    };
+    let Some(asked) = asked(call) else { return Err(not_specified(call)) };
     let (number, preview) = match asked.split_once("-preview") {
         Some((number, suffix)) => (number, Some(suffix)),
         None => (asked.as_str(), None),
     };
-    let version = number.split_once('.').and_then(|(major, minor)| {
-        Some(Version(major.parse().ok()?, minor.parse().ok()?)).filter(|version| served.contains(version))
-    });
+    let version = parse(number).filter(|version| served.contains(version));
     let suffix_fits = match preview {
         None | Some("") => true,
         Some(suffix) => suffix
@@ -43,13 +29,17 @@ pub(crate) fn preview_version(call: &Call, served: &[Version], resource: u8) -> 
     match version {
         Some(version) if suffix_fits && preview.is_some() => Ok(version),
         Some(_) if suffix_fits => Err(not_preview(&asked)),
-        _ => Err(VssError::new(
-            StatusCode::BAD_REQUEST,
-            "Microsoft.VisualStudio.Services.WebApi.VssVersionOutOfRangeException",
-            format!("The requested REST API version of {asked} is out of range for this server."),
-        )
-        .render()),
+        _ => Err(out_of_range(&asked)),
     }
+}
+
+/// The version asked for, of a resource that has long been released: with `-preview` or without.
+pub(super) fn any_version(call: &Call) -> Result<Version, Answer> {
+    let Some(asked) = asked(call) else { return Err(not_specified(call)) };
+    let number = asked.split_once("-preview").map_or(asked.as_str(), |(number, _)| number);
+    parse(number)
+        .filter(|version| (Version(5, 0)..=Version(7, 2)).contains(version))
+        .ok_or_else(|| out_of_range(&asked))
 }
 
 /// Where no version is needed: one that is given must say `-preview`.
@@ -58,6 +48,34 @@ pub(super) fn preview_if_given(call: &Call) -> Result<(), Answer> {
         Some(asked) if !asked.contains("-preview") => Err(not_preview(&asked)),
         _ => Ok(()),
     }
+}
+
+fn parse(number: &str) -> Option<Version> {
+    let (major, minor) = number.split_once('.')?;
+    Some(Version(major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn not_specified(call: &Call) -> Answer {
+    VssError::new(
+        StatusCode::BAD_REQUEST,
+        "Microsoft.VisualStudio.Services.WebApi.VssVersionNotSpecifiedException",
+        format!(
+            "No api-version was supplied for the \"{}\" request. The version must be supplied either as part of the \
+             Accept header (e.g. \"application/json; api-version=1.0\") or as a query parameter (e.g. \
+             \"?api-version=1.0\").",
+            call.method
+        ),
+    )
+    .render()
+}
+
+fn out_of_range(asked: &str) -> Answer {
+    VssError::new(
+        StatusCode::BAD_REQUEST,
+        "Microsoft.VisualStudio.Services.WebApi.VssVersionOutOfRangeException",
+        format!("The requested REST API version of {asked} is out of range for this server."),
+    )
+    .render()
 }
 
 fn not_preview(asked: &str) -> Answer {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::answer::{self, Answer};
 use crate::call::{Call, Form};
 use crate::cast::{AppRegistration, Platform, Redirect};
+use crate::entra::Tenant;
 use crate::entra::aadsts::Aadsts;
 use crate::entra::pages::{self, Decision};
 use crate::entra::scope::Scope;
@@ -77,7 +78,7 @@ fn decide(services: &mut Services, call: &Call, request: &Request) -> Result<Dec
 
 impl Request {
     fn check(services: &Services, form: Form, tenant: &str) -> Result<Self, Aadsts> {
-        let tenant = super::tenant_of(services, tenant)?;
+        let tenant = Tenant::named(services, tenant)?;
         let app = token::app(services, token::required(&form, "client_id")?, tenant)?;
         let Some(first) = app.redirects.first() else { return Err(Aadsts::code(500113)) };
         let redirect = form.get("redirect_uri").unwrap_or(&first.address).to_owned();
@@ -217,7 +218,7 @@ pub(super) fn redeem(
     let code = code.clone();
     let user = services.user_named(&code.user);
     let grant = Grant::to_user(app, &user, &code.scope, crate::Audience::AzureDevOps)?;
-    let refresh = code.scope.offline.then(|| NewRefreshToken {
+    let refresh = code.scope.offline.then_some(NewRefreshToken {
         user: user.name,
         client_id: app.client_id,
         kind,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::answer::{self, Answer};
 use crate::call::{Call, Form};
 use crate::cast::AppRegistration;
+use crate::entra::Tenant;
 use crate::entra::aadsts::Aadsts;
 use crate::entra::scope::Scope;
 use crate::entra::token::{self, Grant};
@@ -87,7 +88,7 @@ pub(super) fn begin(
     now: Timestamp,
 ) -> Result<Answer, Aadsts> {
     let form = call.form();
-    let tenant = super::tenant_of(services, tenant)?;
+    let tenant = Tenant::named(services, tenant)?;
     let app = token::app(services, token::required(&form, "client_id")?, tenant)?;
     let scope = Scope::parse(token::required(&form, "scope")?)?;
     let policy = services.entra.device_codes.clone();
@@ -165,7 +166,7 @@ pub(super) fn redeem(
     let scope = pending.scope.clone();
     let user = services.user_named(&user);
     let grant = Grant::to_user(app, &user, &scope, crate::Audience::AzureDevOps)?;
-    let refresh = scope.offline.then(|| NewRefreshToken {
+    let refresh = scope.offline.then_some(NewRefreshToken {
         user: user.name,
         client_id: app.client_id,
         kind: ClientKind::Public,

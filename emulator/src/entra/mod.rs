@@ -49,7 +49,7 @@ pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> An
             Ok(discovery::instance(services, call.query("authorization_endpoint")))
         }
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            tenant_of(services, tenant).map(|_| discovery::configuration(services, tenant))
+            Tenant::named(services, tenant).map(|_| discovery::configuration(services, tenant))
         }
         ("GET", [_, "discovery", "v2.0", "keys"]) => Ok(answer::json(StatusCode::OK, &jwt::keys())),
         (_, [_, "oauth2", "v2.0", "token"]) => Err(Aadsts::code(900144)
@@ -109,21 +109,43 @@ pub(crate) fn dressed(services: &mut Services, call: &Call, mut answer: Answer) 
     }
 }
 
-/// The tenant that a path names. `organizations` and `common` name the user's own: `None`.
-pub(crate) fn tenant_of(services: &Services, named: &str) -> Result<Option<Uuid>, Aadsts> {
-    if named.eq_ignore_ascii_case("organizations") || named.eq_ignore_ascii_case("common") {
-        return Ok(None);
+/// The tenant that a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenant {
+    /// This one.
+    One(Uuid),
+    /// `organizations`: the user's own, of work accounts.
+    Organizations,
+    /// `common`: the user's own, of any account.
+    Common,
+}
+
+impl Tenant {
+    pub(crate) fn named(services: &Services, name: &str) -> Result<Self, Aadsts> {
+        match name.to_ascii_lowercase().as_str() {
+            "organizations" => return Ok(Self::Organizations),
+            "common" => return Ok(Self::Common),
+            _ => {}
+        }
+        if !name.contains('.') && Uuid::parse_str(name).is_err() {
+            return Err(Aadsts::code(900023).saying(format!(
+                "Specified tenant identifier '{name}' is neither a valid DNS name, nor a valid external domain."
+            )));
+        }
+        services.cast.tenant(name).map(Self::One).ok_or_else(|| {
+            Aadsts::code(90002).saying(format!(
+                "Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are signing into \
+                 the correct cloud. Check with your subscription administrator, this may happen if there are no \
+                 active subscriptions for the tenant."
+            ))
+        })
     }
-    if !named.contains('.') && Uuid::parse_str(named).is_err() {
-        return Err(Aadsts::code(900023).saying(format!(
-            "Specified tenant identifier '{named}' is neither a valid DNS name, nor a valid external domain."
-        )));
+
+    /// The one tenant, where one is named.
+    pub(crate) fn one(self) -> Option<Uuid> {
+        match self {
+            Self::One(tenant) => Some(tenant),
+            Self::Organizations | Self::Common => None,
+        }
     }
-    services.cast.tenant(named).map(Some).ok_or_else(|| {
-        Aadsts::code(90002).saying(format!(
-            "Tenant '{named}' not found. Check to make sure you have the correct tenant ID and are signing into \
-             the correct cloud. Check with your subscription administrator, this may happen if there are no \
-             active subscriptions for the tenant."
-        ))
-    })
 }

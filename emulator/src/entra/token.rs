@@ -15,7 +15,7 @@ use crate::cast::{AppRegistration, User};
 use crate::entra::aadsts::Aadsts;
 use crate::entra::scope::{Scope, Wishes};
 use crate::entra::tokens::{AccessToken, Audience, ClientKind, NewRefreshToken, RefreshTokenState};
-use crate::entra::{authorize, client_proof, device_code};
+use crate::entra::{Tenant, authorize, client_proof, device_code};
 use crate::services::{Service, Services};
 use crate::{jwt, moment};
 
@@ -26,17 +26,17 @@ pub(super) fn answer(
     now: Timestamp,
 ) -> Result<Answer, Aadsts> {
     let form = call.form();
-    let tenant = super::tenant_of(services, tenant)?;
+    let tenant = Tenant::named(services, tenant)?;
     let grant = required(&form, "grant_type")?;
     let app = app(services, required(&form, "client_id")?, tenant)?;
     let proven = client_proof::check(services, &form, &app, now)?;
     match grant {
-        "refresh_token" => refresh(services, &form, &app, tenant, proven, now),
+        "refresh_token" => refresh(services, &form, &app, tenant.one(), proven, now),
         "authorization_code" => authorize::redeem(services, call, &form, &app, proven, now),
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             device_code::redeem(services, &form, &app, proven, now)
         }
-        "client_credentials" => client_credentials(services, &form, &app, tenant, proven, now),
+        "client_credentials" => client_credentials(services, &form, &app, tenant.one(), proven, now),
         other => {
             Err(Aadsts::code(70003).saying(format!("The app requested an unsupported grant type '{other}'.")))
         }
@@ -51,18 +51,15 @@ pub(super) fn required<'a>(form: &'a Form, name: &str) -> Result<&'a str, Aadsts
 }
 
 /// The app registration with that id, if the tenant has it.
-pub(super) fn app(
-    services: &Services,
-    client_id: &str,
-    tenant: Option<Uuid>,
-) -> Result<AppRegistration, Aadsts> {
+pub(super) fn app(services: &Services, client_id: &str, tenant: Tenant) -> Result<AppRegistration, Aadsts> {
+    let named = tenant.one();
     let found = Uuid::parse_str(client_id)
         .ok()
         .and_then(|id| services.cast.app(id))
-        .filter(|app| tenant.is_none() || app.tenant.is_none() || app.tenant == tenant);
+        .filter(|app| named.is_none() || app.tenant.is_none() || app.tenant == named);
     match found {
         None => {
-            let directory = tenant.map_or_else(|| "Contoso".to_owned(), |tenant| tenant.to_string());
+            let directory = named.map_or_else(|| "Contoso".to_owned(), |tenant| tenant.to_string());
             Err(Aadsts::code(700016).saying(format!(
                 "Application with identifier '{client_id}' was not found in the directory '{directory}'. This \
                  can happen if the application has not been installed by the administrator of the tenant or \
@@ -70,8 +67,11 @@ pub(super) fn app(
                  wrong tenant."
             )))
         }
-        Some(app) if tenant.is_none() && app.tenant.is_some() => Err(Aadsts::code(50059)),
-        Some(app) => Ok(app.clone()),
+        Some(app) => match tenant {
+            Tenant::Organizations if app.tenant.is_some() => Err(Aadsts::code(50059)),
+            Tenant::Common if app.tenant.is_some() => Err(Aadsts::code(50194)),
+            _ => Ok(app.clone()),
+        },
     }
 }
 

@@ -62,7 +62,7 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
     };
     let organization = organization.ok_or_else(azure_devops::unknown_organization)?;
     let caller = azure_devops::signed_in(services, call, &organization, now)?;
-    if caller.by == By::Pat {
+    if matches!(caller.by, By::Pat(_)) {
         return Err(invalid_access("The requested operation is not allowed."));
     }
     if caller.user.kind == UserKind::ServicePrincipal {
@@ -77,21 +77,28 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
     }
     let version = azure_devops::preview_version(call, &VERSIONS, 1)?;
     let asked = Asked { call, caller, organization, version, now };
-    match call.method.as_str() {
-        // The presence of an id makes *get* of *list*, with another shape of answer; an empty one does not.
-        "GET" => match call.query("authorizationId").filter(|id| !id.is_empty()) {
-            Some(id) => Ok(get(services, &asked, id)),
-            None => list::answer(services, &asked),
-        },
-        "POST" => create::answer(services, &asked),
-        "PUT" => update::answer(services, &asked),
-        "DELETE" => revoke::answer(services, &asked),
-        method => Err(VssError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Microsoft.VisualStudio.Services.WebApi.VssServiceException",
-            format!("The requested resource does not support http method '{method}'."),
-        )
-        .render()),
+    let answer = asked.answer(services).unwrap_or_else(|refusal| refusal);
+    Ok(asked.caller.signed(answer))
+}
+
+impl Asked<'_> {
+    fn answer(&self, services: &mut Services) -> Result<Answer, Answer> {
+        match self.call.method.as_str() {
+            // The presence of an id makes *get* of *list*, with another shape of answer; an empty one does not.
+            "GET" => match self.call.query("authorizationId").filter(|id| !id.is_empty()) {
+                Some(id) => Ok(get(services, self, id)),
+                None => list::answer(services, self),
+            },
+            "POST" => create::answer(services, self),
+            "PUT" => update::answer(services, self),
+            "DELETE" => revoke::answer(services, self),
+            method => Err(VssError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Microsoft.VisualStudio.Services.WebApi.VssServiceException",
+                format!("The requested resource does not support http method '{method}'."),
+            )
+            .render()),
+        }
     }
 }
 

@@ -166,8 +166,13 @@ impl Pats {
         self.0.iter_mut().find(|record| record.authorization_id == id && record.belongs(owner, organization))
     }
 
-    /// The owner of the PAT with this value, if it opens this organization now.
-    pub(crate) fn working(&self, value: &str, organization: &Organization, now: Timestamp) -> Option<String> {
+    /// Owner and scope of the PAT with this value, if it opens this organization now.
+    pub(crate) fn working(
+        &self,
+        value: &str,
+        organization: &Organization,
+        now: Timestamp,
+    ) -> Option<(String, String)> {
         let policies = &organization.policies;
         let record = self.0.iter().find(|record| record.value == value)?;
         let in_reach = record.global || record.organization.eq_ignore_ascii_case(&organization.name);
@@ -176,7 +181,8 @@ impl Pats {
         let known_yet = record.valid_from + policies.usable_after <= moment::rounded_to_sql(now);
         let dead =
             record.revoked.is_some_and(|when| when + policies.dead_after <= now) || record.valid_to <= now;
-        (in_reach && known_yet && !dead && !ended_for_global).then(|| record.owner.clone())
+        (in_reach && known_yet && !dead && !ended_for_global)
+            .then(|| (record.owner.clone(), record.scope.clone()))
     }
 }
 

@@ -49,10 +49,11 @@ async fn serve(stream: TcpStream, service: Service, acceptor: Option<TlsAcceptor
     match acceptor {
         None => speak(stream, service, reset, shared).await,
         // A client that does not trust the certificate says so here, and is gone.
-        Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => speak(stream, service, reset, shared).await,
-            Err(_) => {}
-        },
+        Some(acceptor) => {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                speak(stream, service, reset, shared).await;
+            }
+        }
     }
 }
 
@@ -130,7 +131,7 @@ async fn carry(
     }
 
     let (said, outcome) = match (answer, course.delivery) {
-        (None, Delivery::Closed) | (Some(_), Delivery::Closed) => (Answering::Close, Outcome::Lost(status)),
+        (_, Delivery::Closed) => (Answering::Close, Outcome::Lost(status)),
         (None, _) | (Some(_), Delivery::Reset) => (Answering::Reset, Outcome::Lost(status)),
         (Some(answer), Delivery::Whole) => {
             let outcome = Outcome::Answered(answer.status());
@@ -138,6 +139,10 @@ async fn carry(
                 Answering::With(answer.map(|body| Full::new(body).map_err(HangUp::from).boxed_unsync())),
                 outcome,
             )
+        }
+        // There is nothing to cut: it is cut all the same.
+        (Some(answer), Delivery::CutAfter(_)) if answer.body().is_empty() => {
+            (Answering::Close, Outcome::Lost(status))
         }
         (Some(answer), Delivery::CutAfter(bytes)) => {
             (Answering::With(cut(answer, bytes)), Outcome::Lost(status))

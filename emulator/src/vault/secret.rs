@@ -1,0 +1,307 @@
+//! The secrets of a vault: each with its versions, none of which can be deleted singly.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{bad_parameter, error};
+use crate::answer::{self, Answer};
+use crate::call::Call;
+use crate::services::{Service, Services};
+
+const LARGEST_VALUE: usize = 25 * 1024;
+const LONGEST_CONTENT_TYPE: usize = 255;
+const MOST_TAGS: usize = 15;
+const LONGEST_TAG: usize = 256;
+
+/// A secret as a test reads it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultSecret {
+    /// Its name, as it was first written.
+    pub name: String,
+    /// Its versions, the newest last.
+    pub versions: Vec<VaultVersion>,
+    /// Whether it was deleted, and how far that has come.
+    pub deletion: Option<Deletion>,
+}
+
+/// How far a deletion has come. The name stays taken either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It can be recovered: `ObjectIsDeletedButRecoverable`.
+    Recoverable,
+    /// It is under way: `ObjectIsBeingDeleted`.
+    UnderWay,
+}
+
+/// One version of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultVersion {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// The secret itself.
+    pub value: String,
+    /// What it is.
+    pub content_type: Option<String>,
+    /// Whether it can be read.
+    pub enabled: bool,
+    /// From when on it is meant to be used, in whole seconds; it informs only.
+    pub not_before: Option<i64>,
+    /// Until when it is meant to be used, in whole seconds; it informs only.
+    pub expires: Option<i64>,
+    /// When it was made, in whole seconds.
+    pub created: i64,
+    /// When it was last changed, in whole seconds.
+    pub updated: i64,
+    /// Its tags; whoever may list can read them.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl VaultSecret {
+    /// The newest version.
+    pub fn newest(&self) -> Option<&VaultVersion> {
+        self.versions.last()
+    }
+}
+
+/// Every secret, by its name in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets(BTreeMap<String, VaultSecret>);
+
+impl Secrets {
+    /// A secret that exists and is not deleted.
+    pub(super) fn living(&self, name: &str) -> Result<&VaultSecret, Answer> {
+        let secret = self.0.get(&name.to_ascii_lowercase());
+        secret.filter(|secret| secret.deletion.is_none()).ok_or_else(|| not_found(name))
+    }
+
+    fn version_mut(&mut self, name: &str, version: &str) -> Result<&mut VaultVersion, Answer> {
+        self.living(name)?;
+        let secret = self.0.get_mut(&name.to_ascii_lowercase());
+        let versions = secret.into_iter().flat_map(|secret| &mut secret.versions);
+        versions
+            .into_iter()
+            .find(|known| known.id == version)
+            .ok_or_else(|| not_found(&format!("{name}/{version}")))
+    }
+}
+
+impl VaultVersion {
+    /// A `SecretBundle`, or with no value a `SecretItem`.
+    pub(super) fn shown(&self, base: &str, name: &str, with_value: bool) -> Value {
+        let mut attributes = json!({
+            "enabled": self.enabled,
+            "created": self.created,
+            "updated": self.updated,
+            "recoveryLevel": "Recoverable+Purgeable",
+            "recoverableDays": 90,
+        });
+        for (key, instant) in [("nbf", self.not_before), ("exp", self.expires)] {
+            if let Some(instant) = instant {
+                attributes[key] = instant.into();
+            }
+        }
+        let mut shown = json!({
+            "id": format!("{base}/secrets/{name}/{}", self.id),
+            "attributes": attributes,
+            "tags": self.tags,
+        });
+        if with_value {
+            shown["value"] = self.value.as_str().into();
+        }
+        if let Some(content_type) = &self.content_type {
+            shown["contentType"] = content_type.as_str().into();
+        }
+        shown
+    }
+
+    /// Takes over what is given of content type, attributes and tags.
+    fn take(&mut self, fields: &Map<String, Value>) -> Result<(), Answer> {
+        if let Some(content_type) = given(fields, "contentType") {
+            let content_type =
+                content_type.as_str().ok_or_else(|| bad_parameter("contentType must be a string."))?;
+            if content_type.len() > LONGEST_CONTENT_TYPE {
+                return Err(bad_parameter("contentType must not be longer than 255 characters."));
+            }
+            self.content_type = Some(content_type.to_owned());
+        }
+        if let Some(attributes) = given(fields, "attributes").and_then(Value::as_object) {
+            if let Some(enabled) = given(attributes, "enabled") {
+                self.enabled =
+                    enabled.as_bool().ok_or_else(|| bad_parameter("enabled must be a boolean."))?;
+            }
+            self.not_before = whole_seconds(attributes, "nbf")?.or(self.not_before);
+            self.expires = whole_seconds(attributes, "exp")?.or(self.expires);
+        }
+        if let Some(tags) = given(fields, "tags") {
+            self.tags =
+                serde_json::from_value(tags.clone()).map_err(|_| bad_parameter("tags must be strings."))?;
+            let too_long = |text: &String| text.chars().count() > LONGEST_TAG;
+            if self.tags.len() > MOST_TAGS
+                || self.tags.iter().any(|(name, value)| too_long(name) || too_long(value))
+            {
+                return Err(bad_parameter("There may be 15 tags of 256 characters each for name and value."));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn given<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+/// An instant is a whole number of seconds; a fraction is refused.
+fn whole_seconds(attributes: &Map<String, Value>, name: &str) -> Result<Option<i64>, Answer> {
+    match given(attributes, name) {
+        None => Ok(None),
+        Some(instant) => match instant.as_i64() {
+            Some(instant) => Ok(Some(instant)),
+            None => Err(bad_parameter(&format!("{name} must be a whole number of seconds."))),
+        },
+    }
+}
+
+fn body(call: &Call) -> Result<Map<String, Value>, Answer> {
+    match call.json() {
+        Some(Value::Object(fields)) if call.has_json_body() => Ok(fields),
+        _ => Err(bad_parameter("Request body not specified or not valid JSON.")),
+    }
+}
+
+pub(super) fn set(
+    services: &mut Services,
+    call: &Call,
+    name: &str,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
+    let fields = body(call)?;
+    let value = given(&fields, "value").and_then(Value::as_str);
+    let value = value.ok_or_else(|| bad_parameter("Property value has invalid value"))?;
+    if value.len() > LARGEST_VALUE {
+        return Err(bad_parameter("The secret value is too large; the limit is 25 KB."));
+    }
+    if let Some(secret) = services.vault.secrets.0.get(&name.to_ascii_lowercase()) {
+        check_name_is_free(secret)?;
+    }
+    let mut version = services.new_vault_version(value, now);
+    version.take(&fields)?;
+    let shown = version.shown(services.address(Service::Vault), name, true);
+    services.add_vault_version(name, version);
+    Ok(answer::json(StatusCode::OK, &shown))
+}
+
+fn check_name_is_free(secret: &VaultSecret) -> Result<(), Answer> {
+    let name = &secret.name;
+    let (inner, message) = match secret.deletion {
+        None => return Ok(()),
+        Some(Deletion::Recoverable) => (
+            "ObjectIsDeletedButRecoverable",
+            format!(
+                "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in \
+                 this state, the secret can only be recovered or purged."
+            ),
+        ),
+        Some(Deletion::UnderWay) => {
+            ("ObjectIsBeingDeleted", format!("Secret {name} is currently being deleted."))
+        }
+    };
+    Err(error(StatusCode::CONFLICT, "Conflict", &message, Some(inner)))
+}
+
+pub(super) fn get(services: &Services, name: &str, version: Option<&str>) -> Result<Answer, Answer> {
+    let secret = services.vault.secrets.living(name)?;
+    let found = match version {
+        None => secret.newest(),
+        Some(version) => secret.versions.iter().find(|known| known.id == version),
+    };
+    let version = found.ok_or_else(|| not_found(name))?;
+    if !version.enabled {
+        return Err(error(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "Operation get is not allowed on a disabled secret.",
+            Some("SecretDisabled"),
+        ));
+    }
+    Ok(answer::json(StatusCode::OK, &version.shown(services.address(Service::Vault), name, true)))
+}
+
+pub(super) fn change(
+    services: &mut Services,
+    call: &Call,
+    name: &str,
+    version: &str,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
+    let fields = body(call)?;
+    let base = services.address(Service::Vault).to_owned();
+    let version = services.vault.secrets.version_mut(name, version)?;
+    let mut changed = version.clone();
+    changed.take(&fields)?;
+    changed.updated = now.as_second();
+    *version = changed;
+    Ok(answer::json(StatusCode::OK, &version.shown(&base, name, false)))
+}
+
+fn not_found(name: &str) -> Answer {
+    error(
+        StatusCode::NOT_FOUND,
+        "SecretNotFound",
+        &format!(
+            "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you \
+             may be able to recover it using the correct recovery command. For help resolving this issue, please \
+             see https://go.microsoft.com/fwlink/?linkid=2125182"
+        ),
+        None,
+    )
+}
+
+impl Services {
+    fn new_vault_version(&mut self, value: &str, now: Timestamp) -> VaultVersion {
+        self.remember_secret(value);
+        VaultVersion {
+            id: format!("fa4e{}", &self.chance.guid().simple().to_string()[4..]),
+            value: value.to_owned(),
+            content_type: None,
+            enabled: true,
+            not_before: None,
+            expires: None,
+            created: now.as_second(),
+            updated: now.as_second(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    fn add_vault_version(&mut self, name: &str, version: VaultVersion) {
+        let fresh = || VaultSecret { name: name.to_owned(), versions: Vec::new(), deletion: None };
+        self.vault.secrets.0.entry(name.to_ascii_lowercase()).or_insert_with(fresh).versions.push(version);
+    }
+
+    /// Puts a new version of a secret into the vault.
+    pub fn add_vault_secret(&mut self, name: &str, value: &str, now: Timestamp) {
+        let version = self.new_vault_version(value, now);
+        self.add_vault_version(name, version);
+    }
+
+    /// Every secret of the vault.
+    pub fn vault_secrets(&self) -> Vec<VaultSecret> {
+        self.vault.secrets.0.values().cloned().collect()
+    }
+
+    /// A secret of the vault.
+    pub fn vault_secret(&self, name: &str) -> Option<&VaultSecret> {
+        self.vault.secrets.0.get(&name.to_ascii_lowercase())
+    }
+
+    /// Deletes a secret of the vault, recovers it (`None`), or leaves it half deleted.
+    ///
+    /// # Panics
+    /// When there is no such secret.
+    pub fn set_vault_deletion(&mut self, name: &str, deletion: Option<Deletion>) {
+        let secret = self.vault.secrets.0.get_mut(&name.to_ascii_lowercase());
+        secret.expect("a secret of that name is in the vault").deletion = deletion;
+    }
+}

@@ -1,0 +1,235 @@
+//! A job of a CI system: its folder, the environment it gives a step, and what it takes from the step.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use adopat_emulator::{Emulator, Outcome, Recorded, Service, cast};
+use tempfile::TempDir;
+
+use super::log::{Log, github_runner, masked};
+use super::page::Page;
+
+/// The CI systems of the story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    GitHubActions,
+    AzurePipelines,
+}
+
+impl Host {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GitHubActions => "GitHub Actions",
+            Self::AzurePipelines => "Azure Pipelines",
+        }
+    }
+
+    /// The variable in which the host hands an input to its action or task.
+    fn variable(self, input: &str) -> String {
+        match self {
+            Self::GitHubActions => format!("INPUT_{}", input.to_uppercase()),
+            Self::AzurePipelines => format!("INPUT_{}", input.to_uppercase().replace('-', "")),
+        }
+    }
+}
+
+/// A running job.
+pub struct Job<'a> {
+    host: Host,
+    binary: &'a Path,
+    emulator: &'a Emulator,
+    folder: TempDir,
+    masks: Vec<String>,
+}
+
+/// What a step left.
+pub struct Step {
+    /// The PAT it handed to the job, if any.
+    pub token: Option<String>,
+    title: String,
+    inputs: Vec<String>,
+    code: i32,
+    log: Log,
+    outputs: Vec<String>,
+    summary: Vec<String>,
+    requests: Vec<Recorded>,
+}
+
+impl<'a> Job<'a> {
+    /// A job on the host, whose credential store holds a refresh token.
+    pub fn new(host: Host, binary: &'a Path, emulator: &'a Emulator) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the job");
+        let job = Self { host, binary, emulator, folder, masks: Vec::new() };
+        std::fs::write(job.store(), emulator.refresh_token()).expect("a credential store");
+        job
+    }
+
+    /// The file that holds the refresh token.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("refresh-token")
+    }
+
+    /// What it holds.
+    pub fn stored(&self) -> String {
+        std::fs::read_to_string(self.store()).expect("a refresh token")
+    }
+
+    /// The services.
+    pub fn emulator(&self) -> &Emulator {
+        self.emulator
+    }
+
+    /// Where a PAT is of use.
+    pub fn feed(&self) -> String {
+        format!("{}/{}/_apis/connectionData", self.emulator.devops_url(), cast::ORGANIZATION)
+    }
+
+    /// Runs a step: the action or the task, with these inputs.
+    pub fn step(&mut self, operation: &str, inputs: &[(&str, &str)]) -> Step {
+        let mut command = self.command();
+        command.env(self.host.variable("operation"), operation);
+        let title = match self.host {
+            Host::GitHubActions => "Run adopat/adopat@v1".to_owned(),
+            Host::AzurePipelines => format!("Starting: adopat {operation}"),
+        };
+        let operation = [("operation", operation)];
+        self.run(command, title, operation.iter().chain(inputs))
+    }
+
+    /// Runs a step: a script that calls `adopat exec`.
+    pub fn exec(&mut self, inputs: &[(&str, &str)]) -> Step {
+        let mut command = self.command();
+        let program = std::env::current_exe().expect("this program has a path");
+        command.args(["exec", "--"]).arg(program).args(["download", &self.feed()]);
+        let title = match self.host {
+            Host::GitHubActions => "Run adopat exec -- download",
+            Host::AzurePipelines => "Starting: adopat exec -- download",
+        };
+        self.run(command, title.to_owned(), inputs.iter())
+    }
+
+    /// The binary in the environment that every step of this job has.
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.binary);
+        command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
+        // Without it Windows opens no socket.
+        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+        match self.host {
+            Host::GitHubActions => {
+                command.env("GITHUB_ACTIONS", "true").env("GITHUB_REPOSITORY", "contoso/shop");
+                command.env("GITHUB_RUN_ID", "42");
+                for name in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"] {
+                    let file = self.folder.path().join(name);
+                    std::fs::write(&file, "").expect("a command file");
+                    command.env(name, file);
+                }
+            }
+            Host::AzurePipelines => {
+                command.env("TF_BUILD", "True").env("AGENT_TEMPDIRECTORY", self.folder.path());
+                command.env("BUILD_REPOSITORY_NAME", "shop").env("BUILD_BUILDID", "42");
+            }
+        }
+        // What a team would set once for the whole pipeline; the addresses lead to the emulator.
+        let store = format!("file:{}", self.store().display());
+        command
+            .env("ADOPAT_ORGANIZATION", cast::ORGANIZATION)
+            .env("ADOPAT_TENANT_ID", cast::TENANT.to_string())
+            .env("ADOPAT_CLIENT_ID", cast::CLIENT_ID.to_string())
+            .env("ADOPAT_CREDENTIAL_STORE", store)
+            .env("ADOPAT_AUTHORITY_HOST", self.emulator.entra_url())
+            .env("ADOPAT_SERVICE_URL", self.emulator.service_url())
+            .env("ADOPAT_DEVOPS_URL", self.emulator.devops_url());
+        command
+    }
+
+    fn run<'i>(
+        &mut self,
+        mut command: Command,
+        title: String,
+        inputs: impl Iterator<Item = &'i (&'i str, &'i str)>,
+    ) -> Step {
+        let mut with = Vec::new();
+        for (name, value) in inputs {
+            command.env(self.host.variable(name), value);
+            with.push(format!("{name}: {value}"));
+        }
+        self.emulator.clear_requests();
+        let (printed, code) = both_streams(command).expect("the binary runs");
+        let log = Log::read(self.host, &printed, &mut self.masks);
+        let (pairs, summary) = match self.host {
+            Host::GitHubActions => {
+                let pairs = github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("outputs");
+                (pairs, self.read("GITHUB_STEP_SUMMARY"))
+            }
+            Host::AzurePipelines => {
+                let read = |file: &String| std::fs::read_to_string(file).expect("the summary");
+                (log.variables.clone(), log.summaries.iter().map(read).collect())
+            }
+        };
+        let token = pairs.iter().find(|(name, _)| name == "token" || name == "ADO_PAT");
+        Step {
+            token: token.map(|(_, value)| value.clone()),
+            title,
+            inputs: with,
+            code,
+            outputs: pairs
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", masked(value, &self.masks)))
+                .collect(),
+            summary: masked(&summary, &self.masks).lines().map(str::to_owned).collect(),
+            log,
+            requests: self.emulator.requests(),
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+impl Step {
+    /// Prints the log, what was handed over, the summary, and the requests.
+    pub fn show(&self, page: &mut Page) {
+        page.quote("|", [self.title.clone()]);
+        page.quote("|", self.inputs.iter().map(|input| format!("  {input}")));
+        page.quote("|", self.log.shown.iter().cloned());
+        if !self.outputs.is_empty() {
+            page.text("\nWhat later steps can read:");
+            page.quote(" ", self.outputs.iter().cloned());
+        }
+        if !self.summary.is_empty() {
+            page.text("\nThe summary beside the log (Markdown):");
+            page.quote(" ", self.summary.iter().filter(|line| !line.is_empty()).cloned());
+        }
+        page.text("\nThe requests, in their order:");
+        page.quote("->", self.requests.iter().map(request));
+        page.gap();
+        page.check(self.code == 0, &format!("The step ended with exit code {}.", self.code));
+    }
+}
+
+/// Runs a command, and returns what it printed on either stream, in that order, and its exit code: both hosts read
+/// both.
+fn both_streams(mut command: Command) -> io::Result<(String, i32)> {
+    let (mut reader, writer) = io::pipe()?;
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    drop(command); // with its ends of the pipe
+    let mut printed = String::new();
+    reader.read_to_string(&mut printed)?;
+    Ok((printed, child.wait()?.code().unwrap_or(-1)))
+}
+
+fn request(recorded: &Recorded) -> String {
+    let status = match recorded.outcome {
+        Outcome::Answered(status) => status.as_u16().to_string(),
+        Outcome::Pending | Outcome::Lost(_) => "no answer".to_owned(),
+    };
+    let service = match recorded.service {
+        Service::Entra => "Microsoft Entra",
+        Service::Pats => "PAT service",
+        Service::DevOps => "Azure DevOps",
+        other => &format!("{other:?}"),
+    };
+    format!("{service:<15}  {}: {status}", recorded.line())
+}

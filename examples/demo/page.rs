@@ -1,0 +1,61 @@
+//! What is printed: the story, and what was checked on the way.
+
+use std::process::ExitCode;
+
+/// Everything printed so far.
+#[derive(Default)]
+pub struct Page {
+    text: String,
+    failed: bool,
+}
+
+impl Page {
+    /// A chapter.
+    pub fn title(&mut self, title: &str) {
+        self.line(&format!("\n{title}\n{}", "=".repeat(title.len())));
+    }
+
+    /// A section.
+    pub fn heading(&mut self, heading: &str) {
+        self.line(&format!("\n{heading}\n{}\n", "-".repeat(heading.len())));
+    }
+
+    /// A paragraph.
+    pub fn text(&mut self, text: &str) {
+        self.line(&format!("{text}\n"));
+    }
+
+    /// Lines of another's, behind a mark.
+    pub fn quote(&mut self, mark: &str, lines: impl IntoIterator<Item = String>) {
+        for line in lines {
+            self.line(format!("  {mark} {line}").trim_end());
+        }
+    }
+
+    /// An empty line.
+    pub fn gap(&mut self) {
+        self.line("");
+    }
+
+    /// Something that has to hold.
+    pub fn check(&mut self, holds: bool, words: &str) {
+        self.failed |= !holds;
+        self.line(&format!("{} {words}", if holds { "  ok  " } else { "  NOT SO" }));
+    }
+
+    /// Whether a text can be read anywhere above.
+    pub fn shows(&self, text: &str) -> bool {
+        self.text.contains(text)
+    }
+
+    /// The exit code: a failure where anything did not hold.
+    pub fn end(&self) -> ExitCode {
+        if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    fn line(&mut self, line: &str) {
+        println!("{line}");
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}

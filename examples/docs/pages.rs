@@ -1,0 +1,129 @@
+//! The pages that are made from the tables of inputs, outputs, exit codes and refusals.
+
+use std::fmt::Write as _;
+
+use adopat::entra::refusal as entra;
+use adopat::help::EXIT_CODES;
+use adopat::inputs::table::{INPUTS, Input, Word, camel_case};
+use adopat::outputs::OUTPUTS;
+use adopat::pats::refusal as pats;
+
+const MADE: &str =
+    "<!-- Made by `cargo run --example docs` from the program's own tables. Do not edit. -->\n\n";
+
+/// Every page, with its path in the repository.
+pub fn all() -> [(&'static str, String); 2] {
+    [("docs/inputs.md", inputs()), ("docs/errors.md", errors())]
+}
+
+fn inputs() -> String {
+    let mut page = String::from(MADE);
+    page.push_str(
+        "# Inputs and outputs\n\n\
+         An input is looked up, first hit wins, as the host hands it over (`with:` on GitHub, `inputs:` on Azure Pipelines, \
+         where names are in camelCase), then as the environment variable `ADOPAT_` + its name in capitals, with `_` for `-`: \
+         `ADOPAT_DISPLAY_NAME` for `display-name`. An empty one counts as not set.\n\n\
+         - A **boolean** is `true`, `false`, `1`, `0`, `yes` or `no`, in any case.\n\
+         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, such as `30d`; or ISO 8601, such as `P90D` or `PT12H`.\n\
+         - All problems with the inputs are reported together, before any request is made.\n\
+         - An input that an operation does not use is ignored; a misspelt `ADOPAT_` name is warned about.\n\
+         - No secret is ever taken from the command line.\n\n\
+         ## Operations\n\n| operation | what it does |\n| --- | --- |\n",
+    );
+    for word in Word::ALL {
+        row(&mut page, &[&code(word.text()), word.help()]);
+    }
+    page.push_str("\n## Inputs\n\n| input | Azure Pipelines | for | meaning |\n| --- | --- | --- | --- |\n");
+    for input in INPUTS {
+        row(&mut page, &[&code(input.name), &code(&input.camel_case()), &operations(input), &meaning(input)]);
+    }
+    page.push_str(
+        "\n## Outputs\n\nOn GitHub step outputs; on Azure Pipelines output variables, where `token` is the secret job variable \
+         that `variable` names (`ADO_PAT`); elsewhere in `output-file`.\n\n\
+         | output | Azure Pipelines | what it holds |\n| --- | --- | --- |\n",
+    );
+    for output in &OUTPUTS {
+        let secret = if output.secret { " **Secret.**" } else { "" };
+        let there = if output.secret { "`variable`".into() } else { code(&camel_case(output.name)) };
+        row(&mut page, &[&code(output.name), &there, &format!("{}{secret}", output.help)]);
+    }
+    page
+}
+
+fn errors() -> String {
+    let mut page = String::from(MADE);
+    page.push_str(
+        "# Errors: what they mean, and what to do\n\n\
+         A failed run says in one sentence what happened and in one what to do; then, in brackets, the service's own name of the \
+         error and the ids that support asks for. Search this page for that name.\n\n\
+         ## Exit codes\n\n| code | meaning |\n| --- | --- |\n",
+    );
+    for (number, meaning) in EXIT_CODES {
+        row(&mut page, &[&code(number), meaning]);
+    }
+    page.push_str(
+        "\n## Sign-in: AADSTS\n\n\
+         Microsoft Entra's refusals, by the number after `AADSTS`. One that is not here is told in Entra's own words.\n\n\
+         | code | exit | cause | what to do |\n| --- | --- | --- | --- |\n",
+    );
+    for meaning in entra::MEANINGS {
+        let codes: Vec<_> = meaning.codes.iter().map(|number| code(&number.to_string())).collect();
+        let exit = meaning.exit.code().to_string();
+        row(&mut page, &[&codes.join(", "), &exit, &filled(meaning.cause), &filled(meaning.remedy)]);
+    }
+    page.push_str(
+        "\n## PAT service: patTokenError\n\n\
+         One that is not here is told by its name: exit code 5 where it ends in `NotFound`, 6 where it begins with `failedTo`, \
+         else 4.\n\n\
+         | patTokenError | exit | cause | what to do |\n| --- | --- | --- | --- |\n",
+    );
+    for meaning in &pats::MEANINGS {
+        row(
+            &mut page,
+            &[&code(meaning.name), &meaning.exit.code().to_string(), meaning.cause, meaning.remedy],
+        );
+    }
+    page
+}
+
+fn operations(input: &Input) -> String {
+    if input.operations.len() == Word::ALL.len() {
+        return "all".into();
+    }
+    input.operations.iter().map(|word| word.text()).collect::<Vec<_>>().join(", ")
+}
+
+fn meaning(input: &Input) -> String {
+    let mut text = input.help.to_owned();
+    if !input.choices.is_empty() {
+        let choices: Vec<_> = input.choices.iter().map(|choice| code(choice)).collect();
+        let _ = write!(text, "; {}", choices.join(", "));
+    }
+    if let Some(default) = input.default {
+        let _ = write!(text, "; default {}", code(default));
+    }
+    if input.secret {
+        text.push_str(". **Secret.**");
+    }
+    text
+}
+
+/// The words of a sign-in's failure, where the run's own ids are not known.
+fn filled(words: &str) -> String {
+    words
+        .replace("{consent}", "`https://login.microsoftonline.com/TENANT/adminconsent?client_id=CLIENT-ID`")
+        .replace("{client_id}", "*client-id*")
+        .replace("{tenant}", "*tenant-id*")
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn row(page: &mut String, cells: &[&str]) {
+    for cell in cells {
+        // A `<` would begin markup, a `|` another cell.
+        let _ = write!(page, "| {} ", cell.replace('|', "\\|").replace('<', "&lt;"));
+    }
+    page.push_str("|\n");
+}

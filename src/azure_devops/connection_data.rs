@@ -1,0 +1,95 @@
+//! `connectionData`: whom Azure DevOps takes the caller for. It says so to a bearer and to a PAT alike; a
+//! success alone proves nothing, since where anonymous access is allowed nobody is somebody too.
+
+use serde::Deserialize;
+
+use crate::http::Answer;
+
+/// The identity of whoever presented no credential that was accepted.
+const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+
+/// Kinds of identities that are no person, as `descriptor` and `subjectDescriptor` begin.
+const NO_PERSON: [&str; 6] = [
+    "Microsoft.VisualStudio.Services.Claims.AadServicePrincipal",
+    "Microsoft.TeamFoundation.ServiceIdentity",
+    "System:ServicePrincipal",
+    "aadsp.",
+    "svc.",
+    "s2s.",
+];
+
+/// The part of the answer that is looked at. The rest, among it names and addresses, is never read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionData {
+    authenticated_user: Identity,
+}
+
+/// Whom Azure DevOps takes the caller for.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    id: String,
+    #[serde(default)]
+    descriptor: Option<String>,
+    #[serde(default)]
+    subject_descriptor: Option<String>,
+}
+
+impl Identity {
+    /// The identity in an answer; none where it is no `connectionData`.
+    pub fn of(answer: &Answer) -> Option<Self> {
+        answer.json::<ConnectionData>().ok().map(|data| data.authenticated_user)
+    }
+
+    /// Whether it is nobody's.
+    pub fn is_anonymous(&self) -> bool {
+        self.id.eq_ignore_ascii_case(ANONYMOUS)
+    }
+
+    /// Whether it is a service principal's, a managed identity's or a service's own, as far as is told.
+    pub fn is_no_person(&self) -> bool {
+        let descriptors = [&self.descriptor, &self.subject_descriptor].into_iter().flatten();
+        descriptors.into_iter().any(|descriptor| {
+            let begins =
+                |kind: &&str| descriptor.get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind));
+            NO_PERSON.iter().any(|kind| begins(&kind))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn identity(json: serde_json::Value) -> Option<Identity> {
+        let body = bytes::Bytes::from(json.to_string());
+        Identity::of(&http::Response::new(body).into())
+    }
+
+    #[rstest]
+    #[case::person("Microsoft.IdentityModel.Claims.ClaimsIdentity;x", "aad.x", false)]
+    #[case::service_principal(
+        "Microsoft.VisualStudio.Services.Claims.AadServicePrincipal;x",
+        "aadsp.x",
+        true
+    )]
+    #[case::by_its_short_name("", "aadsp.x", true)]
+    #[case::the_jobs_own("Microsoft.TeamFoundation.ServiceIdentity;x", "svc.x", true)]
+    fn a_person_is_told_from_a_service(#[case] long: &str, #[case] short: &str, #[case] no_person: bool) {
+        let found = identity(json!({"authenticatedUser": {
+            "id": "00000000-0000-0000-0000-000000000001", "descriptor": long, "subjectDescriptor": short,
+        }}));
+        assert_eq!(found.map(|identity| identity.is_no_person()), Some(no_person));
+    }
+
+    #[test]
+    fn nobody_is_told_from_somebody_whatever_the_case() {
+        let anonymous = identity(json!({"authenticatedUser": {"id": ANONYMOUS.to_uppercase()}}));
+        assert!(anonymous.expect("an identity").is_anonymous());
+        assert_eq!(identity(json!({"authenticatedUser": null})), None);
+        assert_eq!(identity(json!([])), None);
+    }
+}

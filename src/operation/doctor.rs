@@ -1,0 +1,122 @@
+//! `doctor`: whether everything that a run needs is in place, check by check.
+//!
+//! It changes nothing but the stored refresh token, which every sign-in rolls. A check that fails does not stop
+//! those that do not depend on it. No secret and no personal data is told.
+
+mod delivery;
+mod identity;
+mod network;
+mod organization;
+mod pats;
+mod report;
+mod sign_in;
+
+use std::time::Duration;
+
+use self::report::{Check, Finding, Report};
+use super::{Run, delivery as outputs};
+use crate::failure::{Exit, Failure};
+use crate::host::Host;
+use crate::inputs::Problem;
+use crate::inputs::request::{Credential, Delivery};
+use crate::output_file;
+use crate::outputs::Outputs;
+
+/// The longest that one check may take.
+const ONE_CHECK: Duration = Duration::from_secs(15);
+
+/// Makes every check; the exit code is that of the first that failed.
+///
+/// # Errors
+/// The run was cancelled, or the outputs could not be handed over.
+pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<u8, Failure> {
+    let mut report = Report::new(run.host.as_ref());
+    report.add(Check::Inputs, Ok(inputs(run)))?;
+
+    let network = network::look(&run.at_most(ONE_CHECK)).await;
+    report.add(Check::Network, network.found.clone())?;
+
+    let found = match network.cannot_reach(&run.request.places.devops_url) {
+        Some(why) => Ok(Finding::skipped(why)),
+        None => organization::check(&run.at_most(ONE_CHECK)).await,
+    };
+    let is_skipped = found.as_ref().is_ok_and(Finding::is_skipped);
+    let exists = report.add(Check::Organization, found)? && !is_skipped;
+
+    let signed_in = sign_in::sign_in(run, &network, exists).await;
+    report.add(Check::SignIn, signed_in.sign_in)?;
+    report.add(Check::CredentialStore, signed_in.store)?;
+    let bearer = signed_in.bearer;
+
+    let found = match &bearer {
+        _ if !exists => Ok(Finding::skipped("The organization is not known to exist.")),
+        None => Ok(Finding::skipped("Nobody is signed in.")),
+        Some(bearer) => identity::check(&run.at_most(ONE_CHECK), bearer).await,
+    };
+    // Whom the service does not take for a person it will not list PATs for; that it failed says nothing.
+    let refused = found.as_ref().is_err_and(|failure| failure.exit != Exit::Service);
+    report.add(Check::Identity, found)?;
+
+    let found = match (&bearer, network.cannot_reach(&run.request.places.service_url)) {
+        (_, Some(why)) => Ok(Finding::skipped(why)),
+        _ if !exists => Ok(Finding::skipped("The organization is not known to exist.")),
+        (None, _) => Ok(Finding::skipped("Nobody is signed in.")),
+        _ if refused => Ok(Finding::skipped("Whoever is signed in has no PATs here.")),
+        (Some(bearer), None) => pats::check(&run.at_most(ONE_CHECK), bearer, display_name).await,
+    };
+    report.add(Check::Pats, found)?;
+
+    let found = delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await;
+    report.add(Check::Delivery, found)?;
+    hand_over(run, &report)
+}
+
+/// What is wrong with the inputs is what the first check finds; all others depend on it.
+pub(crate) fn of_broken_inputs(host: &dyn Host, delivery: &Delivery, problems: &[Problem]) -> u8 {
+    let mut report = Report::new(host);
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let failure = Failure::new(Exit::Inputs, problems.join("\n"), "'adopat --help' lists every input.");
+    // No check fails by being cancelled here.
+    let _ = report.add(Check::Inputs, Err(failure));
+    for check in &Check::ALL[1..] {
+        let _ = report.add(*check, Ok(Finding::skipped("The inputs are wrong.")));
+    }
+    host.summarize(&report.to_markdown());
+    let outputs = Outputs { checks: Some(report.to_json()), ..Outputs::default() };
+    let written = delivery.output_file.as_ref().map_or(Ok(()), |file| {
+        output_file::render_plain(&outputs, file.format)
+            .map_or(Ok(()), |text| output_file::write(&file.path, &text))
+    });
+    if let Err(failure) = written.and_then(|()| host.deliver(&outputs)) {
+        host.say(crate::host::Level::Warning, &failure.to_string());
+    }
+    report.exit_code()
+}
+
+fn hand_over(run: &Run<'_>, report: &Report<'_>) -> Result<u8, Failure> {
+    run.host.summarize(&report.to_markdown());
+    let outputs = Outputs { checks: Some(report.to_json()), ..Outputs::default() };
+    let handed_over = outputs::hand_over_plain(run, &outputs);
+    let code = report.exit_code();
+    match handed_over {
+        Err(failure) if code == 0 => return Err(failure),
+        Err(failure) => run.warn(failure.to_string()),
+        Ok(()) => {}
+    }
+    if code == 0 && report.has_warnings() {
+        run.host.succeeded_with_issues();
+    }
+    Ok(code)
+}
+
+fn inputs(run: &Run<'_>) -> Finding {
+    let sign_in = &run.request.sign_in;
+    let credential = match &sign_in.credential {
+        Credential::RefreshToken(_) => "refresh-token",
+        Credential::AccessToken(_) => "access-token",
+        Credential::DeviceCode => "device-code",
+        Credential::Browser => "browser",
+        Credential::AzureCli => "azure-cli",
+    };
+    Finding::ok(format!("Every input is well formed; credential {credential} ({}).", sign_in.inferred_from))
+}

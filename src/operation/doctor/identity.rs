@@ -1,0 +1,109 @@
+//! Whether Azure DevOps takes whoever is signed in for a person whom the organization knows. Never who that is.
+
+use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use http::{Method, Request};
+
+use super::super::{Run, tenant};
+use super::report::Finding;
+use crate::azure_devops::connection_data::Identity;
+use crate::azure_devops::error_body::{ErrorBody, support_ids};
+use crate::failure::{Exit, Failure};
+use crate::http::{Answer, Effect};
+use crate::secret::Secret;
+
+const AS_A_PERSON: &str = "Sign in as a person: 'adopat login' makes a refresh token.";
+
+pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Failure> {
+    let mut address = run.request.places.devops_url.clone();
+    if let Ok(mut path) = address.path_segments_mut() {
+        path.pop_if_empty().extend([run.organization().name(), "_apis", "connectionData"]);
+    }
+    let service = format!("Azure DevOps ({})", address.host_str().unwrap_or_default());
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
+        .unwrap_or(HeaderValue::from_static("Bearer"));
+    authorization.set_sensitive(true);
+    let request = Request::builder()
+        .method(Method::GET)
+        .uri(address.as_str())
+        .header(AUTHORIZATION, authorization)
+        .header(ACCEPT, "application/json")
+        .header("X-TFS-FedAuthRedirect", "Suppress")
+        .body(Default::default())
+        .expect("an address and headers made here are well formed");
+    let answer =
+        run.http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
+    match judge(&answer, &service, run) {
+        Ok(finding) => Ok(finding),
+        Err(failure) => Err(tenant::explain(run, failure.with_support_ids(support_ids(&answer))).await),
+    }
+}
+
+fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Finding, Failure> {
+    let status = answer.status.as_u16();
+    if let Some(identity) = Identity::of(answer).filter(|_| status == 200) {
+        return of_identity(&identity, run);
+    }
+    let body = ErrorBody::of(answer);
+    let message = body.message.unwrap_or_default();
+    if status == 401 && message.contains("TF400813") || status == 403 {
+        let failure = Failure::new(
+            Exit::Refused,
+            format!(
+                "{service} does not let whoever is signed in into the organization {}.",
+                run.organization()
+            ),
+            "Let the organization's administrator add the user, or sign in as another with 'adopat login'.",
+        );
+        return Err(if message.contains("TF400813") { failure.named("TF400813") } else { failure });
+    }
+    Err(match status {
+        200 if answer.is_page() => sign_in_page(service, status),
+        203 | 300..=399 => sign_in_page(service, status),
+        401 => Failure::new(
+            Exit::SignIn,
+            format!("{service} did not accept the access token (HTTP 401)."),
+            "Sign in again with 'adopat login'.",
+        ),
+        404 => Failure::new(
+            Exit::Refused,
+            format!(
+                "{service} hides the organization {} from whoever is signed in (HTTP 404).",
+                run.organization()
+            ),
+            "Check the input organization, and that the user who signs in is a member of it.",
+        ),
+        _ => Failure::new(
+            Exit::Service,
+            format!("{service} did not say who is signed in (HTTP {status})."),
+            "Run it again later.",
+        ),
+    })
+}
+
+fn of_identity(identity: &Identity, run: &Run<'_>) -> Result<Finding, Failure> {
+    if identity.is_anonymous() {
+        return Err(Failure::new(
+            Exit::SignIn,
+            "Azure DevOps takes the access token for nobody's (the Anonymous identity).",
+            "Sign in again with 'adopat login'; an access-token has to be one for Azure DevOps, as an Entra user.",
+        ));
+    }
+    if identity.is_no_person() {
+        return Err(Failure::new(
+            Exit::Refused,
+            "A service principal or managed identity is signed in, and the PAT service serves people only.",
+            AS_A_PERSON,
+        ));
+    }
+    Ok(Finding::ok(format!("A person, whom the organization {} knows.", run.organization())))
+}
+
+fn sign_in_page(service: &str, status: u16) -> Failure {
+    Failure::new(
+        Exit::SignIn,
+        format!(
+            "{service} answered with a sign-in page (HTTP {status}): it did not accept the access token."
+        ),
+        "Sign in again with 'adopat login'.",
+    )
+}

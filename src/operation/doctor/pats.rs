@@ -1,0 +1,59 @@
+//! Whether the PATs can be read, how many there are, and which end soon.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::listing::GLOBAL_PATS_END;
+use super::super::{Run, tenant};
+use super::report::Finding;
+use crate::failure::Failure;
+use crate::inputs::span;
+use crate::pats::model::Filter;
+use crate::pats::{Pat, Service};
+use crate::secret::Secret;
+
+/// PATs that end within this time are warned of.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+pub(super) async fn check(run: &Run<'_>, bearer: &Secret, name: Option<&str>) -> Result<Finding, Failure> {
+    let places = &run.request.places;
+    let service =
+        Service::new(run.http.clone(), &places.service_url, run.organization().clone(), bearer.clone());
+    let (active, expired) = match read(&service).await {
+        Ok(read) => read,
+        Err(failure) => return Err(tenant::explain(run, failure).await),
+    };
+    Ok(judge(&active, expired.len(), name, run.now()))
+}
+
+async fn read(service: &Service) -> Result<(Vec<Pat>, Vec<Pat>), Failure> {
+    Ok((service.list(Filter::Active).await?, service.list(Filter::Expired).await?))
+}
+
+fn judge(active: &[Pat], expired: usize, name: Option<&str>, now: Timestamp) -> Finding {
+    let global = active.iter().filter(|pat| pat.is_global()).count();
+    let concerns = |pat: &&Pat| name.is_none_or(|name| pat.display_name == name);
+    let concerned: Vec<&Pat> = active.iter().filter(concerns).collect();
+    let named = name.map_or(String::new(), |name| format!(", {} named '{name}'", concerned.len()));
+    let counted = format!("{} active ({global} global{named}), {expired} expired.", active.len());
+    let soon =
+        concerned.iter().filter(|pat| end(pat).is_some_and(|end| end <= span::after(now, SOON))).count();
+    if soon == 0 {
+        return Finding::ok(counted);
+    }
+    let of_that_name = if name.is_some() { " of that name" } else { "" };
+    Finding::warning(
+        format!("{counted} Of the active ones{of_that_name}, {soon} end within 14 days."),
+        "Rotate what is still in use: 'adopat list' with expiring-within 14d shows which they are.",
+    )
+}
+
+/// A global PAT ends with all of them, if not before.
+fn end(pat: &Pat) -> Option<Timestamp> {
+    let last = if pat.is_global() { GLOBAL_PATS_END.parse().ok() } else { None };
+    match (pat.valid_to, last) {
+        (Some(end), Some(last)) => Some(end.min(last)),
+        (end, last) => end.or(last),
+    }
+}

@@ -1,0 +1,243 @@
+//! What doctor found: a line a check, as each ends; then all of them as an output and a summary table.
+//!
+//! Never personal data: of a service's own words only the error's name is told, and whatever looks like a
+//! person's address is withheld.
+
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure};
+use crate::host::{Host, Verdict};
+use crate::operation::summary::cell;
+
+/// A check, in the order in which they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    Inputs,
+    Network,
+    Organization,
+    SignIn,
+    CredentialStore,
+    Identity,
+    Pats,
+    Delivery,
+}
+
+impl Check {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Inputs,
+        Self::Network,
+        Self::Organization,
+        Self::SignIn,
+        Self::CredentialStore,
+        Self::Identity,
+        Self::Pats,
+        Self::Delivery,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Inputs => "inputs",
+            Self::Network => "network",
+            Self::Organization => "organization",
+            Self::SignIn => "sign-in",
+            Self::CredentialStore => "credential store",
+            Self::Identity => "identity",
+            Self::Pats => "PATs",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    /// In which code a failure of this check ends.
+    fn exit(self, failure: Exit) -> Exit {
+        match self {
+            Self::Inputs => Exit::Inputs,
+            Self::Network => Exit::Service,
+            Self::Organization => Exit::Refused,
+            Self::SignIn => Exit::SignIn,
+            Self::CredentialStore if failure == Exit::SignIn => Exit::SignIn,
+            Self::CredentialStore | Self::Delivery => Exit::Store,
+            Self::Identity | Self::Pats => failure,
+        }
+    }
+}
+
+/// What a check found that did not fail.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    verdict: Verdict,
+    detail: String,
+    remedy: String,
+}
+
+impl Finding {
+    /// All is well.
+    pub(super) fn ok(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Ok, detail: detail.into(), remedy: String::new() }
+    }
+
+    /// A run would work, but a person should look at it.
+    pub(super) fn warning(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warning, detail: detail.into(), remedy: remedy.into() }
+    }
+
+    /// Whether nothing was found out.
+    pub(super) fn is_skipped(&self) -> bool {
+        self.verdict == Verdict::Skipped
+    }
+
+    /// There is nothing to find out, or it depends on what failed.
+    pub(super) fn skipped(detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Skipped, detail: detail.into(), remedy: String::new() }
+    }
+}
+
+/// What was found so far.
+pub(super) struct Report<'a> {
+    host: &'a dyn Host,
+    found: Vec<(Check, Finding)>,
+    first_failure: Option<Exit>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(host: &'a dyn Host) -> Self {
+        Self { host, found: Vec::new(), first_failure: None }
+    }
+
+    /// Says what a check found; whether it did not fail.
+    ///
+    /// # Errors
+    /// A cancelled run ends there.
+    pub(super) fn add(&mut self, check: Check, found: Result<Finding, Failure>) -> Result<bool, Failure> {
+        let finding = match found {
+            Ok(finding) => finding,
+            Err(cancelled) if matches!(cancelled.exit, Exit::Cancelled(_)) => return Err(cancelled),
+            Err(failure) => {
+                self.first_failure.get_or_insert(check.exit(failure.exit));
+                let remedy = failure.remedy.clone();
+                Finding { verdict: Verdict::Failed, detail: told(&failure), remedy }
+            }
+        };
+        let finding = Finding {
+            detail: without_people(&finding.detail),
+            remedy: without_people(&finding.remedy),
+            ..finding
+        };
+        self.say(check, &finding);
+        let well = finding.verdict != Verdict::Failed;
+        self.found.push((check, finding));
+        Ok(well)
+    }
+
+    fn say(&self, check: Check, finding: &Finding) {
+        let verdict = finding.verdict;
+        let text = format!("{} {}", finding.detail, finding.remedy);
+        let (mut word, mut name) = (verdict.word(), check.name());
+        for line in text.trim_end().lines() {
+            self.host.report(verdict, format!("{word:7}  {name:16}  {line}").trim_end());
+            (word, name) = ("", "");
+        }
+    }
+
+    /// Whether anything is to be looked at, though nothing failed.
+    pub(super) fn has_warnings(&self) -> bool {
+        self.found.iter().any(|(_, finding)| finding.verdict == Verdict::Warning)
+    }
+
+    /// The code of the first failure; 0 where there was none.
+    pub(super) fn exit_code(&self) -> u8 {
+        self.first_failure.map_or(0, Exit::code)
+    }
+
+    /// The output `checks`.
+    pub(super) fn to_json(&self) -> Vec<Value> {
+        let one = |(check, finding): &(Check, Finding)| {
+            json!({
+                "check": check.name(),
+                "result": finding.verdict.word(),
+                "detail": finding.detail.replace('\n', " "),
+                "remedy": finding.remedy,
+            })
+        };
+        self.found.iter().map(one).collect()
+    }
+
+    /// A table for the host's summary.
+    pub(super) fn to_markdown(&self) -> String {
+        let mut text = String::from(
+            "### adopat doctor\n\n| check | result | detail | remedy |\n| --- | --- | --- | --- |\n",
+        );
+        for (check, Finding { verdict, detail, remedy }) in &self.found {
+            let (check, verdict) = (check.name(), verdict.word());
+            text.push_str(&format!("| {check} | {verdict} | {} | {} |\n", cell(detail), cell(remedy)));
+        }
+        text
+    }
+}
+
+/// The failure's cause, with the error's name and the ids for support. A service's own words stay out: they
+/// often name the user.
+fn told(failure: &Failure) -> String {
+    let name = failure.name.iter().map(|name| {
+        let words = name.split(": ").take_while(|part| part.split_whitespace().count() <= 2);
+        words.collect::<Vec<_>>().join(": ")
+    });
+    let ids = failure.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
+    let details: Vec<String> = name.filter(|name| !name.is_empty()).chain(ids).collect();
+    match details.is_empty() {
+        true => failure.cause.clone(),
+        false => format!("{} [{}]", failure.cause, details.join("; ")),
+    }
+}
+
+/// The text without any word that could be a person's address.
+fn without_people(text: &str) -> String {
+    let is_address = |word: &str| {
+        let mut parts = word.splitn(2, '@');
+        let is_named = parts.next().is_some_and(|name| name.ends_with(|c: char| c.is_alphanumeric()));
+        is_named && parts.next().is_some_and(|host| host.contains('.'))
+    };
+    let words = text.split(' ').map(|word| if is_address(word) { "(withheld)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "TF400813: The user 'alex@contoso.example' is not authorized.",
+        "TF400813: The user (withheld) is not authorized."
+    )]
+    #[case("as megan.b@contoso.example", "as (withheld)")]
+    #[case("@scope/package and a@b", "@scope/package and a@b")]
+    fn a_persons_address_is_withheld(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(without_people(text), expected);
+    }
+
+    #[rstest]
+    #[case(
+        "InvalidIdentityException: TF400813: The user 'Megan Bowen' is not authorized.",
+        "InvalidIdentityException: TF400813"
+    )]
+    #[case("AADSTS50034", "AADSTS50034")]
+    #[case("patTokenError accessDenied: Megan Bowen may not.", "patTokenError accessDenied")]
+    fn of_a_services_words_the_errors_name_is_told(#[case] name: &str, #[case] expected: &str) {
+        let failure = Failure::new(Exit::Refused, "No.", "").named(name);
+        assert_eq!(told(&failure), format!("No. [{expected}]"));
+    }
+
+    #[rstest]
+    #[case(Check::Inputs, 2)]
+    #[case(Check::Network, 6)]
+    #[case(Check::Organization, 4)]
+    #[case(Check::SignIn, 3)]
+    #[case(Check::CredentialStore, 7)]
+    #[case(Check::Delivery, 7)]
+    #[case(Check::Pats, 8)]
+    fn each_check_has_its_exit_code(#[case] check: Check, #[case] code: u8) {
+        assert_eq!(check.exit(Exit::Expiring).code(), code);
+    }
+}

@@ -1,0 +1,173 @@
+//! `revoke-on-completion`: what a step saves for the job's last step, and what that step does with it.
+
+mod support;
+
+use std::time::Duration;
+
+use adopat_emulator::{Fault, NewPat, PatStatus, Service};
+use rstest::rstest;
+use serde_json::Value;
+use support::{Host, Machine, azure_agent, github_runner};
+
+fn starting(host: Host, operation: &str) -> Machine {
+    let mut machine = Machine::new(host, operation);
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    machine.input("revoke-on-completion", "true").set("ADOPAT_LAUNCHER", "1");
+    machine
+}
+
+/// What was saved so far, the last on top.
+fn saved(host: Host, machine: &Machine, stdout: &str) -> Vec<Value> {
+    let texts: Vec<String> = match host {
+        Host::GitHub => {
+            let pairs = github_runner::pairs(&machine.read("GITHUB_STATE")).expect("pairs");
+            pairs.into_iter().filter(|(name, _)| name == "adopat_pending").map(|(_, text)| text).collect()
+        }
+        _ => azure_agent::commands(stdout, true)
+            .into_iter()
+            .filter(|command| command.name == "task.settaskvariable")
+            .map(|command| command.data)
+            .collect(),
+    };
+    texts.iter().rev().map(|text| serde_json::from_str(text).expect("JSON")).collect()
+}
+
+/// As the host hands it to the last step.
+fn hand_back(host: Host, machine: &mut Machine, saved: &Value) {
+    let name = if host == Host::GitHub { "STATE_adopat_pending" } else { "VSTS_TASKVARIABLE_ADOPAT_PENDING" };
+    machine.set(name, saved.to_string());
+}
+
+#[rstest]
+fn the_last_step_revokes_what_the_step_minted(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+    #[values("create", "rotate")] operation: &str,
+) {
+    let mut machine = starting(host, operation);
+    if operation == "rotate" {
+        machine.emulator.add_pat(NewPat::named("nightly"));
+    }
+    let ended = machine.run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let saved = saved(host, &machine, &ended.stdout);
+    assert_eq!(saved.len(), 2, "before the POST, and once the id is known");
+    assert_eq!(saved[1][0]["authorization-id"], Value::Null);
+    assert_eq!(saved[1][0]["display-name"], "nightly");
+    assert_eq!(saved[0][0]["authorization-id"], *pat.authorization_id.to_string());
+    hand_back(host, &mut machine, &saved[0]);
+    machine.run_as("complete").run().expect(0).says("Revoked the PAT 'nightly'");
+    assert!(machine.active("nightly").is_empty());
+}
+
+#[rstest]
+#[case::before_the_service_acts(false)]
+#[case::after_it_acted(true)]
+fn even_the_pat_of_a_run_that_was_killed_is_found(#[case] acted_on: bool) {
+    let mut machine = starting(Host::GitHub, "create");
+    let fault = Fault::on(Service::Pats).method("POST");
+    let hold = machine.emulator.order(if acted_on { fault.hold_after() } else { fault.hold_before() });
+    let mut run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    let saved = saved(Host::GitHub, &machine, "");
+    assert_eq!(saved.len(), 1, "it is saved before the POST");
+    run.kill().expect("killed");
+    machine.wait(run);
+    hold.release();
+    std::thread::sleep(Duration::from_millis(200));
+    hand_back(Host::GitHub, &mut machine, &saved[0]);
+    machine.run_as("complete").run().expect(0);
+    assert!(machine.active("nightly").is_empty());
+}
+
+#[rstest]
+#[case::nothing_was_saved(None)]
+#[case::nothing_that_can_be_read(Some("{"))]
+fn with_nothing_to_revoke_the_last_step_is_silent(#[case] saved: Option<&str>) {
+    let mut machine = starting(Host::GitHub, "create");
+    if let Some(text) = saved {
+        machine.set("STATE_adopat_pending", text);
+    }
+    let ended = machine.run_as("complete").run();
+    ended.expect(0);
+    assert_eq!(ended.words(), "");
+    assert!(machine.calls().is_empty());
+}
+
+#[test]
+fn a_pat_that_is_gone_already_is_nothing_to_say() {
+    let mut machine = starting(Host::GitHub, "create");
+    let gone = machine.emulator.add_pat(NewPat::named("nightly").status(PatStatus::Revoked));
+    let saved = serde_json::json!([{
+        "display-name": "nightly", "scope": "vso.code", "valid-to": gone.valid_to.to_string(),
+        "asked-at": gone.valid_from.to_string(), "authorization-id": gone.authorization_id,
+    }]);
+    hand_back(Host::GitHub, &mut machine, &saved);
+    let ended = machine.run_as("complete").run();
+    ended.expect(0);
+    assert_eq!(ended.words(), "");
+}
+
+#[rstest]
+#[case::the_service_fails("DELETE")]
+#[case::nobody_can_sign_in("POST")]
+#[case::the_inputs_are_wrong("inputs")]
+fn a_last_step_that_cannot_revoke_warns_and_fails_no_job(#[case] what: &str) {
+    let mut machine = starting(Host::Azure, "create");
+    let ended = machine.run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let saved = saved(Host::Azure, &machine, &ended.stdout);
+    hand_back(Host::Azure, &mut machine, &saved[0]);
+    match what {
+        "DELETE" => drop(machine.emulator.order(Fault::on(Service::Pats).internal_error().always())),
+        "POST" => drop(machine.emulator.order(Fault::on(Service::Entra).internal_error().always())),
+        _ => drop(machine.without("client-id")),
+    }
+    let ended = machine.run_as("complete").run();
+    ended.expect(0).says(&pat.authorization_id.to_string()).says("may still be alive");
+    assert!(ended.stdout.contains("##vso[task.logissue type=warning]"));
+    assert!(!ended.stdout.contains("type=error"));
+}
+
+#[test]
+fn the_last_step_revokes_nothing_else_of_that_name() {
+    let mut machine = starting(Host::GitHub, "create");
+    let other = machine.emulator.add_pat(NewPat::named("nightly"));
+    let ended = machine.run();
+    ended.expect(0);
+    let saved = saved(Host::GitHub, &machine, "");
+    for text in [&saved[1], &saved[0]] {
+        hand_back(Host::GitHub, &mut machine, text);
+        machine.run_as("complete").run().expect(0);
+        let left: Vec<_> = machine.active("nightly").iter().map(|pat| pat.authorization_id).collect();
+        assert_eq!(left, [other.authorization_id]);
+    }
+}
+
+#[rstest]
+#[case::without_the_launcher(Host::GitHub, "ADOPAT_LAUNCHER")]
+#[case::without_a_state_file(Host::GitHub, "GITHUB_STATE")]
+#[case::on_a_host_without_a_last_step(Host::Generic, "")]
+fn where_there_is_no_last_step_nothing_is_sent(
+    #[case] host: Host,
+    #[case] missing: &str,
+    #[values("create", "rotate")] operation: &str,
+) {
+    let mut machine = starting(host, operation);
+    let file = machine.path("pat.json");
+    machine.unset(missing).input("output-file", file).run().expect(2).says("'revoke-on-completion' needs");
+    assert!(machine.calls().is_empty());
+}
+
+#[test]
+fn a_retried_attempt_retires_what_the_attempt_before_left() {
+    let mut machine = starting(Host::Azure, "create");
+    let ended = machine.run();
+    let first = machine.active("nightly");
+    let saved = saved(Host::Azure, &machine, &ended.stdout);
+    hand_back(Host::Azure, &mut machine, &saved[0]);
+    machine.run().expect(0);
+    let [only] = machine.active("nightly").try_into().expect("one is left");
+    assert_ne!(only.authorization_id, first[0].authorization_id);
+}

@@ -1,0 +1,622 @@
+//! Revoke, update, get and list; and what each operation hands over, on every host and in every format.
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use adopat_emulator::{Emulator, Fault, NewPat, Pat, PatStatus, Policies, Service};
+use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
+use serde_json::{Value, json};
+use support::{Host, Machine};
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+/// An active PAT that was made so long ago and ends in so long, in hours.
+fn pat(name: &str, ago: i64, left: i64) -> NewPat {
+    let now = Timestamp::now();
+    NewPat::named(name).valid_from(now - hours(ago)).valid_to(now + hours(left))
+}
+
+fn named(host: Host, operation: &str) -> Machine {
+    let mut machine = Machine::new(host, operation);
+    machine.input("display-name", "nightly");
+    machine
+}
+
+fn status(machine: &Machine, pat: &Pat) -> PatStatus {
+    machine.emulator.pat(pat.authorization_id).expect("it was there").status
+}
+
+#[track_caller]
+fn near(at: Timestamp, expected: Timestamp) {
+    let off = at.duration_since(expected).abs();
+    assert!(off <= SignedDuration::from_secs(5), "{at} is not {expected}");
+}
+
+// revoke
+
+#[rstest]
+#[case::by_name(true)]
+#[case::by_id(false)]
+fn revoke_revokes_the_one_that_is_meant(#[case] by_name: bool) {
+    let mut machine = named(Host::GitHub, "revoke");
+    let meant = machine.emulator.add_pat(NewPat::named(if by_name { "nightly" } else { "another" }));
+    let other = machine.emulator.add_pat(NewPat::named("other"));
+    if !by_name {
+        machine.input("authorization-id", meant.authorization_id.to_string());
+    }
+    let ended = machine.run();
+    ended.expect(0);
+    assert_eq!(status(&machine, &meant), PatStatus::Revoked);
+    assert_eq!(status(&machine, &other), PatStatus::Active);
+    let outputs = machine.outputs(&ended);
+    assert_eq!(outputs["changed"], "true");
+    assert_eq!(outputs["authorization-id"], meant.authorization_id.to_string());
+    assert!(!outputs.contains_key("token"));
+}
+
+#[rstest]
+#[case::never_there(None)]
+#[case::revoked_already(Some(PatStatus::Revoked))]
+#[case::expired_already(Some(PatStatus::Expired))]
+fn revoke_has_nothing_to_do_where_none_is_active(#[case] state: Option<PatStatus>) {
+    let mut machine = named(Host::GitHub, "revoke");
+    if let Some(state) = state {
+        let gone = machine.emulator.add_pat(NewPat::named("nightly").status(state));
+        machine.input("authorization-id", gone.authorization_id.to_string());
+    }
+    let ended = machine.run();
+    ended.expect(0).says("Nothing to do");
+    assert_eq!(machine.outputs(&ended)["changed"], "false");
+    assert!(machine.sent("DELETE").is_empty());
+    machine.input("if-missing", "fail").run().expect(5);
+}
+
+#[test]
+fn revoke_takes_one_that_is_gone_meanwhile_for_revoked() {
+    let machine = named(Host::GitHub, "revoke");
+    let pat = machine.emulator.add_pat(NewPat::named("nightly"));
+    let hold = machine.emulator.order(Fault::on(Service::Pats).method("DELETE").hold_before());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    let now = machine.emulator.now();
+    machine.emulator.services().services.revoke_pat(pat.authorization_id, now);
+    hold.release();
+    machine.wait(run).expect(0);
+}
+
+#[test]
+fn revoke_refuses_duplicates_unless_all_of_them_are_meant() {
+    let mut machine = named(Host::GitHub, "revoke");
+    let ids = [1, 2].map(|ago| machine.emulator.add_pat(pat("nightly", ago, 100)).authorization_id);
+    let ended = machine.run();
+    ended.expect(5).says(&ids[0].to_string()).says(&ids[1].to_string());
+    assert_eq!(machine.active("nightly").len(), 2);
+    let ended = machine.input("duplicates", "revoke").run();
+    ended.expect(0);
+    assert!(machine.active("nightly").is_empty());
+}
+
+#[test]
+fn revoke_that_fails_half_way_says_what_lives() {
+    let mut machine = named(Host::GitHub, "revoke");
+    let older = machine.emulator.add_pat(pat("nightly", 9, 100));
+    machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.emulator.order(Fault::on(Service::Pats).method("DELETE").nth(2).internal_error().always());
+    let ended = machine.input("duplicates", "revoke").run();
+    ended.expect(6).says("Still alive").says(&older.authorization_id.to_string());
+}
+
+#[test]
+fn revoke_on_a_dry_run_revokes_nothing() {
+    let mut machine = named(Host::GitHub, "revoke");
+    let pat = machine.emulator.add_pat(NewPat::named("nightly"));
+    let ended = machine.input("dry-run", "true").run();
+    ended.expect(0).says("Would revoke 'nightly'");
+    assert_eq!(machine.outputs(&ended)["changed"], "false");
+    assert_eq!(status(&machine, &pat), PatStatus::Active);
+}
+
+// update
+
+#[test]
+fn update_changes_name_scope_and_end_and_nothing_else() {
+    let mut machine = named(Host::GitHub, "update");
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.input("new-display-name", "weekly").input("scope", "vso.build").input("lifetime", "10d");
+    let ended = machine.run();
+    ended.expect(0);
+    let new = machine.emulator.pat(old.authorization_id).expect("there");
+    assert_eq!((new.display_name.as_str(), new.scope.as_str()), ("weekly", "vso.build"));
+    near(new.valid_to, Timestamp::now() + hours(240));
+    assert_eq!(new.value, old.value);
+    let outputs = machine.outputs(&ended);
+    assert_eq!((outputs["changed"].as_str(), outputs["display-name"].as_str()), ("true", "weekly"));
+    assert!(!outputs.contains_key("token"), "it never sets token");
+    assert_eq!(machine.sent("PUT")[0]["allOrgs"], false);
+}
+
+#[rstest]
+#[case("new-display-name", "weekly", json!({"displayName": "weekly"}))]
+#[case("scope", "vso.build, vso.code", json!({"scope": "vso.build vso.code"}))]
+fn update_sends_only_what_changes(#[case] input: &str, #[case] value: &str, #[case] mut expected: Value) {
+    let mut machine = named(Host::GitHub, "update");
+    let old = machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.input(input, value).run().expect(0);
+    expected["allOrgs"] = json!(false);
+    expected["authorizationId"] = json!(old.authorization_id);
+    assert_eq!(machine.sent("PUT"), [expected]);
+}
+
+#[test]
+fn update_sends_an_end_as_it_was_given() {
+    let mut machine = named(Host::GitHub, "update");
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let end = Timestamp::from_second((Timestamp::now() + hours(50)).as_second()).expect("an instant");
+    machine.input("valid-to", end.to_string()).run().expect(0);
+    assert_eq!(machine.sent("PUT")[0]["validTo"], *end.to_string());
+}
+
+#[test]
+fn update_to_what_is_already_so_changes_nothing() {
+    let mut machine = named(Host::GitHub, "update");
+    machine.emulator.add_pat(NewPat::named("nightly").scope("vso.code"));
+    let ended = machine.input("scope", "vso.code").run();
+    ended.expect(0);
+    assert_eq!(machine.outputs(&ended)["changed"], "false");
+}
+
+fn updating_under_a_policy_of_seven_days(made_ago: i64) -> Machine {
+    let policies =
+        Policies { longest_lifespan: Some(Duration::from_secs(7 * 86_400)), ..Policies::default() };
+    let emulator = Emulator::builder().policies(policies).start();
+    let mut machine = Machine::with(emulator, Host::Azure, "update");
+    machine.input("display-name", "nightly").input("lifetime", "30d");
+    let now = Timestamp::now();
+    let end = if made_ago > 0 { now - hours(made_ago) + hours(7 * 24) } else { now + hours(24) };
+    machine.emulator.add_pat(NewPat::named("nightly").valid_from(now - hours(made_ago)).valid_to(end));
+    machine
+}
+
+#[test]
+fn update_that_policy_makes_a_no_op_says_that_only_a_rotation_helps() {
+    let machine = updating_under_a_policy_of_seven_days(48);
+    let ended = machine.run();
+    ended.expect(0).says("Only a rotation helps");
+    assert_eq!(machine.outputs(&ended)["changed"], "false");
+    assert!(ended.stdout.contains("##vso[task.logissue type=warning]"));
+}
+
+#[test]
+fn update_that_policy_cuts_short_is_a_warning() {
+    let machine = updating_under_a_policy_of_seven_days(0);
+    let ended = machine.run();
+    ended.expect(0).says("extended the PAT to");
+    assert_eq!(machine.outputs(&ended)["changed"], "true");
+    assert!(ended.stdout.contains("##vso[task.logissue type=warning]"));
+}
+
+#[test]
+fn update_of_a_global_one_narrows_it_only_where_that_is_allowed() {
+    let mut machine = named(Host::GitHub, "update");
+    let old = machine.emulator.add_pat(NewPat::named("nightly").global());
+    machine.input("new-display-name", "weekly").run().expect(4).says("allow-global-narrowing");
+    assert!(machine.sent("PUT").is_empty());
+    machine.input("allow-global-narrowing", "true").run().expect(0);
+    assert!(!machine.emulator.pat(old.authorization_id).expect("there").global);
+}
+
+#[rstest]
+#[case::missing(0)]
+#[case::ambiguous(2)]
+fn update_needs_the_one_pat(#[case] count: i64) {
+    let mut machine = named(Host::GitHub, "update");
+    (1..=count).for_each(|ago| drop(machine.emulator.add_pat(pat("nightly", ago, 100))));
+    machine.input("new-display-name", "weekly").run().expect(5);
+    assert!(machine.sent("PUT").is_empty());
+}
+
+#[test]
+fn update_on_a_dry_run_changes_nothing() {
+    let mut machine = named(Host::GitHub, "update");
+    let old = machine.emulator.add_pat(NewPat::named("nightly"));
+    let ended = machine.input("dry-run", "true").input("new-display-name", "weekly").run();
+    ended.expect(0).says("Would change").says("name it 'weekly'");
+    assert_eq!(machine.outputs(&ended)["changed"], "false");
+    assert_eq!(machine.emulator.pat(old.authorization_id), Some(old));
+}
+
+// get
+
+#[rstest]
+fn get_describes_the_one_pat(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+    #[values(true, false)] by_name: bool,
+) {
+    let mut machine = named(host, "get");
+    let pat = machine.emulator.add_pat(pat("nightly", 1, 100).scope("vso.build vso.code"));
+    if !by_name {
+        machine.without("display-name").input("authorization-id", pat.authorization_id.to_string());
+    }
+    let ended = machine.run();
+    ended.expect(0);
+    let outputs = machine.outputs(&ended);
+    assert_eq!(outputs["authorization-id"], pat.authorization_id.to_string());
+    assert_eq!(outputs["display-name"], "nightly");
+    assert_eq!(outputs["scope"], "vso.build vso.code");
+    assert_eq!(outputs["changed"], "false");
+    near(outputs["valid-to"].parse().expect("RFC 3339"), pat.valid_to);
+    near(outputs["valid-from"].parse().expect("RFC 3339"), pat.valid_from);
+}
+
+#[test]
+fn get_prints_an_object_where_no_person_looks() {
+    let machine = named(Host::Generic, "get");
+    let pat = machine.emulator.add_pat(pat("nightly", 1, 100));
+    let ended = machine.run();
+    ended.expect(0);
+    let object: Value = serde_json::from_str(&ended.stdout).expect("standard output is JSON alone");
+    assert_eq!(object["authorization-id"], *pat.authorization_id.to_string());
+    assert_eq!(object["display-name"], "nightly");
+    assert_eq!(object["scope"], "vso.code");
+    assert_eq!(object["changed"], false);
+    near(object["valid-to"].as_str().expect("text").parse().expect("RFC 3339"), pat.valid_to);
+    near(object["valid-from"].as_str().expect("text").parse().expect("RFC 3339"), pat.valid_from);
+}
+
+#[test]
+fn get_of_an_id_that_is_none_is_exit_5() {
+    let mut machine = named(Host::Generic, "get");
+    machine.input("authorization-id", "00000000-0000-0000-0000-00000000dead").run().expect(5);
+    machine.without("authorization-id").run().expect(5).says("No active PAT is named 'nightly'");
+}
+
+// list
+
+/// One that ends tomorrow, one that ends late, a global one, an expired one and a revoked one.
+fn a_drawer(host: Host) -> Machine {
+    let machine = Machine::new(host, "list");
+    machine.emulator.add_pat(pat("soon", 1, 24));
+    machine.emulator.add_pat(pat("late", 1, 2_400));
+    machine.emulator.add_pat(pat("everywhere", 1, 2_400).global());
+    machine.emulator.add_pat(pat("over", 100, -1).status(PatStatus::Expired));
+    machine.emulator.add_pat(pat("taken back", 1, 12).status(PatStatus::Revoked));
+    machine
+}
+
+fn listed(machine: &Machine) -> Vec<Value> {
+    let ended = machine.run();
+    ended.expect(0);
+    serde_json::from_str(&ended.stdout).expect("standard output is JSON alone")
+}
+
+fn names(pats: &[Value]) -> Vec<&str> {
+    pats.iter().map(|pat| pat["display-name"].as_str().expect("a name")).collect()
+}
+
+#[rstest]
+#[case("", &["everywhere", "late", "soon"])]
+#[case("active", &["everywhere", "late", "soon"])]
+#[case("expired", &["over"])]
+#[case("revoked", &["taken back"])]
+#[case("all", &["everywhere", "late", "over", "soon", "taken back"])]
+fn list_shows_what_the_filter_lets_through(#[case] filter: &str, #[case] expected: &[&str]) {
+    let mut machine = a_drawer(Host::Generic);
+    machine.input("filter", filter);
+    let pats = listed(&machine);
+    assert_eq!(names(&pats), expected);
+    let keys: Vec<&String> = pats[0].as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["authorization-id", "display-name", "global", "scope", "valid-from", "valid-to"]);
+    for pat in &pats {
+        assert_eq!(pat["global"], pat["display-name"] == "everywhere");
+    }
+}
+
+#[rstest]
+#[case("active", &["everywhere", "soon"])]
+#[case("all", &["everywhere", "soon"])]
+#[case("expired", &[])]
+#[case("revoked", &[])]
+fn list_marks_what_expires_soon_and_every_global_pat(#[case] filter: &str, #[case] expected: &[&str]) {
+    let mut machine = a_drawer(Host::Generic);
+    machine.input("expiring-within", "2d").input("filter", filter);
+    let pats = listed(&machine);
+    assert!(pats.iter().all(|pat| pat["expiring"].is_boolean()));
+    let marked: Vec<Value> = pats.into_iter().filter(|pat| pat["expiring"] == true).collect();
+    assert_eq!(names(&marked), expected);
+}
+
+#[rstest]
+#[case::expiring(&[("expiring-within", "2d"), ("fail-if-expiring", "true")], 8)]
+#[case::global(&[("fail-if-global", "true")], 8)]
+#[case::all_the_same(&[("filter", "all"), ("fail-if-global", "true")], 8)]
+#[case::only_marked(&[("expiring-within", "2d")], 0)]
+#[case::among_the_revoked(&[("filter", "revoked"), ("expiring-within", "2d"), ("fail-if-expiring", "true")], 0)]
+#[case::among_the_expired(&[("filter", "expired"), ("expiring-within", "2d"), ("fail-if-expiring", "true")], 0)]
+fn list_fails_where_that_is_asked_for(#[case] inputs: &[(&str, &str)], #[case] code: i32) {
+    let mut machine = a_drawer(Host::GitHub);
+    for (name, value) in inputs {
+        machine.input(name, *value);
+    }
+    let ended = machine.run();
+    ended.expect(code);
+    assert!(machine.outputs(&ended)["pats"].starts_with('['), "the outputs are there all the same");
+}
+
+#[test]
+fn list_does_not_fail_for_what_is_revoked() {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.emulator.add_pat(pat("taken back", 1, 12).status(PatStatus::Revoked));
+    machine.emulator.add_pat(pat("gone everywhere", 1, 12).global().status(PatStatus::Revoked));
+    machine.emulator.add_pat(pat("late", 1, 2_400));
+    machine.input("filter", "all").input("expiring-within", "2d").input("fail-if-expiring", "true");
+    machine.input("fail-if-global", "true").run().expect(0);
+}
+
+#[rstest]
+fn list_hands_over_an_array_and_shows_a_table_and_a_timeline(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    let mut machine = a_drawer(host);
+    let ended = machine.input("expiring-within", "2d").run();
+    ended.expect(0).says("NAME").says("expires soon");
+    let outputs = machine.outputs(&ended);
+    let pats: Vec<Value> = serde_json::from_str(&outputs["pats"]).expect("a JSON array");
+    assert_eq!(names(&pats), ["everywhere", "late", "soon"]);
+    assert_eq!(outputs["changed"], "false");
+    let summary = match host {
+        Host::GitHub => machine.read("GITHUB_STEP_SUMMARY"),
+        _ => std::fs::read_to_string(
+            ended
+                .stdout
+                .lines()
+                .find_map(|line| line.strip_prefix("##vso[task.uploadsummary]"))
+                .expect("one"),
+        )
+        .expect("a file"),
+    };
+    let chart =
+        summary.split("```mermaid\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a chart");
+    let bars: Vec<&str> = chart.lines().filter(|line| line.contains(" : ")).collect();
+    assert!(chart.starts_with("gantt\n"), "{chart}");
+    assert_eq!(bars.len(), 3, "{chart}");
+    assert!(bars[0].contains("PAT soon : crit, "), "the first to expire is on top: {chart}");
+    assert!(!bars.iter().find(|bar| bar.contains("late")).expect("a bar").contains("crit"), "{chart}");
+    assert!(summary.contains("| soon |"), "{summary}");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case("list", "NAME  ")]
+#[case("get", "authorization id  ")]
+fn a_person_at_a_terminal_sees_a_table(#[case] operation: &str, #[case] text: &str) {
+    use std::io::Read as _;
+    let machine = named(Host::Generic, operation);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let (mut ours, theirs) = support::terminal();
+    let mut command = machine.command();
+    command.stdout(Stdio::from(theirs));
+    let run = command.spawn().expect("the binary starts");
+    drop(command);
+    machine.wait(run).expect(0);
+    let mut shown = String::new();
+    // A terminal whose other side is closed ends in an error.
+    let _ = ours.read_to_string(&mut shown);
+    assert!(shown.contains(text) && shown.contains("nightly") && !shown.contains('{'), "{shown}");
+}
+
+// What is handed over.
+
+#[rstest]
+fn create_sets_every_output(#[values(Host::GitHub, Host::Azure)] host: Host) {
+    let mut machine = named(host, "create");
+    let ended = machine.input("scope", "vso.code").run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let mut outputs = machine.outputs(&ended);
+    let token = outputs.remove("token");
+    assert_eq!(token.as_ref(), (host == Host::GitHub).then_some(&pat.value));
+    let names: Vec<&String> = outputs.keys().collect();
+    assert_eq!(names, ["authorization-id", "changed", "display-name", "scope", "valid-from", "valid-to"]);
+    assert_eq!(outputs["authorization-id"], pat.authorization_id.to_string());
+    assert_eq!(outputs["changed"], "true");
+}
+
+#[rstest]
+fn every_form_of_every_secret_is_masked_before_the_pat_is_handed_over(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    use base64::Engine as _;
+    let mut machine = named(host, "create");
+    let before = machine.read("refresh-token");
+    let ended = machine.input("scope", "vso.code").run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let bearer =
+        machine.emulator.requests_to(Service::Pats)[0].header("authorization").expect("one").to_owned();
+    let rolled = machine.read("refresh-token");
+    let mask = if host == Host::GitHub { "::add-mask::" } else { "##vso[task.setsecret]" };
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    let masks = lines.iter().take_while(|line| line.starts_with(mask)).count();
+    assert!(lines[masks..].iter().all(|line| !line.starts_with(mask)), "nothing is said before");
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!(":{}", pat.value));
+    for secret in [&pat.value, &basic, before.trim(), rolled.trim(), bearer.trim_start_matches("Bearer ")] {
+        let found = lines[..masks].iter().any(|line| line.strip_prefix(mask) == Some(secret));
+        assert!(found, "{} characters are not masked", secret.len());
+    }
+}
+
+#[rstest]
+#[case("create")]
+#[case("rotate")]
+fn the_summary_names_pat_id_scope_and_expiry(#[case] operation: &str) {
+    let mut machine = named(Host::GitHub, operation);
+    let old = (operation == "rotate").then(|| machine.emulator.add_pat(NewPat::named("nightly")));
+    let ended = machine.input("scope", "vso.code").run();
+    ended.expect(0);
+    let summary = machine.read("GITHUB_STEP_SUMMARY");
+    let outputs = machine.outputs(&ended);
+    for name in ["display-name", "authorization-id", "scope", "valid-to"] {
+        assert!(summary.contains(&outputs[name]), "{name}: {summary}");
+    }
+    if let Some(old) = old {
+        assert!(summary.contains(&old.authorization_id.to_string()), "{summary}");
+    }
+}
+
+#[test]
+fn a_variable_of_ones_own_takes_the_place_of_the_default_on_azure_pipelines() {
+    let mut machine = named(Host::Azure, "create");
+    let ended = machine.input("scope", "vso.code").input("variable", "FeedPat").run();
+    ended.expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let set = format!("##vso[task.setvariable variable=FeedPat;issecret=true]{}\n", pat.value);
+    assert!(ended.stdout.contains(&set) && !ended.stdout.contains("ADO_PAT"));
+    assert_eq!(
+        ended.stdout.matches("task.setvariable variable=FeedPat").count(),
+        1,
+        "no output variable unasked"
+    );
+}
+
+#[test]
+fn on_a_host_without_outputs_standard_output_stays_empty() {
+    let mut machine = named(Host::Generic, "create");
+    let file = machine.path("pat.json");
+    let ended = machine.input("scope", "vso.code").input("output-file", file).run();
+    ended.expect(0).says("Created 'nightly'");
+    assert_eq!(ended.stdout, "");
+}
+
+fn with_file(operation: &str, file: &str, format: Option<&str>) -> Machine {
+    let mut machine = named(Host::Generic, operation);
+    let path = machine.path(file);
+    machine.input("scope", "vso.code vso.build").input("output-file", path);
+    if let Some(format) = format {
+        machine.input("output-format", format);
+    }
+    machine
+}
+
+#[rstest]
+#[case("pat.json", None)]
+#[case("pat", Some("json"))]
+fn the_file_as_json(#[case] file: &str, #[case] format: Option<&str>) {
+    let machine = with_file("rotate", file, format);
+    let old = machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.run().expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let value: Value = serde_json::from_str(&machine.read(file)).expect("JSON");
+    assert_eq!(value["token"], *pat.value);
+    assert_eq!(value["authorization-id"], *pat.authorization_id.to_string());
+    assert_eq!(value["display-name"], "nightly");
+    assert_eq!(value["scope"], "vso.build vso.code");
+    assert_eq!(value["changed"], true);
+    assert_eq!(value["previous-authorization-id"], json!([old.authorization_id]));
+    #[cfg(unix)]
+    assert_eq!(support::mode(&machine.path(file)), 0o600);
+}
+
+#[rstest]
+#[case("pat.env", None)]
+#[case("pat.json", Some("dotenv"))]
+fn the_file_as_dotenv(#[case] file: &str, #[case] format: Option<&str>) {
+    let machine = with_file("create", file, format);
+    machine.run().expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let text = machine.read(file);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("TOKEN={}", pat.value));
+    assert_eq!(lines[1], format!("AUTHORIZATION_ID={}", pat.authorization_id));
+    assert_eq!(lines[2..4], ["DISPLAY_NAME=nightly", "SCOPE='vso.build vso.code'"]);
+    assert!(lines.contains(&"CHANGED=true"), "{lines:?}");
+    #[cfg(unix)]
+    assert_eq!(support::mode(&machine.path(file)), 0o600);
+}
+
+#[rstest]
+#[case("token", "{}")]
+#[case(
+    "netrc",
+    "machine dev.azure.com login adopat password {}\nmachine fabrikam.visualstudio.com login adopat \
+    password {}\nmachine pkgs.dev.azure.com login adopat password {}\n"
+)]
+#[case(
+    "git-credentials",
+    "https://adopat:{}@dev.azure.com\nhttps://adopat:{}@fabrikam.visualstudio.com\n\
+    https://adopat:{}@pkgs.dev.azure.com\nhttps://fabrikam:{}@dev.azure.com\n"
+)]
+fn the_file_as_the_pat_alone(#[case] format: &str, #[case] expected: &str) {
+    let machine = with_file("create", "pat", Some(format));
+    machine.run().expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    assert_eq!(machine.read("pat"), expected.replace("{}", &pat.value));
+    #[cfg(unix)]
+    assert_eq!(support::mode(&machine.path("pat")), 0o600);
+}
+
+#[rstest]
+#[case("list", json!({"changed": false}))]
+#[case("get", json!({"changed": false, "display-name": "nightly", "scope": "vso.code"}))]
+#[case("revoke", json!({"changed": true, "display-name": "nightly", "scope": "vso.code"}))]
+#[case("update", json!({"changed": true, "display-name": "nightly", "scope": "vso.build vso.code"}))]
+fn every_operation_writes_its_outputs_to_the_file(#[case] operation: &str, #[case] expected: Value) {
+    let machine = with_file(operation, "outputs.json", None);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.run().expect(0);
+    let value: Value = serde_json::from_str(&machine.read("outputs.json")).expect("JSON");
+    for (name, wanted) in expected.as_object().expect("an object") {
+        assert_eq!(value[name], *wanted, "{name}");
+    }
+    assert_eq!(value["pats"].is_array(), operation == "list");
+    assert!(value.get("token").is_none());
+    #[cfg(unix)]
+    assert_eq!(support::mode(&machine.path("outputs.json")), 0o600);
+}
+
+#[rstest]
+#[case::refused("create", Fault::on(Service::Pats).internal_error().always(), 6)]
+#[case::not_signed_in("rotate", Fault::on(Service::Entra).internal_error().always(), 6)]
+#[case::not_found("rotate", Fault::on(Service::DevOps).internal_error(), 5)]
+fn a_run_that_failed_leaves_the_file_as_it_was(
+    #[case] operation: &str,
+    #[case] fault: Fault,
+    #[case] code: i32,
+) {
+    let machine = with_file(operation, "pat.json", None);
+    std::fs::write(machine.path("pat.json"), "as it was").expect("written");
+    machine.emulator.order(fault);
+    machine.run().expect(code);
+    assert_eq!(machine.read("pat.json"), "as it was");
+}
+
+#[cfg(unix)]
+#[test]
+fn on_buildkite_the_agent_redacts_the_pat_before_anything_is_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut machine = with_file("create", "pat.json", None);
+    let bin = tempfile::tempdir().expect("a folder");
+    let agent = bin.path().join("buildkite-agent");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> {bin}/arguments\ncat >> {bin}/redacted\ntest -e {file} && echo late > {bin}/late\nexit 0\n",
+        bin = bin.path().display(),
+        file = machine.path("pat.json").display()
+    );
+    std::fs::write(&agent, script).expect("written");
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
+    machine.set("BUILDKITE", "true").set("PATH", path).run().expect(0);
+    let [pat] = machine.active("nightly").try_into().expect("one");
+    let read = |name| std::fs::read_to_string(bin.path().join(name)).unwrap_or_default();
+    assert!(read("redacted").contains(&pat.value));
+    assert!(
+        read("arguments").lines().all(|line| line == "redactor add --format json"),
+        "{}",
+        read("arguments")
+    );
+    assert_eq!(read("late"), "", "it is told first");
+}
