@@ -57,7 +57,9 @@ pub fn inputs(bytes: &[u8]) {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     let mut secrets = Vec::new();
     if pieces.byte() % 2 == 0 {
-        for (name, value) in [("ORGANIZATION", "fabrikam"), ("CLIENT_ID", "c"), ("REFRESH_TOKEN", "1.fake-token")] {
+        for (name, value) in
+            [("ORGANIZATION", "fabrikam"), ("CLIENT_ID", "c"), ("REFRESH_TOKEN", "1.fake-token")]
+        {
             variables.push((format!("ADOPAT_{name}").into(), value.into()));
         }
     }
@@ -162,7 +164,10 @@ pub fn entra(bytes: &[u8]) {
         let authority = "https://login.microsoftonline.com".parse().expect("an address");
         let client = Client::new(http(answer), authority, "contoso.example".into(), "client".into(), None);
         match client.redeem(&Secret::new("1.AXXX-fake-refresh-token".into())).await {
-            Ok(tokens) => assert_eq!(format!("{tokens:?}").matches("Secret").count(), 1 + usize::from(tokens.refresh_token.is_some())),
+            Ok(tokens) => assert_eq!(
+                format!("{tokens:?}").matches("Secret").count(),
+                1 + usize::from(tokens.refresh_token.is_some())
+            ),
             Err(refusal) => shows_harmlessly(&refusal.failure, "1.AXXX-fake-refresh-token"),
         }
     });
@@ -216,7 +221,14 @@ pub fn hosts(bytes: &[u8]) {
         .into_iter()
         .map(|each| format!("{} {}", each.name, each.properties.get("variable").cloned().unwrap_or_default()))
         .collect();
-    let expected = ["logissue ", "setvariable ADO_PAT", "setvariable authorizationId", "setvariable displayName", "setvariable scope", "setvariable changed"];
+    let expected = [
+        "logissue ",
+        "setvariable ADO_PAT",
+        "setvariable authorizationId",
+        "setvariable displayName",
+        "setvariable scope",
+        "setvariable changed",
+    ];
     assert_eq!(heard, expected.map(|command| format!("task.{command}")));
 }
 
@@ -295,7 +307,10 @@ fn shows_harmlessly(failure: &Failure, secret: &str) {
 
 fn is_harmless(shown: &str) {
     assert!(!shown.contains("##") && !shown.trim_start().starts_with("::"), "{shown:?}");
-    assert!(!shown.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{feff}')), "{shown:?}");
+    assert!(
+        !shown.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{feff}')),
+        "{shown:?}"
+    );
 }
 
 fn streams() -> (Streams, Captured) {

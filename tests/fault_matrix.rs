@@ -14,7 +14,11 @@ use support::{Host, Machine};
 fn every_promise_holds_after_every_fault_at_every_request_of_every_operation() {
     let matrix = matrix::run(campaign::folder().path());
     let count = matrix.broken.len();
-    assert!(matrix.broken.is_empty(), "{count} broken, such as:\n{}", matrix.broken[..count.min(5)].join("\n"));
+    assert!(
+        matrix.broken.is_empty(),
+        "{count} broken, such as:\n{}",
+        matrix.broken[..count.min(5)].join("\n")
+    );
     let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
     let written = std::fs::read_to_string(page).unwrap_or_default();
     assert!(

@@ -101,7 +101,8 @@ fn hostile_bytes_change_nothing(#[case] property: fn(&[u8]), #[case] cases: u32)
 #[test]
 fn a_true_certificate_with_any_byte_changed_is_read_or_refused() {
     for name in ["elliptic.pem", "pkcs1.pem", "encrypted-aes256.pem", "pbes2-aes256.p12", "3des-rc2.p12"] {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/certificates").join(name);
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/certificates").join(name);
         let whole = std::fs::read(path).expect("a fixture");
         for at in (0..whole.len()).step_by(whole.len() / 40) {
             let mut changed = whole.clone();

@@ -18,7 +18,8 @@ use support::{Host, Machine};
 const CALLS: &str = "openat,write,fsync,rename,unlink,flock,ftruncate";
 
 fn there_is_strace() -> bool {
-    let there = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let there =
+        Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
     if !there {
         eprintln!("skipped: there is no strace on this machine");
     }
@@ -32,7 +33,11 @@ fn traced(machine: &Machine, options: &[&str]) -> Command {
     command.args(["-f", "-qq", "-o"]).arg(machine.path("strace.log")).args(options);
     command.arg(own.get_program()).args(own.get_args()).env_clear();
     command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(machine.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(machine.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -41,7 +46,10 @@ fn machine(output: &str) -> Machine {
     let mut machine = Machine::new(Host::GitHub, "rotate");
     let store = format!("file:{}", machine.path("deliver-to").display());
     machine.input("display-name", "nightly").input("deliver-to", store).input("variable", "FEED_PAT");
-    machine.input("output-file", machine.path(output)).input("if-missing", "create").input("scope", "vso.code");
+    machine
+        .input("output-file", machine.path(output))
+        .input("if-missing", "create")
+        .input("scope", "vso.code");
     machine.emulator.add_pat(NewPat::named("nightly"));
     machine
 }
@@ -57,7 +65,8 @@ fn file_operations() -> Vec<(String, usize)> {
     let mut operations = Vec::new();
     for line in log.lines() {
         // `PID name(arguments) = result`
-        let Some((name, _)) = line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('(')) else {
+        let Some((name, _)) = line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('('))
+        else {
             continue;
         };
         let nth = counts.entry(name.to_owned()).or_default();
@@ -81,7 +90,9 @@ fn a_kill_at_any_file_operation_is_healed_by_the_same_rotation() {
     for (call, nth) in &operations {
         let mut machine = machine("outputs.json");
         let inject = format!("inject={call}:signal=KILL:when={nth}");
-        let status = traced(&machine, &["-e", &format!("trace={CALLS}"), "-e", &inject]).status().expect("strace runs");
+        let status = traced(&machine, &["-e", &format!("trace={CALLS}"), "-e", &inject])
+            .status()
+            .expect("strace runs");
         killed += usize::from(!status.success());
         heals(&mut machine, &format!("killed at {call} {nth}"));
     }
@@ -144,8 +155,10 @@ fn a_file_that_cannot_be_synced_or_renamed_keeps_what_it_held(
     let at: Vec<usize> = operations.iter().filter(|(name, _)| name == call).map(|(_, nth)| *nth).collect();
     let nth = if file == "refresh-token" { at[0] } else { at[if call == "fsync" { 2 } else { 1 }] };
     let inject = format!("inject={fault}:when={nth}");
-    let output = traced(&machine, &["-e", &format!("trace={CALLS}"), "-e", &inject]).output().expect("strace runs");
-    let words = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output =
+        traced(&machine, &["-e", &format!("trace={CALLS}"), "-e", &inject]).output().expect("strace runs");
+    let words =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(7) {
         assert_eq!(machine.read(file), former, "{words}");
         assert_eq!(machine.active("nightly").len(), 1, "{words}");

@@ -26,7 +26,10 @@ fn files_with_a_secret_are_their_owners_alone_under_any_umask(
     let machine = delivering();
     let own = machine.command();
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]).arg(own.get_program()).args(own.get_args());
+    command
+        .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
+        .arg(own.get_program())
+        .args(own.get_args());
     command.env_clear().envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.stdin(Stdio::null()).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -53,7 +56,8 @@ fn exec_gives_its_command_the_pat_and_no_other_secret() {
     let seed = machine.emulator.refresh_token();
     machine.input("display-name", "nightly").input("scope", "vso.code").input("refresh-token", seed);
     machine.input("github-token", "fake-github-token").set("AZURE_CLIENT_SECRET", "a passphrase of contoso");
-    let script = "tr '\\0' '\\n' < /proc/self/environ; echo \"PARENT: $(tr '\\0' ' ' < /proc/$PPID/cmdline)\"";
+    let script =
+        "tr '\\0' '\\n' < /proc/self/environ; echo \"PARENT: $(tr '\\0' ' ' < /proc/$PPID/cmdline)\"";
     machine.arguments(&["exec", "--", "/bin/sh", "-c", script]);
     let output = output_of(&machine);
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -93,7 +97,10 @@ fn buildkites_redactor_is_told_on_its_standard_input_alone() {
     let spied = machine.read("spied");
     assert!(spied.contains("redactor add"), "{spied}");
     for secret in secrets(&machine) {
-        assert!(!spied.contains(&secret), "a secret is in the arguments or the environment of buildkite-agent");
+        assert!(
+            !spied.contains(&secret),
+            "a secret is in the arguments or the environment of buildkite-agent"
+        );
     }
 }
 
@@ -172,7 +179,8 @@ fn a_pipe_in_place_of_a_store_does_not_hold_up_the_run() {
     assert!(Command::new("mkfifo").arg(&store).status().expect("mkfifo runs").success());
     let output = Command::new("timeout").arg("20").arg(support::BINARY).arg("create");
     let own = machine.command();
-    let output = { output }.env_clear().envs(own.get_envs().filter_map(|(name, value)| Some((name, value?)))).output();
+    let output =
+        { output }.env_clear().envs(own.get_envs().filter_map(|(name, value)| Some((name, value?)))).output();
     let output = output.expect("it runs");
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(machine.emulator.pats().is_empty());

@@ -154,7 +154,9 @@ impl Fault {
             Self::Unreachable => "no connection comes about",
             Self::Untrusted => "the certificate does not hold",
             Self::Reset => "the connection is reset before the service has the request",
-            Self::AnswerLost => "the service acts; the connection is reset before a byte of the answer arrives",
+            Self::AnswerLost => {
+                "the service acts; the connection is reset before a byte of the answer arrives"
+            }
             Self::ActsAfterReset => "the connection is reset, and the service acts half a second later",
             Self::CutShort => "the service acts; the connection breaks in the midst of the answer",
             Self::Slow => "the service acts; the answer takes longer than anyone waits",
@@ -174,7 +176,9 @@ impl Fault {
             Self::Empty => "the service acts; the answer is empty",
             Self::EmptyObject => "the service acts; the answer is an empty JSON object",
             Self::OtherJson => "the service acts; the answer is JSON of another kind",
-            Self::HostileBytes => "the service acts; the answer is made of bytes that are commands and escapes elsewhere",
+            Self::HostileBytes => {
+                "the service acts; the answer is made of bytes that are commands and escapes elsewhere"
+            }
             Self::HostileRefusal => "400 with a message that is a command elsewhere, not acted on",
             Self::Overdrawn => "the service acts and answers, and wants to be left alone for a while",
         }

@@ -43,8 +43,20 @@ pub const OPERATIONS: [Operation; 13] = [
     operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
     operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
     operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
-    operation("rotate, duplicates: revoke", "rotate", &[NAMED, ("duplicates", "revoke")], Place::OutputFile, 2),
-    operation("rotate, if-missing: create", "rotate", &[NAMED, SCOPE, ("if-missing", "create")], Place::DeliverTo, 0),
+    operation(
+        "rotate, duplicates: revoke",
+        "rotate",
+        &[NAMED, ("duplicates", "revoke")],
+        Place::OutputFile,
+        2,
+    ),
+    operation(
+        "rotate, if-missing: create",
+        "rotate",
+        &[NAMED, SCOPE, ("if-missing", "create")],
+        Place::DeliverTo,
+        0,
+    ),
     operation("rotate, keep-previous-for", "rotate", &[NAMED, ("keep-previous-for", "2h")], Place::Azure, 1),
     operation("revoke", "revoke", &[NAMED], Place::Azure, 1),
     operation("revoke, duplicates: revoke", "revoke", &[NAMED, ("duplicates", "revoke")], Place::GitHub, 2),
@@ -119,10 +131,13 @@ pub fn run(folder: &Path) -> Matrix {
                     broken.extend(cell(operation, trouble, true, folder).broken);
                     let (service, method) = &row.requests[nth];
                     let often = if times == 1 { "once" } else { "for good" };
-                    let place = format!("{}, {fault:?} {often} at {service:?} {method} ({nth})", operation.title);
-                    matrix.broken.extend(broken.into_iter().map(|rule| {
-                        format!("{place}: {rule}\n{}\n", ended.journal.join("\n"))
-                    }));
+                    let place =
+                        format!("{}, {fault:?} {often} at {service:?} {method} ({nth})", operation.title);
+                    matrix.broken.extend(
+                        broken
+                            .into_iter()
+                            .map(|rule| format!("{place}: {rule}\n{}\n", ended.journal.join("\n"))),
+                    );
                     row.runs += 1;
                     *row.exits.entry(ended.code).or_default() += 1;
                     let column = matrix.columns.entry(fault).or_default();
@@ -179,7 +194,8 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
     std::fs::write(&store, &token).expect("a store");
     std::fs::write(folder.join("pat"), part::FORMER).expect("a store");
 
-    let mut inputs: Vec<_> = operation.inputs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let mut inputs: Vec<_> =
+        operation.inputs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     if traced {
         inputs.push(("log", "trace".into()));
     }
@@ -255,7 +271,8 @@ fn what_does_not_hold(
                 broken.push("it failed, and an old PAT is gone".into());
             }
             if made.iter().any(|pat| pat.delivered || !(named(pat) || in_doubt)) {
-                broken.push("it failed, and a PAT that it made lives, delivered or without being named".into());
+                broken
+                    .push("it failed, and a PAT that it made lives, delivered or without being named".into());
             }
         }
         ("exec", _) if made.iter().any(|pat| !(named(pat) || in_doubt)) => {
@@ -283,7 +300,8 @@ fn exits_allowed(
     let for_good = times > 1;
     let is_post = *service == Service::Pats && *method == Method::POST;
     // What is retired after the delivery, and what a command leaves: a failure then is a warning.
-    let post = requests.iter().position(|(service, method)| *service == Service::Pats && *method == Method::POST);
+    let post =
+        requests.iter().position(|(service, method)| *service == Service::Pats && *method == Method::POST);
     let is_afterwards = post.is_some_and(|post| nth > post) && *service == Service::Pats;
     if is_afterwards {
         return BTreeSet::from([0]);
@@ -370,7 +388,10 @@ pub fn page(matrix: &Matrix) -> String {
         let failed = row.runs - succeeded;
         let title = row.operation.title;
         let held = row.runs;
-        text.push_str(&format!("| {title} | {requests} | {} | {succeeded} | {failed} | {held} |\n", row.runs));
+        text.push_str(&format!(
+            "| {title} | {requests} | {} | {succeeded} | {failed} | {held} |\n",
+            row.runs
+        ));
     }
     text.push_str("\n## By fault\n\n| fault | runs | ended in success | ended in failure |\n| --- | ---: | ---: | ---: |\n");
     for (fault, column) in &matrix.columns {

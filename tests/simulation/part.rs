@@ -87,8 +87,7 @@ impl Part {
             async move {
                 tokio::time::sleep(delay).await;
                 let begun = tokio::time::Instant::now();
-                let code =
-                    adopat::run(&arguments, &environment, streams, |_| world, cancellation).await;
+                let code = adopat::run(&arguments, &environment, streams, |_| world, cancellation).await;
                 rules::at_an_end(&mut stage.play(), number, code, begun);
                 code
             }
@@ -137,7 +136,8 @@ impl Part {
     pub fn delivered_text(&self) -> String {
         match self.errand.place {
             Place::Azure => {
-                let sets = |line: &&str| line.starts_with("##vso[task.setvariable variable=ADO_PAT;issecret=true]");
+                let sets =
+                    |line: &&str| line.starts_with("##vso[task.setvariable variable=ADO_PAT;issecret=true]");
                 self.out.text().lines().filter(sets).collect::<Vec<_>>().join("\n")
             }
             Place::GitHub => read(&self.folder.join("GITHUB_OUTPUT")),
@@ -151,7 +151,8 @@ impl Part {
     pub fn words(&self) -> String {
         let (out, err) = (self.out.text(), self.err.text());
         let is_word = |line: &&str| {
-            let sets = line.starts_with("##vso[task.setvariable ") || line.starts_with("##vso[task.settaskvariable ");
+            let sets = line.starts_with("##vso[task.setvariable ")
+                || line.starts_with("##vso[task.settaskvariable ");
             !line.starts_with("::add-mask::")
                 && !line.starts_with("##vso[task.setsecret]")
                 && !(sets && line.contains(";issecret=true"))

@@ -37,7 +37,9 @@ fn the_rolled_token_is_stored(play: &mut Play, number: usize) {
     let stored = read(&play.store);
     let age = |token: &str| play.switchboard.services.issued_secrets().iter().position(|each| each == token);
     if age(&stored).is_none_or(|stored| Some(stored) < age(&rolled)) {
-        play.broke(format!("run {number} asked the PAT service before it had stored the rolled refresh token"));
+        play.broke(format!(
+            "run {number} asked the PAT service before it had stored the rolled refresh token"
+        ));
     }
 }
 
@@ -136,19 +138,23 @@ fn what_lives_is_delivered_or_named(play: &mut Play, number: usize, code: u8, pa
             play.broke(format!("run {number} succeeded, and {id} that it made lives undelivered"));
         }
         if code != 0 && (!named || delivered.contains(&pat.value)) {
-            play.broke(format!("run {number} failed ({code}), and {id} that it made lives without being named"));
+            play.broke(format!(
+                "run {number} failed ({code}), and {id} that it made lives without being named"
+            ));
         }
     }
-    let revoked_by_itself =
-        own.iter().find(|pat| {
-            delivered.contains(&pat.value)
-                && pat.status == PatStatus::Revoked
-                && play.revokers.get(&pat.authorization_id) == Some(&number)
-        });
+    let revoked_by_itself = own.iter().find(|pat| {
+        delivered.contains(&pat.value)
+            && pat.status == PatStatus::Revoked
+            && play.revokers.get(&pat.authorization_id) == Some(&number)
+    });
     if let Some(pat) = revoked_by_itself
         && code == 0
     {
-        play.broke(format!("run {number} succeeded, and revoked {} that it had delivered", pat.authorization_id));
+        play.broke(format!(
+            "run {number} succeeded, and revoked {} that it had delivered",
+            pat.authorization_id
+        ));
     }
 }
 
@@ -213,7 +219,8 @@ pub fn nothing_leaked(play: &mut Play) {
 
 /// Of what the services can be made to say, what no line may hold anywhere; see [`is_a_strange_command`] for what
 /// it may not begin with.
-const HOSTILE: [&str; 5] = ["##vso[task.complete result=Succeeded;]", "##[", "\u{1b}", "\u{202e}", "\u{feff}"];
+const HOSTILE: [&str; 5] =
+    ["##vso[task.complete result=Succeeded;]", "##[", "\u{1b}", "\u{202e}", "\u{feff}"];
 
 /// Whether a line holds what a host or a terminal would obey, other than what adopat itself has to say.
 fn is_a_strange_command(line: &str) -> bool {

@@ -87,7 +87,8 @@ pub fn play(seed: u64, folder: &Path, journal: bool) -> Result<Tally, Box<Broken
         let journal = play.journal.take().unwrap_or_default();
         return Err(Box::new(Broken { seed, rules: broken, journal }));
     }
-    let mut tally = Tally { schedules: 1, exchanges: play.exchanges, faults: play.faults, ..Tally::default() };
+    let mut tally =
+        Tally { schedules: 1, exchanges: play.exchanges, faults: play.faults, ..Tally::default() };
     tally.journal = play.journal.take().unwrap_or_default();
     for entry in &play.cast {
         tally.kills += usize::from(entry.killed);
@@ -119,8 +120,7 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
 
     stage.play().note(|| "one rotation is left alone".into());
     let folder = folder_of_its_own(folder, count);
-    let treatment =
-        Treatment { trouble: Trouble::None, strike: None, dice: dice.split(), quick: true };
+    let treatment = Treatment { trouble: Trouble::None, strike: None, dice: dice.split(), quick: true };
     let errand = part::rotation_that_heals(&mut dice);
     let (number, last) = Part::play(errand, folder, &stage, treatment, Duration::ZERO);
     let code = last.await.unwrap_or(1);
@@ -131,7 +131,8 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
     rules::one_is_left(&mut play, number);
     rules::the_store_is_whole(&mut play);
     rules::nothing_leaked(&mut play);
-    let others = play.pats().iter().filter(|pat| pat.display_name != NAME).all(|pat| pat.status == PatStatus::Active);
+    let others =
+        play.pats().iter().filter(|pat| pat.display_name != NAME).all(|pat| pat.status == PatStatus::Active);
     if !others {
         play.broke("a PAT of another name was revoked");
     }
@@ -179,7 +180,12 @@ fn treatment(dice: &mut Dice) -> Treatment {
     let strike = dice.percent(50).then(|| Strike {
         nth: dice.below(9) as usize,
         moment: dice.pick(&[Moment::Sent, Moment::Acted, Moment::Answered]),
-        blow: dice.pick(&[Blow::Kill, Blow::Kill, Blow::Signal(Signal::Interrupt), Blow::Signal(Signal::Terminate)]),
+        blow: dice.pick(&[
+            Blow::Kill,
+            Blow::Kill,
+            Blow::Signal(Signal::Interrupt),
+            Blow::Signal(Signal::Terminate),
+        ]),
     });
     Treatment { trouble, strike, dice: dice.split(), quick: dice.percent(20) }
 }

@@ -219,11 +219,8 @@ impl Play {
         let now = self.now();
         let heard = !course.unheard && course.instead.is_none();
         let method = request.method().clone();
-        let before = if heard && service == Service::Pats && method != Method::GET {
-            self.pats()
-        } else {
-            Vec::new()
-        };
+        let before =
+            if heard && service == Service::Pats && method != Method::GET { self.pats() } else { Vec::new() };
         let changes = heard && service == Service::Pats && method != Method::GET;
         let issued = self.switchboard.services.issued_secrets().len();
         let answer = self.switchboard.act(service, request, course, now);
