@@ -13,7 +13,7 @@ use adopat::entra::{Certificate, Client};
 use adopat::failure::{Exit, Failure};
 use adopat::host::streams::Captured;
 use adopat::host::{self, Host, Level, Streams};
-use adopat::http::{Http, answer};
+use adopat::http::Http;
 use adopat::inputs::arguments::CommandLine;
 use adopat::inputs::request::{Delivery, HostSettings};
 use adopat::inputs::table::{INPUTS, Input};
@@ -234,8 +234,6 @@ pub fn hosts(bytes: &[u8]) {
 
 /// `Retry-After`: seconds or a date; never a panic, never negative.
 pub fn retry_after(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let _ = answer::parse_retry_after(&text, now());
     let response = http::Response::builder().header("Retry-After", bytes).header("Date", bytes);
     if let Ok(response) = response.body(Bytes::new()) {
         let answer = adopat::http::Answer::from(response);

@@ -15,7 +15,8 @@ fn delivering() -> Machine {
     let mut machine = Machine::new(Host::Generic, "create");
     let store = format!("file:{}", machine.path("deliver-to").display());
     machine.input("display-name", "nightly").input("scope", "vso.code").input("deliver-to", store);
-    machine.input("output-file", machine.path("outputs.json"));
+    let file = machine.path("outputs.json");
+    machine.input("output-file", file);
     machine
 }
 
@@ -177,11 +178,11 @@ fn a_pipe_in_place_of_a_store_does_not_hold_up_the_run() {
     let folder = shared(&machine);
     let store = store_in(&mut machine, &folder);
     assert!(Command::new("mkfifo").arg(&store).status().expect("mkfifo runs").success());
-    let output = Command::new("timeout").arg("20").arg(support::BINARY).arg("create");
     let own = machine.command();
-    let output =
-        { output }.env_clear().envs(own.get_envs().filter_map(|(name, value)| Some((name, value?)))).output();
-    let output = output.expect("it runs");
+    let mut command = Command::new("timeout");
+    command.arg("20").arg(own.get_program()).args(own.get_args()).env_clear();
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().expect("it runs");
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(machine.emulator.pats().is_empty());
 }
@@ -215,7 +216,8 @@ fn a_store_that_was_tampered_with_is_told_apart_and_left_untouched(
 #[test]
 fn what_an_output_file_held_is_given_back_as_it_was() {
     let mut machine = Machine::new(Host::GitHub, "rotate");
-    machine.input("display-name", "nightly").input("output-file", machine.path("outputs.json"));
+    let file = machine.path("outputs.json");
+    machine.input("display-name", "nightly").input("output-file", file);
     machine.emulator.add_pat(NewPat::named("nightly"));
     std::fs::write(machine.path("outputs.json"), "former").expect("written");
     // The host comes last, and its file takes nothing.

@@ -39,7 +39,7 @@ const SCOPE: (&str, &str) = ("scope", "vso.code");
 const NAMED: (&str, &str) = ("display-name", NAME);
 
 /// Every operation that asks the services for anything.
-pub const OPERATIONS: [Operation; 13] = [
+pub const OPERATIONS: [Operation; 14] = [
     operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
     operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
     operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
@@ -68,6 +68,7 @@ pub const OPERATIONS: [Operation; 13] = [
         ..operation("exec", "exec", &[NAMED, SCOPE], Place::Nowhere, 0)
     },
     operation("login", "login", &[], Place::Nowhere, 0),
+    operation("doctor", "doctor", &[NAMED], Place::GitHub, 1),
 ];
 
 const fn operation(
@@ -279,7 +280,7 @@ fn what_does_not_hold(
             broken.push("what the command was given lives on without being named".into());
         }
         ("revoke", 0) if !ended.alive.is_empty() => broken.push("it succeeded, and a PAT lives".into()),
-        ("update" | "get" | "list", _) if there_before != operation.before || !made.is_empty() => {
+        ("update" | "get" | "list" | "doctor", _) if there_before != operation.before || !made.is_empty() => {
             broken.push("there are other PATs than before".into());
         }
         ("login", 0) if !ended.store_changed => broken.push("it succeeded, and stored nothing".into()),
@@ -328,10 +329,8 @@ fn exits_allowed(
         Fault::Unreachable => allowed.extend([if for_good { 6 } else { 0 }]),
         // Not repeated: it will not get better while anyone waits.
         Fault::Untrusted | Fault::ThrottledForLong => allowed.extend([6]),
-        // The PAT service does not accept the credential; from Entra it is an answer that is none.
-        Fault::SignInPage | Fault::PageAfterActing => {
-            allowed.extend([if *service == Service::Entra { 6 } else { 3 }]);
-        }
+        // The credential was not accepted, or so it looks.
+        Fault::SignInPage | Fault::PageAfterActing => allowed.extend([3]),
         // An answer that is none: looked after and asked again where a PAT may have been made, not otherwise.
         Fault::Truncated
         | Fault::Oversized
@@ -346,6 +345,15 @@ fn exits_allowed(
             }
         }
         Fault::HostileRefusal => allowed.extend([if *service == Service::Entra { 3 } else { 4 }]),
+    }
+    // A device code is good for one answer: where that is lost, the person has to sign in again.
+    if operation.word == "login" && nth > 0 {
+        allowed.extend([3]);
+    }
+    // The first check that failed: the network, the organization, the sign-in, the PATs. Clocks and tenants that
+    // could not be had are warnings.
+    if operation.word == "doctor" {
+        return BTreeSet::from([0, 3, 4, 6]);
     }
     if is_verifying {
         // Whatever it is that does not confirm the PAT.
@@ -400,7 +408,7 @@ pub fn page(matrix: &Matrix) -> String {
     }
     text.push_str(
         "\nA failure is not a broken promise: a service that stays away for good cannot be talked to, and the run says \
-         so and leaves nothing behind.\n\n\
+         so, and leaves nothing behind that it does not name.\n\n\
          ## Several runs at once, killed and cancelled\n\n\
          `tests/simulation.rs` plays 20,000 schedules of one to three runs over the same PAT and the same credential \
          store, with these faults at every exchange, and with a signal or a kill before, during and after any of them; \

@@ -158,7 +158,11 @@ fn what_lives_is_delivered_or_named(play: &mut Play, number: usize, code: u8, pa
     }
 }
 
+/// But for the time that a command or a person takes.
 fn it_ends_in_time(play: &mut Play, number: usize, part: &Part, begun: Instant) {
+    if matches!(part.errand.operation, "exec" | "login") {
+        return;
+    }
     let timeout = part.errand.inputs.iter().find(|(name, _)| *name == "timeout");
     let timeout = match timeout.map(|(_, value)| value.as_str()) {
         Some("30s") => 30,

@@ -400,7 +400,7 @@ async fn carry(
 
 fn service_of(request: &Request<Bytes>) -> Option<Service> {
     let host = request.uri().host()?;
-    Service::ALL.into_iter().find(|service| service.real_address().ends_with(host))
+    Service::ALL.into_iter().find(|service| service.real_address().rsplit('/').next() == Some(host))
 }
 
 #[derive(Debug)]
