@@ -102,14 +102,16 @@ fn heals(machine: &mut Machine, place: &str) {
     let stored = machine.read("refresh-token");
     assert!(machine.emulator.refresh_token_is_valid(&stored), "{place}: the store holds no good token");
     assert_whole(&machine.path("outputs.json"), place);
-    let left = left_over(machine.folder.path());
-    assert!(left.len() <= 1, "{place}: {left:?}");
-    machine.input("duplicates", "revoke");
-    for file in left {
+    for file in left_over(machine.folder.path()) {
         assert_eq!(support::mode(&file), 0o600, "{place}: what a kill leaves is its owner's alone");
-        std::fs::remove_file(file).expect("removed");
+        // The output file has no lock by which another run could know that nobody is still at work on this one.
+        if std::fs::read_to_string(&file).is_ok_and(|text| text.is_empty() || text.starts_with('{')) {
+            std::fs::remove_file(file).expect("removed");
+        }
     }
+    machine.input("duplicates", "revoke");
     machine.run().expect(0);
+    assert!(left_over(machine.folder.path()).is_empty(), "{place}: a secret is left beside its file");
     let alive = machine.active("nightly");
     assert_eq!(alive.len(), 1, "{place}");
     let value = &alive[0].value;

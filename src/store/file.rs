@@ -193,7 +193,10 @@ impl Store for FileStore {
             _ => None,
         };
         let bytes = sealed.as_deref().unwrap_or(secret.expose().as_bytes());
-        let _turn = self.lock(patience).await?;
+        let turn = self.lock(patience).await?;
+        if turn.is_some() {
+            private_file::remove_left_over(&self.path);
+        }
         private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))
     }
 
