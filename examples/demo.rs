@@ -5,8 +5,9 @@
 //! Nothing leaves this machine.
 
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
-use adopat_emulator::{Emulator, cast};
+use adopat_emulator::{DeviceCodePolicy, Emulator, cast};
 
 #[path = "demo/binary.rs"]
 mod binary;
@@ -39,12 +40,15 @@ fn main() -> ExitCode {
         }
     };
     let emulator = Emulator::start();
+    // Nobody here needs the five seconds that Entra gives a person between two questions.
+    let interval = Duration::from_secs(1);
+    emulator.set_device_code_policy(DeviceCodePolicy { interval, ..DeviceCodePolicy::default() });
     let mut page = Page::default();
     introduce(&mut page, &binary, &emulator);
     for host in [Host::GitHubActions, Host::AzurePipelines] {
         page.title(host.name());
         let mut job = Job::new(host, &binary, &emulator);
-        sign_in(&mut page, &job);
+        sign_in(&mut page, &mut job);
         live(&mut page, &mut job);
     }
     close(&mut page, &emulator)
@@ -74,15 +78,30 @@ fn version(binary: &std::path::Path) -> String {
     format!("It says '{said}', is {:.1} MB, and is the only file there is.\n", size as f64 / 1e6)
 }
 
-/// Where the refresh token comes from. A further way to sign in is one more scene here.
-fn sign_in(page: &mut Page, job: &Job<'_>) {
+/// A person, once. Everything after it signs in by the refresh token that this leaves.
+fn sign_in(page: &mut Page, job: &mut Job<'_>) {
     page.heading("Signed in once, by a person");
-    page.text(&format!(
-        "A person has signed in before ('adopat login'), and the refresh token rests in a file that only its owner can \
-         read: {}. Every step below signs in with it. Each time Entra answers with a new one, which is stored before \
-         anything else is done.",
-        job.store().display()
-    ));
+    page.text(
+        "No refresh token is stored yet. With 'credential: device-code' the log says where to sign in and the run waits; \
+         here somebody does so at once. ('adopat login' on your own machine does the same, before any job runs.)",
+    );
+    let emulator = job.emulator();
+    let listed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let code = emulator.wait_for_device_code(Duration::from_secs(60)).expect("the log shows a code");
+            emulator.approve_device_code(&code, cast::PERSON);
+        });
+        job.step("list", &[("credential", "device-code")])
+    });
+    listed.show(page);
+    page.check(
+        emulator.refresh_token_is_valid(&job.stored()),
+        "The refresh token rests in a file that only its owner can read.",
+    );
+    page.text(
+        "\nEvery step below signs in with it. Each time Entra answers with a new one, which is stored before anything \
+         else is done.",
+    );
 }
 
 /// create, rotate, revoke, exec.

@@ -37,6 +37,9 @@ pub mod world;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+
 use crate::failure::Exit;
 use crate::host::{Host, Level, Streams};
 use crate::inputs::arguments::CommandLine;
@@ -145,12 +148,8 @@ async fn carry_out(
 
 /// Traces to standard error for as long as the guard lives, where anyone asked for it.
 fn trace(surroundings: &Surroundings, streams: Streams) -> Option<tracing::subscriber::DefaultGuard> {
-    let filter = tracing_subscriber::EnvFilter::try_new(surroundings.log.as_ref()?).ok()?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(streams)
-        .with_ansi(false)
-        .without_time()
-        .finish();
+    let filter: Targets = surroundings.log.as_ref()?.parse().ok()?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(streams).with_ansi(false).without_time();
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
     Some(tracing::subscriber::set_default(subscriber))
 }

@@ -2,7 +2,9 @@
 
 mod support;
 
-use adopat_emulator::{AppRegistration, Emulator, Fault, NewPat, Organization, PatStatus, Service, cast};
+use adopat_emulator::{
+    Aadsts, AppRegistration, Emulator, Fault, NewPat, Organization, PatStatus, RefusalShape, Service, cast,
+};
 use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::Value;
@@ -302,6 +304,17 @@ fn pats_that_cannot_be_read_are_found_alone(#[case] fault: Fault, #[case] code: 
 }
 
 #[test]
+fn a_service_that_does_not_answer_holds_up_no_check_for_more_than_15_s() {
+    let machine = machine(Host::GitHub);
+    let hold = machine.emulator.order(Fault::on(Service::Pats).method("GET").hold_before());
+    let begun = std::time::Instant::now();
+    let (found, _) = Found::by(&machine, 6);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "failed", "ok"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(25), "{:?}", begun.elapsed());
+    hold.release();
+}
+
+#[test]
 fn pats_are_counted_and_one_that_ends_within_14_days_is_a_warning() {
     let mut machine = machine(Host::GitHub);
     let soon = machine.emulator.now() + SignedDuration::from_hours(24 * 13);
@@ -352,4 +365,43 @@ fn a_cancelled_doctor_says_so_by_its_exit_code() {
     support::signal(&run, rustix::process::Signal::TERM);
     machine.wait(run).expect(143);
     hold.release();
+}
+
+/// What makes a sign-in or a permission fail.
+fn refusals() -> Vec<(&'static str, Fault)> {
+    let aadsts = |code| Fault::on(Service::Entra).path("/token").aadsts(Aadsts::code(code)).always();
+    let on_pats = || Fault::on(Service::Pats).always();
+    vec![
+        ("multi-factor authentication", aadsts(50076)),
+        ("conditional access", aadsts(53003)),
+        ("consent", aadsts(65001)),
+        ("an idle refresh token", aadsts(700_082)),
+        ("an unknown code", aadsts(999_999)),
+        ("a sign-in page", on_pats().sign_in_page()),
+        ("a bare 401", on_pats().answer(401, &[], "")),
+        ("a bare 403", on_pats().answer(403, &[], "")),
+        ("a bare 404", on_pats().answer(404, &[], "")),
+        ("a policy", on_pats().pat_token_error("disablePatCreationPolicyViolation", RefusalShape::Ok)),
+    ]
+}
+
+#[test]
+fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
+    for (operation, inputs) in [
+        ("list", &[][..]),
+        ("create", &[("display-name", "nightly"), ("scope", "vso.code")]),
+        ("rotate", &[("display-name", "nightly")]),
+        ("revoke", &[("display-name", "nightly")]),
+        ("get", &[("display-name", "nightly")]),
+        ("update", &[("display-name", "nightly"), ("lifetime", "7d")]),
+    ] {
+        for (what, fault) in refusals() {
+            let mut machine = Machine::new(Host::Azure, operation);
+            inputs.iter().for_each(|(name, value)| _ = machine.input(name, value));
+            machine.emulator.order(fault);
+            let ended = machine.run();
+            assert!(matches!(ended.code, Some(3 | 4)), "{operation}, {what}: {}", ended.words());
+            assert!(ended.words().contains("'adopat doctor'"), "{operation}, {what}: {}", ended.words());
+        }
+    }
 }

@@ -3,20 +3,13 @@
 
 mod support;
 
-#[path = "hosts/azure_agent.rs"]
-#[allow(dead_code)]
-mod azure_agent;
-#[path = "hosts/github_runner.rs"]
-#[allow(dead_code)]
-mod github_runner;
-
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use adopat_emulator::{Fault, NewPat, Service};
 use rstest::rstest;
-use support::{Ended, Host, Machine};
+use support::{Ended, Host, Machine, azure_agent, github_runner};
 
 const LONG: Duration = Duration::from_secs(20);
 

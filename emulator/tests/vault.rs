@@ -186,6 +186,8 @@ fn a_deleted_name_stays_taken() {
     ] {
         world.services.set_vault_deletion("pat", Some(deletion));
         send(&mut world, "GET", "/secrets/pat", "").with_status(404);
+        let shown = send(&mut world, "GET", "/deletedsecrets/pat", "").status == 200;
+        assert_eq!(shown, deletion == Deletion::Recoverable);
         let refused = send(&mut world, "PUT", "/secrets/pat", r#"{"value":"x"}"#).with_status(409);
         assert_eq!(
             (inner(&refused).as_str(), &refused.json()["error"]["code"]),
@@ -194,6 +196,7 @@ fn a_deleted_name_stays_taken() {
     }
     world.services.set_vault_deletion("pat", None);
     send(&mut world, "GET", "/secrets/pat", "").with_status(200);
+    send(&mut world, "GET", "/deletedsecrets/pat", "").with_status(404);
 }
 
 #[test]

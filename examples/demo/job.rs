@@ -57,26 +57,24 @@ pub struct Step {
 }
 
 impl<'a> Job<'a> {
-    /// A job on the host, whose credential store holds a refresh token.
+    /// A job on the host, whose credential store is empty yet.
     pub fn new(host: Host, binary: &'a Path, emulator: &'a Emulator) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the job");
-        let job = Self { host, binary, emulator, folder, masks: Vec::new() };
-        std::fs::write(job.store(), emulator.refresh_token()).expect("a credential store");
-        job
+        Self { host, binary, emulator, folder, masks: Vec::new() }
     }
 
-    /// The file that holds the refresh token.
-    pub fn store(&self) -> PathBuf {
+    /// The credential store: the file that holds the refresh token.
+    fn store(&self) -> PathBuf {
         self.folder.path().join("refresh-token")
     }
 
-    /// What it holds.
+    /// What the credential store holds.
     pub fn stored(&self) -> String {
-        std::fs::read_to_string(self.store()).expect("a refresh token")
+        std::fs::read_to_string(self.store()).unwrap_or_default().trim().to_owned()
     }
 
     /// The services.
-    pub fn emulator(&self) -> &Emulator {
+    pub fn emulator(&self) -> &'a Emulator {
         self.emulator
     }
 

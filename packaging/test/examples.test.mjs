@@ -11,9 +11,9 @@ const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const text = (name) => fs.readFileSync(path.join(ROOT, name), 'utf8');
 const files = ['examples', 'docs', 'packaging'].flatMap((folder) =>
   fs
-    .readdirSync(path.join(ROOT, folder))
-    .filter((name) => (folder === 'examples' ? !name.endsWith('.rs') : name.endsWith('.md')))
-    .map((name) => `${folder}/${name}`),
+    .readdirSync(path.join(ROOT, folder), { withFileTypes: true })
+    .filter((entry) => entry.isFile() && (folder === 'examples' ? !entry.name.endsWith('.rs') : entry.name.endsWith('.md')))
+    .map((entry) => `${folder}/${entry.name}`),
 );
 const task = JSON.parse(text('task.json'));
 const action = text('action.yml');

@@ -51,9 +51,9 @@ impl Identity {
     pub fn is_no_person(&self) -> bool {
         let descriptors = [&self.descriptor, &self.subject_descriptor].into_iter().flatten();
         descriptors.into_iter().any(|descriptor| {
-            let begins =
-                |kind: &&str| descriptor.get(..kind.len()).is_some_and(|it| it.eq_ignore_ascii_case(kind));
-            NO_PERSON.iter().any(|kind| begins(&kind))
+            NO_PERSON.iter().any(|kind| {
+                descriptor.get(..kind.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(kind))
+            })
         })
     }
 }

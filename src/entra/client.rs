@@ -224,7 +224,7 @@ impl Courier {
         let no_answer = |error: crate::http::NoAnswer| error.into_failure(&self.service);
         let mut attempt = 1;
         let answer = loop {
-            let answer = self.http.send(request.clone(), Effect::Idempotent).await.map_err(no_answer)?;
+            let answer = self.http.send(request.clone(), Effect::Precious).await.map_err(no_answer)?;
             let later = !is_busy(&answer) && error_in(&answer).is_some_and(|error| error.is_transient());
             if !later || attempt >= ATTEMPTS {
                 break answer;

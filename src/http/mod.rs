@@ -42,6 +42,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 pub enum Effect {
     /// The same as the first: it is retried.
     Idempotent,
+    /// The same as the first, but its answer holds what must not be lost, such as a rolled refresh token: it is
+    /// retried, and when the run is cancelled it is given a moment to end by itself.
+    Precious,
     /// Something more (a `POST` that mints): it is sent once, and when the run is cancelled it is given a
     /// moment to end by itself.
     OnceOnly,
@@ -211,7 +214,7 @@ impl Http {
     async fn exchange(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
         let grace = match effect {
             Effect::Idempotent => Duration::ZERO,
-            Effect::OnceOnly => GRACE_WHEN_CANCELLED,
+            Effect::Precious | Effect::OnceOnly => GRACE_WHEN_CANCELLED,
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let begun = Instant::now();

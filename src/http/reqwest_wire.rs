@@ -110,6 +110,10 @@ fn classify(error: &reqwest::Error) -> WireError {
     });
     match certificate {
         Some(why) => WireError::Untrusted(why),
+        // The resolver's own words describe its query.
+        None if causes(error).any(|cause| cause.to_string().starts_with("dns error")) => {
+            WireError::Unreachable("the name could not be resolved".into())
+        }
         None if error.is_connect() || error.is_builder() => WireError::Unreachable(innermost(error)),
         None => WireError::BrokenOff(innermost(error)),
     }

@@ -1,6 +1,8 @@
 //! What holds for every run: how to log, through which proxies and trusting whom to reach the network, and
 //! which secrets the host itself has put into the environment.
 
+use tracing_subscriber::filter::Targets;
+
 use super::Values;
 use super::environment::Environment;
 use super::problem::Problems;
@@ -15,7 +17,7 @@ pub(super) fn read(
     warnings: &mut Vec<String>,
 ) -> Surroundings {
     let log = values.log.clone().filter(|filter| {
-        let understood = filter.parse::<tracing_subscriber::EnvFilter>().is_ok();
+        let understood = filter.parse::<Targets>().is_ok();
         if !understood {
             problems.add("log", "is no tracing filter", "write a level such as debug, or adopat=trace");
         }

@@ -265,7 +265,7 @@ pub const INPUTS: &[Input] = &[
     Input::new(
         "tenant-id",
         ALL,
-        "the Microsoft Entra tenant that is signed in to: a GUID or a verified domain; default: organizations",
+        "the Microsoft Entra tenant that is signed in to: a GUID or a verified domain; default: the one behind the organization",
     ),
     Input::new(
         "client-id",

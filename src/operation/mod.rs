@@ -157,8 +157,7 @@ impl<'a> Run<'a> {
 
 /// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart.
 fn with_next_step(mut failure: Failure) -> Failure {
-    let by_a_service = failure.name.is_some() || !failure.support_ids.is_empty();
-    let concerned = failure.exit == Exit::SignIn || (failure.exit == Exit::Refused && by_a_service);
+    let concerned = matches!(failure.exit, Exit::SignIn | Exit::Refused);
     if concerned && !failure.remedy.contains("'adopat doctor'") {
         failure.remedy.push_str(" 'adopat doctor' checks every precondition.");
     }

@@ -88,8 +88,10 @@ pub(super) fn plan(
         scope: rotate.scope.clone().unwrap_or_else(|| newest.scope.clone()),
         valid_to: end_of(rotate.expiry, lifetime, now),
     };
-    let retire = found.active.iter().enumerate().map(|(index, old)| match rotate.keep_previous_for {
-        Some(keep) if index == 0 => shorten(old, span::after(now, keep)),
+    // What an earlier attempt left has never been relied on for long: the newest of the others is kept.
+    let kept = found.active.iter().find(|pat| !is_left(pat)).or(found.active.first());
+    let retire = found.active.iter().map(|old| match rotate.keep_previous_for {
+        Some(keep) if kept == Some(old) => shorten(old, span::after(now, keep)),
         _ => Retirement::Revoke(old.clone()),
     });
     Ok(Plan::Rotate { new, retire: retire.collect() })

@@ -5,7 +5,7 @@ use super::{Run, delivery, sign_in, summary};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{IfMissing, Revoke};
 use crate::outputs::Outputs;
-use crate::pats::Pat;
+use crate::pats::{Pat, Revocation};
 
 pub(super) async fn revoke(run: &Run<'_>, revoke: &Revoke) -> Result<(), Failure> {
     let session = sign_in::sign_in(run).await?;
@@ -31,15 +31,19 @@ pub(super) async fn revoke(run: &Run<'_>, revoke: &Revoke) -> Result<(), Failure
         return delivery::hand_over_plain(run, &Outputs { subject, ..Outputs::default() });
     }
     let mut revoked: Vec<&Pat> = Vec::new();
-    for pat in &found.active {
-        if let Err(failure) = session.service.revoke(&pat.authorization_id).await {
-            return Err(tell_what_lives(failure, &found.active[revoked.len()..], &revoked));
+    for (done, pat) in found.active.iter().enumerate() {
+        match session.service.revoke(&pat.authorization_id).await {
+            Ok(Revocation::Done) => {
+                run.info(format!("Revoked {}.", describe(pat)));
+                revoked.push(pat);
+            }
+            Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
+            Err(failure) => return Err(tell_what_lives(failure, &found.active[done..], &revoked)),
         }
-        run.info(format!("Revoked {}.", describe(pat)));
-        revoked.push(pat);
     }
+    let changed = !revoked.is_empty();
     run.host.summarize(&summary::revoked(&found.active, run.organization()));
-    delivery::hand_over_plain(run, &Outputs { subject, changed: true, ..Outputs::default() })
+    delivery::hand_over_plain(run, &Outputs { subject, changed, ..Outputs::default() })
 }
 
 fn tell_what_lives(failure: Failure, alive: &[Pat], revoked: &[&Pat]) -> Failure {

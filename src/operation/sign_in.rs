@@ -70,10 +70,34 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         warnings.iter().for_each(|warning| run.warn(warning));
         tokens
     };
+    may_write_groups(run, &tokens)?;
     let address = &run.request.places.service_url;
     let bearer = tokens.access_token.clone();
     let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
     Ok(Session { service, stores, tokens })
+}
+
+/// Refuses to mint for a variable group that this sign-in could read but not write, as far as the sign-in's
+/// answer says what it was granted.
+fn may_write_groups(run: &Run<'_>, tokens: &Tokens) -> Result<(), Failure> {
+    let mut stores = run.request.delivery.deliver_to.iter();
+    let group = stores.find(|store| matches!(store, Address::VariableGroup { .. }));
+    let (Some(group), Some(granted)) = (group, &tokens.granted) else { return Ok(()) };
+    let may = |permission: &String| {
+        ["vso.variablegroups_manage", "user_impersonation"]
+            .iter()
+            .any(|may| permission.eq_ignore_ascii_case(may))
+    };
+    if granted.iter().any(may) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Store,
+        format!(
+            "The sign-in was not granted vso.variablegroups_manage, without which {group} cannot be written."
+        ),
+        "Add it to the app registration ('API permissions', 'Azure DevOps', delegated), and consent to it.",
+    ))
 }
 
 /// The user's tokens; whatever refresh token came with them is stored.

@@ -8,8 +8,8 @@ use url::Url;
 
 use crate::azure_devops::hosts;
 
-/// Where a secret rests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a secret rests. Two addresses are equal where they name one place: only files are told apart by case.
+#[derive(Clone, Debug)]
 pub enum Address {
     /// `file:PATH`; the path is taken literally.
     File(PathBuf),
@@ -67,6 +67,17 @@ impl Address {
         matches!(self, Self::File(_) | Self::KeyVault { .. })
     }
 }
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            _ => self.to_string().to_lowercase() == other.to_string().to_lowercase(),
+        }
+    }
+}
+
+impl Eq for Address {}
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

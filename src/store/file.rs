@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct FileStore {
     path: PathBuf,
     sealer: Option<Sealer>,
     held: Mutex<Option<Held>>,
+    /// Whether this run has replaced the file.
+    changed: AtomicBool,
 }
 
 impl FileStore {
@@ -46,6 +49,7 @@ impl FileStore {
             path,
             sealer: store_key.map(|key| Sealer::new(key, world)),
             held: Mutex::default(),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -197,10 +201,16 @@ impl Store for FileStore {
         if turn.is_some() {
             private_file::remove_left_over(&self.path);
         }
-        private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))
+        private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))?;
+        self.changed.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
+        // What is in a file that could not be replaced is not ours to touch, and was not lost.
+        if !self.changed.load(Ordering::Relaxed) {
+            return Ok(Restored::Whole);
+        }
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(held) = held else { return Ok(Restored::NotPossible) };
         let _turn = self.lock(patience).await?;
@@ -401,6 +411,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         let store = store(&path, None);
+        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole), "nothing was written");
+        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
         assert_eq!(store.restore(&patience(5)).await, Ok(Restored::NotPossible), "not prepared");
         std::fs::write(&path, b"old\n\xFF").expect("written");
         assert_eq!(store.prepare(&patience(5)).await, Ok(None));

@@ -36,6 +36,13 @@ const MOST_PAGES: usize = 100;
 /// How often reading the group and writing it is tried, where the service has a bad moment.
 const ATTEMPTS: u32 = 3;
 
+/// The action by which the service lists only the groups that the user may change (MicrosoftDocs/
+/// vsts-rest-api-specs, `VariableGroupActionFilter`).
+const MANAGE: &str = "manage";
+/// What a user lacks who may only read the group.
+const ADMINISTRATOR: &str =
+    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).";
+
 /// A group's fields that an update takes (MicrosoftDocs/vsts-rest-api-specs, `VariableGroupParameters`). The
 /// others, who made it and when, are the service's own.
 const FIELDS: [&str; 6] =
@@ -95,7 +102,7 @@ impl VariableGroupStore {
 
     /// The group, whole and fit to be changed.
     async fn group(&self, call: &Call) -> Result<Group, Failure> {
-        let id = self.find(call).await?;
+        let id = self.find(call, None).await?.ok_or_else(|| self.missing())?;
         // What a list tells of a group is not all of it: it leaves out the projects.
         let request = self.request(call, Method::GET, &self.in_project(Some(id))?, Bytes::new());
         let answer = call.http.send(request, Effect::Idempotent).await;
@@ -106,8 +113,8 @@ impl VariableGroupStore {
     }
 
     /// The id of the group of that very name. The service reads `*` in a name as a wildcard, and may answer
-    /// with other groups.
-    async fn find(&self, call: &Call) -> Result<i64, Failure> {
+    /// with other groups. Under an `action` those alone are looked through that the user may do that with.
+    async fn find(&self, call: &Call, action: Option<&str>) -> Result<Option<i64>, Failure> {
         let mut continuation: Option<String> = None;
         let mut alike = None;
         for _ in 0..MOST_PAGES {
@@ -115,6 +122,7 @@ impl VariableGroupStore {
             url.query_pairs_mut()
                 .append_pair("groupName", &self.group)
                 .append_pair("$top", PAGE)
+                .extend_pairs(action.map(|action| ("actionFilter", action)))
                 .extend_pairs(continuation.as_ref().map(|token| ("continuationToken", token)));
             let request = self.request(call, Method::GET, &url, Bytes::new());
             let answer = call.http.send(request, Effect::Idempotent).await;
@@ -124,7 +132,7 @@ impl VariableGroupStore {
             for group in page["value"].as_array().into_iter().flatten() {
                 let (Some(name), Some(id)) = (group["name"].as_str(), group["id"].as_i64()) else { continue };
                 if name == self.group {
-                    return Ok(id);
+                    return Ok(Some(id));
                 }
                 if name.to_lowercase() == self.group.to_lowercase() {
                     alike = Some(id);
@@ -135,7 +143,7 @@ impl VariableGroupStore {
             }
             continuation = next;
         }
-        alike.ok_or_else(|| self.missing())
+        Ok(alike)
     }
 
     fn check(&self, group: &Group) -> Result<(), Failure> {
@@ -274,10 +282,7 @@ impl VariableGroupStore {
                 format!("Azure DevOps did not accept the sign-in for the {}.", self.named()),
                 "Sign in again with `adopat login`; check that the tenant is the organization's own.",
             ),
-            (403, _) => (
-                format!("The user who signed in may not change the {}.", self.named()),
-                "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).",
-            ),
+            (403, _) => (self.not_manageable(), ADMINISTRATOR),
             (404, "VariableGroupNotFoundException") => return Err(self.missing().named(key)),
             (404, _) => (
                 format!(
@@ -327,6 +332,10 @@ impl VariableGroupStore {
         )
     }
 
+    fn not_manageable(&self) -> String {
+        format!("The user who signed in may not change the {}.", self.named())
+    }
+
     fn silent(&self, silence: NoAnswer) -> Failure {
         let host = self.devops_url.host_str().unwrap_or_default();
         Doing::Writing.failed(silence.into_failure(&format!("Azure DevOps ({host})")))
@@ -345,7 +354,11 @@ impl Store for VariableGroupStore {
 
     async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure> {
         let call = self.begin(patience).await?;
-        self.group(&call).await.map(|_| None)
+        self.group(&call).await?;
+        match self.find(&call, Some(MANAGE)).await? {
+            Some(_) => Ok(None),
+            None => Err(Failure::new(Exit::Store, self.not_manageable(), ADMINISTRATOR)),
+        }
     }
 
     async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
@@ -534,7 +547,7 @@ mod tests {
             first.then_some(Ok(page))
         });
         assert_eq!(store(world).prepare(&patience(60)).await, Ok(None));
-        assert_eq!(wire.log().len(), 3);
+        assert_eq!(wire.log().len(), 5, "two pages, the group, and two pages of what may be changed");
         assert!(wire.log()[0].contains("?groupName=feeds&%24top=100&api-version=7.1"), "{:?}", wire.log());
     }
 

@@ -124,11 +124,15 @@ pub fn choose(settings: &VaultSettings) -> Result<Way, Failure> {
     let app = identity.client_id.clone().zip(identity.tenant_id.clone());
     let app = app.map(|(client_id, tenant_id)| App { client_id, tenant_id });
     if let Some(id) = &settings.service_connection {
-        let own =
-            identity.service_connection.as_ref().map(|ServiceConnection { client_id, tenant_id, .. }| App {
-                client_id: client_id.clone(),
-                tenant_id: tenant_id.clone(),
-            });
+        // A script step is handed no connection: its ids are empty then.
+        let own = identity.service_connection.as_ref().filter(|own| {
+            let ServiceConnection { client_id, tenant_id, .. } = own;
+            !client_id.is_empty() && !tenant_id.is_empty()
+        });
+        let own = own.map(|ServiceConnection { client_id, tenant_id, .. }| App {
+            client_id: client_id.clone(),
+            tenant_id: tenant_id.clone(),
+        });
         return own.or(app).map(Way::ServiceConnection).ok_or_else(|| {
             Failure::new(
                 Exit::Store,
@@ -479,6 +483,19 @@ mod tests {
     fn the_first_way_that_is_configured_is_taken(#[case] configured: &str, #[case] way: &str) {
         let chosen = choose(&settings(configured)).expect("a way").to_string();
         assert!(chosen.contains(way), "{chosen}");
+    }
+
+    #[test]
+    fn a_service_connection_that_was_not_handed_over_is_opened_by_the_environments_ids() {
+        let mut settings = settings("Ccit");
+        let connection = settings.identity.service_connection.as_mut().expect("one");
+        connection.client_id.clear();
+        connection.tenant_id.clear();
+        let chosen = choose(&settings).expect("a way").to_string();
+        assert!(chosen.contains("service connection's identity (client client,"), "{chosen}");
+        settings.identity.client_id = None;
+        let failure = choose(&settings).expect_err("nobody");
+        assert!(failure.cause.contains("this job was not given it"), "{failure}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use adopat_emulator::{Emulator, Pat, Recorded, Service, cast};
+use adopat_emulator::{AppRegistration, Emulator, Pat, Recorded, Service, cast};
 use base64::Engine as _;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 #[path = "../hosts/azure_agent.rs"]
 pub mod azure_agent;
@@ -18,6 +19,11 @@ pub mod github_runner;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
+
+/// The app registration whose identity opens the vault. It signs nobody in.
+pub const VAULT_APP: Uuid = Uuid::from_u128(0x7a17_0a99);
+/// Its client secret.
+pub const VAULT_APP_SECRET: &str = "FAKE~vault-app-secret-0123456789abcdef";
 
 /// A machine: the emulator's services, a folder, and the environment that a job would have on it.
 pub struct Machine {
@@ -58,6 +64,14 @@ impl Machine {
         Self::with(Emulator::start(), host, operation)
     }
 
+    /// The same with every service behind TLS, and the vault's app: Azure's SDK asks no other sign-in.
+    pub fn with_vault(host: Host, operation: &str) -> Self {
+        let machine = Self::with(Emulator::builder().tls(true).start(), host, operation);
+        let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
+        machine.emulator.services().services.add_app(app);
+        machine
+    }
+
     /// The same against an emulator that was built otherwise.
     pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -67,9 +81,14 @@ impl Machine {
             ("AUTHORITY_HOST", machine.emulator.entra_url()),
             ("SERVICE_URL", machine.emulator.service_url()),
             ("DEVOPS_URL", machine.emulator.devops_url()),
+            ("GITHUB_API_URL", machine.emulator.github_url()),
         ];
         for (name, address) in addresses {
             machine.set(&format!("ADOPAT_{name}"), address);
+        }
+        if machine.emulator.entra_url().starts_with("https") {
+            let authority = machine.emulator.ca_pem_path().to_owned();
+            machine.set("SSL_CERT_FILE", authority);
         }
         match host {
             Host::GitHub => {
@@ -119,6 +138,28 @@ impl Machine {
     pub fn without(&mut self, name: &str) -> &mut Self {
         self.environment.remove(&OsString::from(format!("ADOPAT_{}", name.to_uppercase().replace('-', "_"))));
         self
+    }
+
+    /// The vault's app, with its secret, opens the vault.
+    pub fn opens_the_vault_by_secret(&mut self) -> &mut Self {
+        self.set("AZURE_CLIENT_ID", VAULT_APP.to_string())
+            .set("AZURE_TENANT_ID", cast::TENANT.to_string())
+            .set("AZURE_CLIENT_SECRET", VAULT_APP_SECRET)
+    }
+
+    /// The address of a secret of the vault.
+    pub fn vault_secret(&self, name: &str) -> String {
+        format!("keyvault:{}/secrets/{name}", self.emulator.vault_url())
+    }
+
+    /// The address of a file of the folder.
+    pub fn file(&self, name: &str) -> String {
+        format!("file:{}", self.path(name).display())
+    }
+
+    /// Where the PAT is to be delivered.
+    pub fn deliver_to(&mut self, addresses: &[String]) -> &mut Self {
+        self.input("deliver-to", addresses.join("\n"))
     }
 
     /// Sets an environment variable.
@@ -240,8 +281,8 @@ impl Machine {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(!name.starts_with(".adopat-"), "{name} was left over");
             let asked_for = self.environment.iter().any(|(variable, value)| {
-                matches!(variable.to_str(), Some("ADOPAT_OUTPUT_FILE" | "ADOPAT_DELIVER_TO"))
-                    && value.to_string_lossy().contains(&*name)
+                let names = ["ADOPAT_OUTPUT_FILE", "ADOPAT_DELIVER_TO", "AZURE_FEDERATED_TOKEN_FILE"];
+                names.iter().any(|name| variable == name) && value.to_string_lossy().contains(&*name)
             });
             if !meant.contains(&&*name) && !asked_for && entry.path().is_file() {
                 seen.push((

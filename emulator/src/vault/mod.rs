@@ -62,6 +62,11 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
             allow(services, Right::Set, name)?;
             secret::change(services, call, name, version, now)
         }
+        ("GET", ["deletedsecrets", name]) => {
+            check_name(name)?;
+            allow(services, Right::Get, name)?;
+            secret::get_deleted(services, name)
+        }
         // Nobody here may delete.
         ("DELETE", ["secrets", name]) => {
             check_name(name)?;

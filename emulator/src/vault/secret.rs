@@ -229,6 +229,17 @@ pub(super) fn get(services: &Services, name: &str, version: Option<&str>) -> Res
     Ok(answer::json(StatusCode::OK, &version.shown(services.address(Service::Vault), name, true)))
 }
 
+/// A deleted secret, without its value; while its deletion is under way it is found in neither place.
+pub(super) fn get_deleted(services: &Services, name: &str) -> Result<Answer, Answer> {
+    let base = services.address(Service::Vault);
+    let secret = services.vault.secrets.0.get(&name.to_ascii_lowercase());
+    let deleted = secret.filter(|secret| secret.deletion == Some(Deletion::Recoverable));
+    let newest = deleted.and_then(VaultSecret::newest).ok_or_else(|| not_found(name))?;
+    let mut shown = newest.shown(base, name, false);
+    shown["recoveryId"] = format!("{base}/deletedsecrets/{name}").into();
+    Ok(answer::json(StatusCode::OK, &shown))
+}
+
 pub(super) fn change(
     services: &mut Services,
     call: &Call,

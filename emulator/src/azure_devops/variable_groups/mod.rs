@@ -70,7 +70,7 @@ fn route(
         })
     });
     match (call.method.as_str(), project, id.transpose()?) {
-        ("GET", Some(project), None) => list(services, call, organization, project),
+        ("GET", Some(project), None) => list(services, call, &caller, organization, project),
         ("GET", Some(project), Some(id)) => {
             let group = services.groups.find(id).filter(|group| group.is_in(&organization.name, project));
             // Of an id that there is none of, the service says nothing: 200 and `null`.
@@ -97,10 +97,14 @@ fn may(caller: &Caller, wanted: &[&str]) -> bool {
 fn list(
     services: &Services,
     call: &Call,
+    caller: &Caller,
     organization: &Organization,
     project: &str,
 ) -> Result<Answer, Answer> {
     let wanted = call.query("groupName").filter(|name| !name.is_empty());
+    // "It specifies the action which can be performed on the variable groups."
+    let managed = call.query("actionFilter").is_some_and(|action| action.eq_ignore_ascii_case("manage"));
+    let role = |group: &Stored| services.groups.role(group.id, &caller.user.name);
     let top =
         call.query("$top").and_then(|top| top.parse().ok()).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let after = call.query("continuationToken").and_then(|token| token.parse::<u32>().ok());
@@ -108,6 +112,7 @@ fn list(
         .groups
         .of(&organization.name, project)
         .filter(|group| wanted.is_none_or(|wanted| matches(wanted, &group.name)))
+        .filter(|group| !managed || role(group) == GroupRole::Administrator)
         .filter(|group| after.is_none_or(|after| group.id >= after))
         .collect();
     let next = found.get(top).map(|group| group.id.to_string());
