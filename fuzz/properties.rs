@@ -56,7 +56,7 @@ pub fn inputs(bytes: &[u8]) {
     let operation = INPUTS[0].choices[pieces.byte() % INPUTS[0].choices.len()];
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     let mut secrets = Vec::new();
-    if pieces.byte() % 2 == 0 {
+    if pieces.byte().is_multiple_of(2) {
         for (name, value) in
             [("ORGANIZATION", "fabrikam"), ("CLIENT_ID", "c"), ("REFRESH_TOKEN", "1.fake-token")]
         {
@@ -286,7 +286,7 @@ fn answer_from(pieces: &mut Pieces<'_>) -> http::Response<Bytes> {
     const STATUSES: [u16; 13] = [200, 200, 200, 201, 203, 204, 302, 400, 401, 403, 404, 429, 503];
     let status = STATUSES[pieces.byte() % STATUSES.len()];
     let mut response = http::Response::builder().status(status);
-    if pieces.byte() % 4 == 0 {
+    if pieces.byte().is_multiple_of(4) {
         for name in ["Retry-After", "Date", "ActivityId", "WWW-Authenticate", "X-TFS-ServiceError"] {
             let value = pieces.text();
             if http::HeaderValue::from_str(&value).is_ok() {

@@ -151,11 +151,11 @@ impl Part {
     pub fn words(&self) -> String {
         let (out, err) = (self.out.text(), self.err.text());
         let is_word = |line: &&str| {
-            let sets = line.starts_with("##vso[task.setvariable ")
-                || line.starts_with("##vso[task.settaskvariable ");
-            !line.starts_with("::add-mask::")
-                && !line.starts_with("##vso[task.setsecret]")
-                && !(sets && line.contains(";issecret=true"))
+            let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
+            let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
+            let sets =
+                sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true");
+            !(masks || sets)
         };
         out.lines().chain(err.lines()).filter(is_word).collect::<Vec<_>>().join("\n")
     }
