@@ -1,10 +1,14 @@
 //! Files that hold a secret: readable by their owner alone, and replaced whole or not at all.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
+
+/// More bytes than any file has that holds a secret, or the outputs of a run: 64 MiB.
+const LARGEST: u64 = 64 << 20;
 
 /// Replaces the file by these bytes, in one step that a crash cannot tear apart.
 ///
@@ -15,7 +19,10 @@ use crate::secret::Secret;
 /// Any failure of the file system; the old file is then untouched and nothing is left beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
-    let mut file = tempfile::Builder::new().prefix(".adopat-").tempfile_in(&folder)?;
+    let mut file = tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(&folder)?;
+    // A umask can take away even what the owner needs to read it again.
+    #[cfg(unix)]
+    file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| explain(error.error))?;
@@ -31,14 +38,41 @@ pub fn can_replace(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
-    tempfile::Builder::new().prefix(".adopat-").tempfile_in(folder_of(path)).map(drop)
+    tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(folder_of(path)).map(drop)
+}
+
+/// Removes what a run that was killed in the midst of a [`replace`] left beside the file. Only for who holds a lock
+/// that every other writer of it takes too.
+pub fn remove_left_over(path: &Path) {
+    let beginning = beginning(path);
+    let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&beginning)) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
+/// How the names of new files begin that are to take the place of this one: short, whatever its own name is.
+fn beginning(path: &Path) -> String {
+    let mut hasher = DefaultHasher::new();
+    path.file_name().hash(&mut hasher);
+    format!(".adopat-{:016x}-", hasher.finish())
 }
 
 /// The file's bytes, wiped when dropped; none where there is no such file.
 ///
 /// # Errors
-/// Any other failure of the file system.
+/// Any other failure of the file system; that it is a pipe or a device, whose end might never come, or far larger
+/// than any secret.
 pub fn read(path: &Path) -> io::Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
+        }
+        Ok(about) if about.len() > LARGEST => {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any secret"));
+        }
+        _ => {}
+    }
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

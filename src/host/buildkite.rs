@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::inputs::environment::keep_secrets_from;
 use crate::secret::Secret;
 
 /// The longest that the agent is waited for.
@@ -40,7 +41,9 @@ impl Redactor {
     /// Why it does not.
     pub fn add(&self, secrets: &[Secret]) -> Result<(), String> {
         let name = self.agent.to_string_lossy();
-        let mut child = Command::new(&self.agent)
+        let mut command = Command::new(&self.agent);
+        keep_secrets_from(&mut command);
+        let mut child = command
             .args(["redactor", "add", "--format", "json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

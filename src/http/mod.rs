@@ -250,7 +250,12 @@ impl Http {
         answer
     }
 
-    async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
+    /// Waits until the service that the request is for may be called again, if it asked for a pause with its last
+    /// answer. [`Http::send`] does so by itself; whoever takes the time of a request has to do it before.
+    ///
+    /// # Errors
+    /// The run may not last so long, or was cancelled meanwhile: nothing was sent.
+    pub async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
         let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
         match until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => self.wait(wait).await,

@@ -113,12 +113,7 @@ impl Environment {
 
     /// The environment for a command that adopat runs: its own, without adopat's secrets.
     pub fn for_a_child(&self) -> Vec<(OsString, OsString)> {
-        let secret = |name: &OsStr, value: &OsStr| {
-            let mut secrets = INPUTS.iter().filter(|input| input.holds_a_secret(&value.to_string_lossy()));
-            name == "AZURE_CLIENT_SECRET"
-                || secrets.any(|input| is_host_spelling(name, input) || is_own_spelling(name, input))
-        };
-        self.0.iter().filter(|(name, value)| !secret(name, value)).cloned().collect()
+        self.0.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
     }
 
     fn raw(&self, wanted: &str) -> Option<&OsStr> {
@@ -136,6 +131,20 @@ impl Drop for Environment {
             drop(Zeroizing::new(value.into_encoded_bytes()));
         }
     }
+}
+
+/// Takes adopat's secrets out of the environment that a helper, such as a host's own program, would inherit.
+pub fn keep_secrets_from(command: &mut std::process::Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, value)| is_secret(name, value)) {
+        command.env_remove(name);
+    }
+}
+
+/// Whether a variable holds one of adopat's secrets.
+fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+    let mut secrets = INPUTS.iter().filter(|input| input.holds_a_secret(&value.to_string_lossy()));
+    name == "AZURE_CLIENT_SECRET"
+        || secrets.any(|input| is_host_spelling(name, input) || is_own_spelling(name, input))
 }
 
 /// `INPUT_DISPLAY-NAME` (GitHub), `INPUT_DISPLAYNAME` (Azure Pipelines), `INPUT_DISPLAY_NAME`: hosts agree on

@@ -57,6 +57,9 @@ pub async fn mint(service: &Service, new: &NewPat, before: Option<&[Pat]>) -> Re
 
 /// Looks whether the doubtful request made a PAT, and revokes it. Returns the failure that caused the doubt,
 /// which now leaves nothing behind.
+///
+/// It looks more than once where the service may still be at work on the request, also after it has found a PAT:
+/// that one may be of a run beside this one, and looks just like it.
 async fn reconcile(
     service: &Service,
     new: &NewPat,
@@ -64,49 +67,45 @@ async fn reconcile(
     doubt: &Ambiguity,
 ) -> Result<Failure, Failure> {
     let service = service.with_patience(service.http().patience().to_clean_up());
-    let orphans = match &doubt.authorization_id {
-        Some(id) => vec![id.clone()],
-        None => match look(&service, new, before, doubt).await {
-            Ok(orphans) => orphans,
-            // The credential is refused for reading too: the request for a PAT was not acted on either.
+    if let Some(id) = &doubt.authorization_id {
+        revoke_orphans(&service, vec![id.clone()], doubt).await?;
+        return Ok(doubt.failure.clone());
+    }
+    for pause in doubt.outcome.looks() {
+        tokio::time::sleep(Duration::from_secs(*pause)).await;
+        let (pats, date) = match service.list_with_date(Filter::Active).await {
+            Ok(listed) => listed,
+            // The credential is refused for reading too, so most likely nothing was made.
             Err(refused)
                 if doubt.outcome == Outcome::SignInPage
                     && matches!(refused.exit, Exit::SignIn | Exit::Refused) =>
             {
-                Vec::new()
+                return Err(unknown_until_signed_in(new, doubt));
             }
             Err(failure) => return Err(unknown(new, doubt, &failure)),
-        },
-    };
-    for id in &orphans {
-        tracing::debug!("revoking {id}, a PAT whose value was lost on the way");
-        if let Err(failure) = service.revoke(id).await {
-            return Err(still_alive(id, doubt, &failure));
-        }
+        };
+        let now = date.unwrap_or_else(|| service.http().world().clock.now());
+        let sent = sent_on_the_services_clock(doubt.sent, now);
+        revoke_orphans(&service, orphans_among(&pats, new, before, sent), doubt).await?;
     }
     Ok(doubt.failure.clone())
 }
 
-/// The PATs that only the doubtful request can have made; looks more than once where the service may still be
-/// at work on it.
-async fn look(
-    service: &Service,
-    new: &NewPat,
-    before: Option<&[Pat]>,
-    doubt: &Ambiguity,
-) -> Result<Vec<String>, Failure> {
-    let mut orphans = Vec::new();
-    for pause in doubt.outcome.looks() {
-        tokio::time::sleep(Duration::from_secs(*pause)).await;
-        let (pats, date) = service.list_with_date(Filter::Active).await?;
-        let now = date.unwrap_or_else(|| service.http().world().clock.now());
-        let sent = sent_on_the_services_clock(doubt.sent, now);
-        orphans = orphans_among(&pats, new, before, sent);
-        if !orphans.is_empty() {
-            break;
+/// Revokes them all; one that cannot be revoked keeps none of the others alive, and each of those is named.
+async fn revoke_orphans(service: &Service, orphans: Vec<String>, doubt: &Ambiguity) -> Result<(), Failure> {
+    let mut alive = Vec::new();
+    let mut why = None;
+    for id in orphans {
+        tracing::debug!("revoking {id}, a PAT whose value was lost on the way");
+        if let Err(failure) = service.revoke(&id).await {
+            alive.push(id);
+            why.get_or_insert(failure);
         }
     }
-    Ok(orphans)
+    match why {
+        Some(failure) => Err(still_alive(&alive, doubt, &failure)),
+        None => Ok(()),
+    }
 }
 
 fn sent_on_the_services_clock(sent: Instant, now: Timestamp) -> Timestamp {
@@ -148,13 +147,29 @@ fn unknown(new: &NewPat, doubt: &Ambiguity, failure: &Failure) -> Failure {
     }
 }
 
-fn still_alive(id: &str, doubt: &Ambiguity, failure: &Failure) -> Failure {
-    Failure {
-        cause: format!(
-            "{} The PAT {id}, whose value nobody holds, was made and is still alive: {}",
-            doubt.failure.cause, failure.cause
+/// What has to be done first is to sign in again.
+fn unknown_until_signed_in(new: &NewPat, doubt: &Ambiguity) -> Failure {
+    let name = &new.display_name;
+    let failure = doubt.failure.clone();
+    let remedy = format!(
+        "{} Then look with 'adopat list': revoke what this run made, if it made one.",
+        failure.remedy
+    );
+    let failure = failure.and(format!("Whether a PAT named '{name}' was made could not be found out."));
+    Failure { remedy, ..failure }
+}
+
+fn still_alive(ids: &[String], doubt: &Ambiguity, failure: &Failure) -> Failure {
+    let what = match ids {
+        [id] => format!("The PAT {id}, whose value nobody holds, was made and is still alive"),
+        _ => format!(
+            "One of these PATs was made, its value is held by nobody, and they are still alive: {}",
+            ids.join(", ")
         ),
-        remedy: format!("Revoke it: 'adopat revoke' with authorization-id {id}."),
+    };
+    Failure {
+        cause: format!("{} {what}: {}", doubt.failure.cause, failure.cause),
+        remedy: format!("Revoke it: 'adopat revoke' with authorization-id {}.", ids.join(" or ")),
         exit: exit_with_something_left(doubt),
         ..failure.clone()
     }

@@ -258,6 +258,9 @@ impl Service {
             "allOrgs": false,
         });
         let request = self.request(Method::POST, &[], Some(&body));
+        if let Err(ended) = self.http.await_turn(&request).await {
+            return Err(CreateError::Refused(self.unanswered(ended)));
+        }
         let sent = Instant::now();
         let doubt = |outcome, answer, failure| {
             CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id: None, answer, failure })
@@ -297,16 +300,22 @@ impl Service {
             let outcome = if failure.exit == Exit::SignIn { Outcome::SignInPage } else { Outcome::Failed };
             return Err(doubt(outcome, Some(answer), failure));
         };
-        match self.pat_of(&answer, result) {
-            Ok((pat, Some(token))) if !token.is_empty() => Ok(Minted { pat, token }),
-            Ok((pat, _)) => {
+        if result.is_refusal() {
+            return Err(CreateError::Refused(self.refusal_of(&answer, &result)));
+        }
+        match result.pat_token {
+            Some(PatWithToken { pat, token: Some(token) }) if !token.is_empty() => Ok(Minted { pat, token }),
+            Some(PatWithToken { pat, .. }) => {
                 let failure = self.nonsense(&answer, "made a PAT without telling its value");
                 let outcome = Outcome::Failed;
                 let authorization_id = Some(pat.authorization_id);
                 let answer = Some(answer);
                 Err(CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id, answer, failure }))
             }
-            Err(failure) => Err(CreateError::Refused(failure)),
+            None => {
+                let failure = self.nonsense(&answer, "answered the request for a PAT without one");
+                Err(doubt(Outcome::Failed, Some(answer), failure))
+            }
         }
     }
 

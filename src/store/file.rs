@@ -197,7 +197,10 @@ impl Store for FileStore {
             _ => None,
         };
         let bytes = sealed.as_deref().unwrap_or(secret.expose().as_bytes());
-        let _turn = self.lock(patience).await?;
+        let turn = self.lock(patience).await?;
+        if turn.is_some() {
+            private_file::remove_left_over(&self.path);
+        }
         private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))?;
         self.changed.store(true, Ordering::Relaxed);
         Ok(())
@@ -227,7 +230,11 @@ fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // In a folder that others may write to, a link could have a file made wherever it leads.
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
     options.open(path)
 }
 

@@ -1,0 +1,419 @@
+//! Every operation x every request it sends x every fault: what has to hold after each.
+//!
+//! The requests come from a healthy run of the operation, not from a list. What has to hold is stated here, from
+//! what adopat promises; no outcome is recorded and compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use adopat_emulator::{Emulator, NewPat, PatStatus, Service, Switchboard, cast};
+use http::Method;
+use jiff::SignedDuration;
+use tokio::task::LocalSet;
+
+use super::dice::Dice;
+use super::fault::{Fault, Trouble};
+use super::part::{self, Errand, NAME, Part, Place};
+use super::rules;
+use super::stage::{Stage, Treatment, read};
+
+/// One operation, as the matrix runs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// What the table calls it.
+    pub title: &'static str,
+    /// The word.
+    pub word: &'static str,
+    /// Further inputs.
+    pub inputs: &'static [(&'static str, &'static str)],
+    /// What follows `--`.
+    pub command: &'static [&'static str],
+    /// Where its PAT or its outputs go.
+    pub place: Place,
+    /// How many PATs of the name there are before it.
+    pub before: usize,
+}
+
+const SCOPE: (&str, &str) = ("scope", "vso.code");
+const NAMED: (&str, &str) = ("display-name", NAME);
+
+/// Every operation that asks the services for anything.
+pub const OPERATIONS: [Operation; 14] = [
+    operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
+    operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
+    operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
+    operation(
+        "rotate, duplicates: revoke",
+        "rotate",
+        &[NAMED, ("duplicates", "revoke")],
+        Place::OutputFile,
+        2,
+    ),
+    operation(
+        "rotate, if-missing: create",
+        "rotate",
+        &[NAMED, SCOPE, ("if-missing", "create")],
+        Place::DeliverTo,
+        0,
+    ),
+    operation("rotate, keep-previous-for", "rotate", &[NAMED, ("keep-previous-for", "2h")], Place::Azure, 1),
+    operation("revoke", "revoke", &[NAMED], Place::Azure, 1),
+    operation("revoke, duplicates: revoke", "revoke", &[NAMED, ("duplicates", "revoke")], Place::GitHub, 2),
+    operation("update", "update", &[NAMED, ("lifetime", "60d")], Place::Azure, 1),
+    operation("get", "get", &[NAMED], Place::GitHub, 1),
+    operation("list", "list", &[], Place::Azure, 2),
+    Operation {
+        command: &["--", "/bin/true"],
+        ..operation("exec", "exec", &[NAMED, SCOPE], Place::Nowhere, 0)
+    },
+    operation("login", "login", &[], Place::Nowhere, 0),
+    operation("doctor", "doctor", &[NAMED], Place::GitHub, 1),
+];
+
+const fn operation(
+    title: &'static str,
+    word: &'static str,
+    inputs: &'static [(&'static str, &'static str)],
+    place: Place,
+    before: usize,
+) -> Operation {
+    Operation { title, word, inputs, command: &[], place, before }
+}
+
+/// What came of one operation's cells.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The operation.
+    pub operation: Operation,
+    /// The requests of its healthy run.
+    pub requests: Vec<(Service, Method)>,
+    /// How many runs there were: each request x each fault, once and for good.
+    pub runs: usize,
+    /// How many runs ended with each exit code.
+    pub exits: BTreeMap<u8, usize>,
+}
+
+/// What came of one fault, over all operations.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    /// How many runs it befell.
+    pub runs: usize,
+    /// How many of them did all the same what they were asked.
+    pub succeeded: usize,
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Matrix {
+    /// Operation by operation.
+    pub rows: Vec<Row>,
+    /// Fault by fault.
+    pub columns: BTreeMap<Fault, Column>,
+    /// What did not hold.
+    pub broken: Vec<String>,
+}
+
+/// Runs the whole matrix, in folders within `folder`.
+pub fn run(folder: &Path) -> Matrix {
+    let mut matrix = Matrix::default();
+    for operation in OPERATIONS {
+        let healthy = cell(operation, Trouble::None, false, folder);
+        assert_eq!(healthy.code, 0, "a healthy run of {}:\n{}", operation.title, healthy.journal.join("\n"));
+        let mut row = Row { operation, requests: healthy.requests, runs: 0, exits: BTreeMap::new() };
+        for nth in 0..row.requests.len() {
+            for fault in Fault::ALL {
+                for times in [1, usize::MAX] {
+                    let trouble = Trouble::At { nth, times, fault };
+                    let ended = cell(operation, trouble, false, folder);
+                    let mut broken = ended.broken.clone();
+                    broken.extend(what_does_not_hold(operation, &row.requests, nth, fault, times, &ended));
+                    // Once more with every trace there is: no secret may be in it.
+                    broken.extend(cell(operation, trouble, true, folder).broken);
+                    let (service, method) = &row.requests[nth];
+                    let often = if times == 1 { "once" } else { "for good" };
+                    let place =
+                        format!("{}, {fault:?} {often} at {service:?} {method} ({nth})", operation.title);
+                    matrix.broken.extend(
+                        broken
+                            .into_iter()
+                            .map(|rule| format!("{place}: {rule}\n{}\n", ended.journal.join("\n"))),
+                    );
+                    row.runs += 1;
+                    *row.exits.entry(ended.code).or_default() += 1;
+                    let column = matrix.columns.entry(fault).or_default();
+                    column.runs += 1;
+                    column.succeeded += usize::from(ended.code == 0);
+                }
+            }
+        }
+        matrix.rows.push(row);
+    }
+    matrix
+}
+
+/// How one run ended.
+struct Ended {
+    code: u8,
+    requests: Vec<(Service, Method)>,
+    broken: Vec<String>,
+    journal: Vec<String>,
+    /// The ids of the PATs that are alive in the end, each with whether it was there before and whether it was
+    /// delivered.
+    alive: Vec<Living>,
+    words: String,
+    store_changed: bool,
+}
+
+struct Living {
+    id: String,
+    was_there: bool,
+    delivered: bool,
+}
+
+fn cell(operation: Operation, trouble: Trouble, traced: bool, folder: &Path) -> Ended {
+    let folder = tempfile::tempdir_in(folder).expect("a folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    LocalSet::new().block_on(&runtime, scene(operation, trouble, traced, folder.path()))
+}
+
+async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Path) -> Ended {
+    let services = Emulator::builder().services();
+    let store = folder.join("refresh-token");
+    let stage = Stage::new(Switchboard::new(services), store.clone(), !traced);
+    let token = {
+        let mut play = stage.play();
+        let now = play.now();
+        let services = &mut play.switchboard.services;
+        for _ in 0..operation.before {
+            services.add_pat(NewPat::named(NAME), now);
+        }
+        services.add_pat(NewPat::named("weekly"), now);
+        services.refresh_token(cast::PERSON, cast::CLIENT_ID, now)
+    };
+    std::fs::write(&store, &token).expect("a store");
+    std::fs::write(folder.join("pat"), part::FORMER).expect("a store");
+
+    let mut inputs: Vec<_> =
+        operation.inputs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    if traced {
+        inputs.push(("log", "trace".into()));
+    }
+    let errand = Errand {
+        operation: operation.word,
+        command: operation.command,
+        inputs,
+        place: operation.place,
+        clock_ahead: SignedDuration::ZERO,
+    };
+    let treatment = Treatment { trouble, strike: None, dice: Dice::new(7), quick: true };
+    let (number, playing) = Part::play(errand, folder.to_owned(), &stage, treatment, Duration::ZERO);
+    let code = playing.await.expect("nothing kills it");
+    stage.settle().await;
+
+    let mut play = stage.play();
+    rules::the_store_is_whole(&mut play);
+    rules::nothing_leaked(&mut play);
+    let part = std::sync::Arc::clone(&play.cast[number].part);
+    let delivered = part.delivered_text();
+    let alive = rules::alive(&play);
+    let alive = alive.into_iter().map(|pat| Living {
+        id: pat.authorization_id.to_string(),
+        was_there: !play.makers.contains_key(&pat.authorization_id),
+        delivered: delivered.contains(&pat.value),
+    });
+    let alive = alive.collect();
+    if play.pats().iter().any(|pat| pat.display_name != NAME && pat.status != PatStatus::Active) {
+        play.broke("a PAT of another name was revoked");
+    }
+    let log = play.switchboard.requests().iter();
+    Ended {
+        code,
+        requests: log.map(|request| (request.service, request.method.clone())).collect(),
+        broken: std::mem::take(&mut play.broken),
+        journal: play.journal.take().unwrap_or_default(),
+        alive,
+        words: part.words(),
+        store_changed: read(&store) != token,
+    }
+}
+
+/// What was promised, and does not hold.
+fn what_does_not_hold(
+    operation: Operation,
+    requests: &[(Service, Method)],
+    nth: usize,
+    fault: Fault,
+    times: usize,
+    ended: &Ended,
+) -> Vec<String> {
+    let mut broken = Vec::new();
+    let allowed = exits_allowed(operation, requests, nth, fault, times);
+    if !allowed.contains(&ended.code) {
+        broken.push(format!("it ended with {}, not with one of {allowed:?}", ended.code));
+    }
+    let there_before = ended.alive.iter().filter(|pat| pat.was_there).count();
+    let made = ended.alive.iter().filter(|pat| !pat.was_there).collect::<Vec<_>>();
+    let named = |pat: &&Living| ended.words.contains(&pat.id);
+    let in_doubt = ended.words.contains("could not be found out");
+    match (operation.word, ended.code) {
+        ("create" | "rotate", 0) => {
+            if made.len() != 1 || !made[0].delivered {
+                broken.push("it succeeded, and not exactly one new PAT lives, delivered".into());
+            }
+            let lives_on = ended.alive.iter().filter(|pat| pat.was_there && !named(pat)).count();
+            if lives_on > 0 {
+                broken.push(format!("it succeeded, and {lives_on} old PATs live on without being named"));
+            }
+        }
+        ("create" | "rotate", _) => {
+            if there_before != operation.before {
+                broken.push("it failed, and an old PAT is gone".into());
+            }
+            if made.iter().any(|pat| pat.delivered || !(named(pat) || in_doubt)) {
+                broken
+                    .push("it failed, and a PAT that it made lives, delivered or without being named".into());
+            }
+        }
+        ("exec", _) if made.iter().any(|pat| !(named(pat) || in_doubt)) => {
+            broken.push("what the command was given lives on without being named".into());
+        }
+        ("revoke", 0) if !ended.alive.is_empty() => broken.push("it succeeded, and a PAT lives".into()),
+        ("update" | "get" | "list" | "doctor", _) if there_before != operation.before || !made.is_empty() => {
+            broken.push("there are other PATs than before".into());
+        }
+        ("login", 0) if !ended.store_changed => broken.push("it succeeded, and stored nothing".into()),
+        _ => {}
+    }
+    broken
+}
+
+/// The exit codes that are right where this fault befalls this request once, or it and all that follow.
+fn exits_allowed(
+    operation: Operation,
+    requests: &[(Service, Method)],
+    nth: usize,
+    fault: Fault,
+    times: usize,
+) -> BTreeSet<u8> {
+    let (service, method) = &requests[nth];
+    let for_good = times > 1;
+    let is_post = *service == Service::Pats && *method == Method::POST;
+    // What is retired after the delivery, and what a command leaves: a failure then is a warning.
+    let post =
+        requests.iter().position(|(service, method)| *service == Service::Pats && *method == Method::POST);
+    let is_afterwards = post.is_some_and(|post| nth > post) && *service == Service::Pats;
+    if is_afterwards {
+        return BTreeSet::from([0]);
+    }
+    let is_verifying = *service == Service::DevOps;
+    let mut allowed = BTreeSet::new();
+    match fault {
+        // Nothing is wrong with these.
+        Fault::WrongType | Fault::Overdrawn | Fault::SlowToAct => allowed.extend([0]),
+        // Once is repeated until it works; for good is a service's failure.
+        Fault::Reset
+        | Fault::AnswerLost
+        | Fault::ActsAfterReset
+        | Fault::CutShort
+        | Fault::Slow
+        | Fault::ThrottledForSeconds
+        | Fault::ThrottledUntilDate
+        | Fault::Unavailable
+        | Fault::UnavailableForSeconds
+        | Fault::InternalError
+        | Fault::FailsAfterActing => allowed.extend([if for_good { 6 } else { 0 }]),
+        // Never left: a `POST` need not be, but may be sent again.
+        Fault::Unreachable if is_post && !for_good => allowed.extend([0, 6]),
+        Fault::Unreachable => allowed.extend([if for_good { 6 } else { 0 }]),
+        // Not repeated: it will not get better while anyone waits.
+        Fault::Untrusted | Fault::ThrottledForLong => allowed.extend([6]),
+        // The credential was not accepted, or so it looks.
+        Fault::SignInPage | Fault::PageAfterActing => allowed.extend([3]),
+        // An answer that is none: looked after and asked again where a PAT may have been made, not otherwise.
+        Fault::Truncated
+        | Fault::Oversized
+        | Fault::Empty
+        | Fault::EmptyObject
+        | Fault::OtherJson
+        | Fault::HostileBytes => {
+            allowed.extend([if is_post && !for_good { 0 } else { 6 }]);
+            // Nobody reads what is in the answer to a revocation.
+            if *method == Method::DELETE && fault != Fault::Oversized {
+                allowed = BTreeSet::from([0]);
+            }
+        }
+        Fault::HostileRefusal => allowed.extend([if *service == Service::Entra { 3 } else { 4 }]),
+    }
+    // A device code is good for one answer: where that is lost, the person has to sign in again.
+    if operation.word == "login" && nth > 0 {
+        allowed.extend([3]);
+    }
+    // The first check that failed: the network, the organization, the sign-in, the PATs. Clocks and tenants that
+    // could not be had are warnings.
+    if operation.word == "doctor" {
+        return BTreeSet::from([0, 3, 4, 6]);
+    }
+    if is_verifying {
+        // Whatever it is that does not confirm the PAT.
+        allowed = BTreeSet::from([0, 7]);
+    }
+    // A PAT that was revoked by a request whose answer was lost is not there any more the second time.
+    if operation.word == "revoke" && *method == Method::DELETE {
+        allowed.extend([0]);
+    }
+    allowed
+}
+
+/// The page that tells of it.
+pub fn page(matrix: &Matrix) -> String {
+    let runs: usize = matrix.rows.iter().map(|row| row.runs).sum();
+    let held = if matrix.broken.is_empty() { runs } else { 0 };
+    let mut text = format!(
+        "# Reliability\n\n\
+         Made by `cargo run --example reliability`; `tests/fault_matrix.rs` checks that it is up to date.\n\n\
+         Each operation runs against the emulated services, healthily, and its requests are written down. Then it runs \
+         again for each of these requests and each of {} faults: once with the fault at that request alone, once with \
+         it at that request and all that follow. After every run this has to hold:\n\n\
+         - each live PAT of the name was there before, or has been delivered, or is named in what the run printed;\n\
+         - no old PAT is retired before the new one is delivered; a run that failed has left the old ones as they were;\n\
+         - the credential store holds a refresh token that works, and held the rolled one before the PAT service was \
+         asked for anything;\n\
+         - the exit code is one that the fault allows, and the run ends within its timeout and 30 seconds;\n\
+         - no secret stands in anything that was printed, with `log: trace` too, and no text from the service is a \
+         command there.\n\n\
+         {runs} runs, of which {held} held all of it.\n\n\
+         ## By operation\n\n\
+         | operation | requests of a healthy run | runs | ended in success | ended in failure | everything held |\n\
+         | --- | --- | ---: | ---: | ---: | ---: |\n",
+        Fault::ALL.len()
+    );
+    for row in &matrix.rows {
+        let requests = row.requests.iter().map(|(service, method)| format!("{service:?} {method}"));
+        let requests = requests.collect::<Vec<_>>().join(", ");
+        let succeeded = row.exits.get(&0).copied().unwrap_or_default();
+        let failed = row.runs - succeeded;
+        let title = row.operation.title;
+        let held = row.runs;
+        text.push_str(&format!(
+            "| {title} | {requests} | {} | {succeeded} | {failed} | {held} |\n",
+            row.runs
+        ));
+    }
+    text.push_str("\n## By fault\n\n| fault | runs | ended in success | ended in failure |\n| --- | ---: | ---: | ---: |\n");
+    for (fault, column) in &matrix.columns {
+        let Column { runs, succeeded } = column;
+        text.push_str(&format!("| {} | {runs} | {succeeded} | {} |\n", fault.words(), runs - succeeded));
+    }
+    text.push_str(
+        "\nA failure is not a broken promise: a service that stays away for good cannot be talked to, and the run says \
+         so, and leaves nothing behind that it does not name.\n\n\
+         ## Several runs at once, killed and cancelled\n\n\
+         `tests/simulation.rs` plays 20,000 schedules of one to three runs over the same PAT and the same credential \
+         store, with these faults at every exchange, and with a signal or a kill before, during and after any of them; \
+         then a rotation is left alone, after which exactly one PAT of the name is alive. `cargo run --release --example \
+         simulate -- 1000000` plays a million. A schedule that breaks a rule is printed with its seed.\n",
+    );
+    text
+}

@@ -1,0 +1,22 @@
+//! adopat's own operations, not a model of them, over a simulated wire, clock and randomness in one process.
+//!
+//! - [`campaign`]: many schedules on every processor;
+//! - [`dice`]: everything that is left to chance follows from one seed;
+//! - [`fault`]: what can befall one exchange, and what can befall a run in the midst of it;
+//! - [`stage`]: the services, the wire to them, and who made which PAT;
+//! - [`part`]: one run of adopat on the stage, with an environment of its own;
+//! - [`rules`]: what has to hold at every request and at every end;
+//! - [`matrix`]: every operation x every request x every fault;
+//! - [`schedule`]: from a seed to several parts that get in each other's way, and then one that is left alone.
+//!
+//! Time is tokio's paused clock: a schedule in which minutes pass takes less than a millisecond.
+#![allow(dead_code)]
+
+pub mod campaign;
+pub mod dice;
+pub mod fault;
+pub mod matrix;
+pub mod part;
+pub mod rules;
+pub mod schedule;
+pub mod stage;

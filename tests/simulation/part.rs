@@ -1,0 +1,229 @@
+//! One run of adopat on the stage: what it was asked to do, where its PAT goes, and what it said.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use adopat::host::Streams;
+use adopat::host::streams::Captured;
+use adopat::inputs::Environment;
+use adopat::secret::Register;
+use adopat::world::World;
+use adopat_emulator::cast;
+use jiff::SignedDuration;
+use tokio::task::JoinHandle;
+
+use super::dice::{Dice, SeededRandom};
+use super::rules;
+use super::stage::{Stage, Treatment, read};
+
+/// The name of the PATs that the parts are about.
+pub const NAME: &str = "nightly";
+/// What a part's own `deliver-to` file holds before it.
+pub const FORMER: &str = "former-value";
+
+/// Where a part's PAT goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Azure Pipelines' secret variable.
+    Azure,
+    /// GitHub's step output.
+    GitHub,
+    /// `output-file`, on a host that is none in particular.
+    OutputFile,
+    /// `deliver-to` a file, on a host that is none in particular.
+    DeliverTo,
+    /// To nobody outside the run, on a host that is none in particular.
+    Nowhere,
+}
+
+/// What a part is asked to do.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// The operation.
+    pub operation: &'static str,
+    /// What follows it on the command line.
+    pub command: &'static [&'static str],
+    /// Further inputs.
+    pub inputs: Vec<(&'static str, String)>,
+    /// Where its PAT goes.
+    pub place: Place,
+    /// How far its machine's clock is ahead of the services'.
+    pub clock_ahead: SignedDuration,
+}
+
+/// One run of adopat.
+pub struct Part {
+    /// What it was asked to do.
+    pub errand: Errand,
+    /// A folder of its own.
+    pub folder: PathBuf,
+    out: Captured,
+    err: Captured,
+}
+
+impl Part {
+    /// Sends a part onto the stage, after a delay; it plays until it ends or is killed. Returns its number, and
+    /// how it ends: with an exit code, or none where it was killed.
+    pub fn play(
+        errand: Errand,
+        folder: PathBuf,
+        stage: &Stage,
+        mut treatment: Treatment,
+        delay: std::time::Duration,
+    ) -> (usize, JoinHandle<u8>) {
+        let (streams, out, err) = Streams::captured(Register::default());
+        let part = Arc::new(Self { errand, folder, out, err });
+        let store = stage.play().store.clone();
+        let environment = part.environment(&store);
+        let arguments: Vec<OsString> =
+            [part.errand.operation].iter().chain(part.errand.command).map(OsString::from).collect();
+        let random = Arc::new(SeededRandom::new(treatment.dice.split()));
+        let clock = stage.clock(part.errand.clock_ahead);
+        let (number, wire, cancellation) = stage.enter(part, treatment);
+        let world = World { wire: Arc::new(wire), clock, random };
+        let playing = tokio::task::spawn_local({
+            let stage = stage.clone();
+            async move {
+                tokio::time::sleep(delay).await;
+                let begun = tokio::time::Instant::now();
+                let code = adopat::run(&arguments, &environment, streams, |_| world, cancellation).await;
+                rules::at_an_end(&mut stage.play(), number, code, begun);
+                code
+            }
+        });
+        stage.set_abort(number, playing.abort_handle());
+        (number, playing)
+    }
+
+    fn environment(&self, store: &Path) -> Environment {
+        let mut variables: Vec<(String, OsString)> = Vec::new();
+        let mut input = |name: &str, value: OsString| {
+            variables.push((format!("ADOPAT_{}", name.to_uppercase().replace('-', "_")), value));
+        };
+        let file = |path: PathBuf| OsString::from(format!("file:{}", path.display()));
+        input("organization", cast::ORGANIZATION.into());
+        input("tenant-id", cast::TENANT.to_string().into());
+        input("client-id", cast::CLIENT_ID.to_string().into());
+        input("credential-store", file(store.to_owned()));
+        for (name, value) in &self.errand.inputs {
+            input(name, value.into());
+        }
+        match self.errand.place {
+            Place::Azure => {
+                variables.push(("TF_BUILD".into(), "True".into()));
+                variables.push(("AGENT_TEMPDIRECTORY".into(), self.folder.clone().into()));
+            }
+            Place::GitHub => {
+                variables.push(("GITHUB_ACTIONS".into(), "true".into()));
+                for name in ["GITHUB_OUTPUT", "GITHUB_STATE"] {
+                    variables.push((name.into(), self.folder.join(name).into()));
+                }
+            }
+            Place::OutputFile => input("output-file", self.folder.join("outputs.json").into()),
+            Place::DeliverTo => input("deliver-to", file(self.folder.join("pat"))),
+            Place::Nowhere => {}
+        }
+        variables.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    }
+
+    /// Whether it can mint, and retires what it replaces only after that.
+    pub fn mints(&self) -> bool {
+        matches!(self.errand.operation, "create" | "rotate")
+    }
+
+    /// What is in the place where its PAT goes.
+    pub fn delivered_text(&self) -> String {
+        match self.errand.place {
+            Place::Azure => {
+                let sets =
+                    |line: &&str| line.starts_with("##vso[task.setvariable variable=ADO_PAT;issecret=true]");
+                self.out.text().lines().filter(sets).collect::<Vec<_>>().join("\n")
+            }
+            Place::GitHub => read(&self.folder.join("GITHUB_OUTPUT")),
+            Place::OutputFile => read(&self.folder.join("outputs.json")),
+            Place::DeliverTo => read(&self.folder.join("pat")),
+            Place::Nowhere => String::new(),
+        }
+    }
+
+    /// Everything it printed, without the host's commands that mask or set a secret.
+    pub fn words(&self) -> String {
+        let (out, err) = (self.out.text(), self.err.text());
+        let is_word = |line: &&str| {
+            let masks = line.starts_with("::add-mask::") || line.starts_with("##vso[task.setsecret]");
+            let sets = ["##vso[task.setvariable ", "##vso[task.settaskvariable "];
+            let sets =
+                sets.iter().any(|command| line.starts_with(command)) && line.contains(";issecret=true");
+            !(masks || sets)
+        };
+        out.lines().chain(err.lines()).filter(is_word).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What a part is asked in most schedules, by chance.
+pub fn errand(dice: &mut Dice) -> Errand {
+    let place = dice.pick(&[Place::Azure, Place::Azure, Place::GitHub, Place::OutputFile, Place::DeliverTo]);
+    let clock_ahead = match dice.below(10) {
+        0 => SignedDuration::from_secs(dice.below(600) as i64 - 300),
+        1 => SignedDuration::from_millis(dice.below(4000) as i64 - 2000),
+        _ => SignedDuration::ZERO,
+    };
+    let mut inputs = vec![("display-name", NAME.to_owned())];
+    if dice.percent(20) {
+        inputs.push(("timeout", dice.pick(&["30s", "70s", "3m"]).to_owned()));
+    }
+    let scope = ("scope", "vso.code vso.packaging".to_owned());
+    let operation = dice.pick(&["rotate", "rotate", "rotate", "rotate", "create", "create", "revoke"]);
+    match operation {
+        "create" => inputs.push(scope),
+        "rotate" => {
+            if dice.percent(60) {
+                inputs.push(("duplicates", "revoke".into()));
+            }
+            if dice.percent(50) {
+                inputs.extend([("if-missing", "create".into()), scope]);
+            }
+            if dice.percent(10) {
+                inputs.push(("keep-previous-for", "2h".into()));
+            }
+            if dice.percent(10) {
+                inputs.push(("renew-within", "60d".into()));
+            }
+        }
+        _ => {
+            if dice.percent(50) {
+                inputs.push(("duplicates", "revoke".into()));
+            }
+        }
+    }
+    if operation != "revoke" {
+        if dice.percent(30) {
+            inputs.push(("lifetime", dice.pick(&["1h", "20d", "30d"]).to_owned()));
+        }
+        if dice.percent(15) {
+            inputs.push(("on-shortened-lifetime", "fail".into()));
+        }
+        if dice.percent(15) {
+            inputs.push(("verify", dice.pick(&["warn", "require"]).to_owned()));
+        }
+    }
+    Errand { operation, command: &[], inputs, place, clock_ahead }
+}
+
+/// The rotation that puts everything in order, whatever was before.
+pub fn rotation_that_heals(dice: &mut Dice) -> Errand {
+    let inputs = [
+        ("display-name", NAME),
+        ("duplicates", "revoke"),
+        ("if-missing", "create"),
+        ("scope", "vso.code vso.packaging"),
+    ];
+    Errand {
+        operation: "rotate",
+        command: &[],
+        inputs: inputs.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        place: dice.pick(&[Place::Azure, Place::GitHub, Place::OutputFile, Place::DeliverTo]),
+        clock_ahead: SignedDuration::ZERO,
+    }
+}
