@@ -135,7 +135,12 @@ pub fn pat_service(bytes: &[u8]) {
         let organization = Organization::parse("fabrikam").expect("a name");
         let service = Service::new(http, &base, organization, Secret::new("eyJfake-bearer".into()));
         let id = "00000000-0000-0000-0000-000000000001";
-        let new = NewPat { display_name: "nightly".into(), scope: Scope::parse("vso.code"), valid_to: now() };
+        let new = NewPat {
+            display_name: "nightly".into(),
+            scope: Scope::parse("vso.code"),
+            valid_to: now(),
+            lifetime: None,
+        };
         let failure = match call % 6 {
             0 => service.list(Filter::All).await.err(),
             1 => service.get(id).await.err(),
@@ -149,7 +154,7 @@ pub fn pat_service(bytes: &[u8]) {
                 Err(CreateError::Refused(failure) | CreateError::Later(_, failure)) => Some(failure),
                 Err(CreateError::Ambiguous(doubt)) => Some(doubt.failure),
             },
-            _ => adopat::pats::minting::mint(&service, &new, None).await.err(),
+            _ => adopat::pats::minting::mint(&service, &new, None, &|_| Ok(())).await.err(),
         };
         if let Some(failure) = failure {
             shows_harmlessly(&failure, "eyJfake-bearer");

@@ -33,12 +33,18 @@ pub struct Patience {
     /// What was [granted](Self::grant) on top, to this patience and to all that came of it.
     granted: Arc<Mutex<Duration>>,
     cancellation: Option<Cancellation>,
+    cleaning_up: bool,
 }
 
 impl Patience {
     /// Patience for `timeout` from now, ended by `cancellation`.
     pub fn new(timeout: Duration, cancellation: Cancellation) -> Self {
-        Self { deadline: Instant::now() + timeout, granted: Arc::default(), cancellation: Some(cancellation) }
+        Self {
+            deadline: Instant::now() + timeout,
+            granted: Arc::default(),
+            cancellation: Some(cancellation),
+            cleaning_up: false,
+        }
     }
 
     /// The same deadline and [`CLEAN_UP`] on top (from now, where the deadline has passed longer ago), and
@@ -48,6 +54,7 @@ impl Patience {
             deadline: self.deadline().max(Instant::now()) + CLEAN_UP,
             granted: Arc::default(),
             cancellation: None,
+            cleaning_up: true,
         }
     }
 
@@ -64,7 +71,12 @@ impl Patience {
     /// The same, but at most `limit` from now.
     pub fn at_most(&self, limit: Duration) -> Self {
         let deadline = self.deadline().min(Instant::now() + limit);
-        Self { deadline, granted: Arc::default(), cancellation: self.cancellation.clone() }
+        Self { deadline, granted: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether it is for cleaning up.
+    pub fn is_cleaning_up(&self) -> bool {
+        self.cleaning_up
     }
 
     /// Gives more time to this patience and to all that came of it: the time that a person took, which does

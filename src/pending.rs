@@ -14,10 +14,7 @@ pub const STATE: &str = "adopat_pending";
 /// The name under which the refresh token is saved, where the last step could not sign in otherwise.
 pub const REFRESH_TOKEN_STATE: &str = "adopat_refresh_token";
 
-/// How far the clocks of this machine and of the service may be apart, where the end of a PAT tells that it is
-/// the one.
-const CLOCKS: SignedDuration = SignedDuration::from_mins(10);
-/// How far they may be apart otherwise: the service's whole seconds.
+/// How far the service's clock, which tells whole seconds, may be from when it says a PAT was made.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 /// How far the end of a PAT may be from what was asked: the service rounds to 1/300 s.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
@@ -32,7 +29,7 @@ pub struct Pending {
     pub scope: String,
     /// When it was asked to expire.
     pub valid_to: Timestamp,
-    /// When it was asked for, on the service's clock as far as that is known.
+    /// When it was asked for, on this machine's clock.
     pub asked_at: Timestamp,
     /// By which it is revoked, once that is known.
     pub authorization_id: Option<String>,
@@ -49,17 +46,16 @@ impl Pending {
         serde_json::to_string(all).unwrap_or_default()
     }
 
-    /// Whether this is the PAT: by its id; where that never became known, by what only it can have.
-    pub fn is(&self, pat: &Pat) -> bool {
+    /// Whether this is the PAT: by its id; where that never became known, by what only it can have. `ahead` is how
+    /// far the service's clock is ahead of this machine's.
+    pub fn is(&self, pat: &Pat, ahead: SignedDuration) -> bool {
         if let Some(id) = &self.authorization_id {
             return pat.authorization_id.eq_ignore_ascii_case(id);
         }
         let (Some(from), Some(to)) = (pat.valid_from, pat.valid_to) else { return false };
         let asked_for = pat.display_name == self.display_name && pat.scope == Scope::parse(&self.scope);
-        let over = to.duration_since(self.valid_to);
-        let early = self.asked_at.duration_since(from);
-        let in_time = if over.abs() <= ROUNDING { early <= CLOCKS } else { early <= SLACK };
-        asked_for && over <= ROUNDING && in_time
+        let early = self.asked_at.duration_since(from).saturating_add(ahead);
+        asked_for && early <= SLACK && to.duration_since(self.valid_to) <= ROUNDING
     }
 }
 
@@ -73,7 +69,8 @@ mod tests {
 
     #[rstest]
     #[case::the_one("vso.code", "2026-01-01T00:00:11Z", VALID_TO, true)]
-    #[case::on_a_clock_that_is_behind("vso.code", "2025-12-31T23:55:00Z", VALID_TO, true)]
+    #[case::within_the_slack("vso.code", "2026-01-01T00:00:08Z", VALID_TO, true)]
+    #[case::older("vso.code", "2026-01-01T00:00:07Z", VALID_TO, false)]
     #[case::shortened("vso.code", "2026-01-01T00:00:11Z", "2026-01-08T00:00:00Z", true)]
     #[case::older_and_shorter("vso.code", "2025-12-31T23:55:00Z", "2026-01-08T00:00:00Z", false)]
     #[case::living_longer("vso.code", "2026-01-01T00:00:11Z", "2026-03-01T00:00:00Z", false)]
@@ -99,9 +96,12 @@ mod tests {
             valid_to: to.parse().ok(),
             target_accounts: Some(vec![]),
         };
-        assert_eq!(pending.is(&pat), is);
+        assert_eq!(pending.is(&pat, SignedDuration::ZERO), is);
+        let hour = SignedDuration::from_hours(1);
+        let behind = Pat { valid_from: pat.valid_from.map(|from| from - hour), ..pat.clone() };
+        assert_eq!(pending.is(&behind, -hour), is, "on a clock that is behind");
         let known = Pending { authorization_id: Some(pat.authorization_id.clone()), ..pending.clone() };
-        assert!(known.is(&pat));
+        assert!(known.is(&pat, SignedDuration::ZERO));
         assert_eq!(Pending::parse(&Pending::to_text(&[pending.clone(), known.clone()])), [pending, known]);
     }
 

@@ -152,7 +152,7 @@ impl Host for AzurePipelines {
 fn plain_text(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)),
-        _ => neutral::visible(&as_text(value)),
+        _ => neutral::line(&as_text(value)),
     }
 }
 

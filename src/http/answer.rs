@@ -8,6 +8,9 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+/// The longest wait that is told apart, in seconds; nobody lives to see it.
+const LONGEST: f64 = u32::MAX as f64;
+
 /// A service's answer: status, headers, and a body of at most 1 MiB.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -64,7 +67,7 @@ impl Answer {
 pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        return seconds.is_finite().then(|| Duration::try_from_secs_f64(seconds.max(0.0)).ok()).flatten();
+        return seconds.is_finite().then(|| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST)));
     }
     let until = parse_http_date(text)?;
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
@@ -89,7 +92,8 @@ mod tests {
     #[case("soon", None)]
     #[case("", None)]
     #[case("NaN", None)]
-    #[case("1e300", None)]
+    #[case("1e300", Some(1_000 * u64::from(u32::MAX)))]
+    #[case("99999999999999999999999", Some(1_000 * u64::from(u32::MAX)))]
     fn retry_after_is_seconds_or_a_date(#[case] text: &str, #[case] milliseconds: Option<u64>) {
         let now = "1994-11-06T08:49:07Z".parse().expect("an instant");
         assert_eq!(parse_retry_after(text, now), milliseconds.map(Duration::from_millis));

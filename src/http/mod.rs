@@ -17,7 +17,7 @@ use std::time::Duration;
 use ::http::header::{HeaderValue, USER_AGENT};
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 pub use self::answer::Answer;
@@ -34,6 +34,8 @@ const ONE_EXCHANGE: Duration = Duration::from_secs(60);
 const GRACE_WHEN_CANCELLED: Duration = Duration::from_secs(4);
 /// How often an idempotent request is sent where nothing says how long to wait.
 const ATTEMPTS: u32 = 4;
+/// The same where cleaning up: what is not revoked lives on.
+const ATTEMPTS_TO_CLEAN_UP: u32 = 6;
 /// The first pause between two attempts; it doubles, and is jittered.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
@@ -126,7 +128,7 @@ pub struct Http {
     patience: Patience,
     /// Until when a host asked not to be called again.
     pauses: Arc<Mutex<HashMap<String, Instant>>>,
-    /// How far the services' clock is ahead of this machine's, by the last answer that told.
+    /// How far a service's clock is ahead of this machine's, by the last answer that told.
     ahead: Arc<Mutex<SignedDuration>>,
 }
 
@@ -147,11 +149,9 @@ impl Http {
         &self.world
     }
 
-    /// What time it is on the services' clock, as far as any of them has told.
-    pub fn services_now(&self) -> Timestamp {
-        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.world.clock.now();
-        now.checked_add(ahead).unwrap_or(now)
+    /// How far the clock of the service that answered last is ahead of this machine's.
+    pub fn ahead(&self) -> SignedDuration {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long its requests may go on.
@@ -188,7 +188,8 @@ impl Http {
                 Err(NoAnswer::Wire(WireError::Unreachable(_) | WireError::BrokenOff(_))) => None,
                 Err(_) => return outcome,
             };
-            let Some(wait) = asked.or_else(|| (attempt < ATTEMPTS).then(|| self.backoff(attempt))) else {
+            let attempts = if self.patience.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
+            let Some(wait) = asked.or_else(|| (attempt < attempts).then(|| self.backoff(attempt))) else {
                 return outcome;
             };
             self.wait(wait).await?;

@@ -192,7 +192,7 @@ pub(super) fn request(
             "give a token that may write secrets (GITHUB_TOKEN cannot)",
         );
     }
-    if given.is_some() {
+    if given.is_some() && word != Word::Doctor {
         problems.retain_for(word);
     }
     let problems = problems.into_vec();
@@ -405,8 +405,31 @@ impl Check<'_> {
                 })
             }
             Word::Login => Operation::Login,
-            Word::Doctor => Operation::Doctor(self.name("display-name", values.display_name.as_deref())),
+            Word::Doctor => {
+                self.inputs_of_every_operation(organization, places);
+                Operation::Doctor(self.name("display-name", values.display_name.as_deref()))
+            }
         })
+    }
+
+    /// doctor is asked about a job whose operation it does not know: every input that is given has to be right.
+    fn inputs_of_every_operation(&mut self, organization: Option<&Organization>, places: Option<&Places>) {
+        let values = self.values;
+        self.scope();
+        self.expiry();
+        self.minting(organization, places);
+        self.list();
+        self.if_missing(IfMissing::Fail, false);
+        self.revoke_duplicates();
+        self.allow_global_narrowing();
+        self.boolean("dry-run", values.dry_run.as_deref());
+        self.boolean("revoke-on-completion", values.revoke_on_completion.as_deref());
+        self.span("renew-within", values.renew_within.as_deref());
+        self.span("keep-previous-for", values.keep_previous_for.as_deref());
+        self.name("new-display-name", values.new_display_name.as_deref());
+        if values.authorization_id.is_some() {
+            self.subject();
+        }
     }
 
     fn minting(&mut self, organization: Option<&Organization>, places: Option<&Places>) -> Option<Minting> {

@@ -53,7 +53,7 @@ pub fn after(instant: Timestamp, span: Duration) -> Timestamp {
 /// A span for a person: the largest unit that leaves nothing over.
 pub fn describe(span: Duration) -> String {
     let seconds = span.as_secs();
-    let units = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)];
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60)];
     let unit = units.into_iter().find(|(_, unit)| seconds >= *unit && seconds.is_multiple_of(*unit));
     let (letter, unit) = unit.unwrap_or(("s", 1));
     format!("{}{letter}", seconds / unit)
@@ -104,7 +104,7 @@ mod tests {
     #[rstest]
     #[case(86_400, "1d")]
     #[case(90, "90s")]
-    #[case(604_800, "1w")]
+    #[case(604_800, "7d")]
     #[case(0, "0s")]
     fn a_span_is_described_in_its_largest_unit(#[case] seconds: u64, #[case] text: &str) {
         assert_eq!(describe(Duration::from_secs(seconds)), text);

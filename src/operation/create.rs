@@ -1,20 +1,16 @@
 //! `create`: sign in, mint, deliver.
 
-use std::time::Duration;
-
 use super::minting::{Ticket, mint_and_deliver};
-use super::plan::{describe_new, end_of};
+use super::plan::{describe_new, new_pat};
 use super::{Run, complete, delivery, sign_in, summary};
 use crate::failure::Failure;
 use crate::inputs::request::Create;
 use crate::outputs::Outputs;
-use crate::pats::NewPat;
 
 pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure> {
     delivery::require_a_way_out(run, create.dry_run)?;
     let session = sign_in::sign_in(run).await?;
-    let valid_to = end_of(Some(create.expiry), || Duration::ZERO, run.now());
-    let new = NewPat { display_name: create.display_name.clone(), scope: create.scope.clone(), valid_to };
+    let new = new_pat(&create.display_name, &create.scope, create.expiry, run.now());
     if create.dry_run {
         run.info(describe_new(&new));
         return delivery::hand_over_unchanged(run, &Outputs::default());

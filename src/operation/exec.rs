@@ -11,11 +11,11 @@ use std::process::ExitStatus;
 use super::Run;
 use super::find::describe;
 use super::minting::{Ticket, mint_for_a_command};
-use super::plan::end_of;
+use super::plan::new_pat;
 use super::sign_in::{self, Session};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::Exec;
-use crate::pats::{Minted, NewPat, Pat, Revocation};
+use crate::pats::{Minted, Pat, Revocation};
 
 /// What a shell answers where there is no such command.
 const NOT_FOUND: u8 = 127;
@@ -33,8 +33,7 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     };
     let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
     let session = sign_in::sign_in(run).await?;
-    let valid_to = end_of(Some(exec.expiry), Default::default, run.now());
-    let new = NewPat { display_name: exec.display_name.clone(), scope: exec.scope.clone(), valid_to };
+    let new = new_pat(&exec.display_name, &exec.scope, exec.expiry, run.now());
     let ticket =
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let minted = mint_for_a_command(run, &session, &ticket).await?;
@@ -108,7 +107,7 @@ async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
         outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
     }
     if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(may_have_died)) {
-        outcome = match sign_in::tokens(&run).await {
+        outcome = match sign_in::tokens_again(&run, &session).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);
                 service.revoke(&pat.authorization_id).await.map_err(Some)

@@ -1,6 +1,6 @@
 //! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::find::describe;
 use super::sign_in::Session;
@@ -76,13 +76,11 @@ async fn mint(
     session: &Session,
     ticket: &Ticket<'_>,
 ) -> Result<(Minted, Vec<String>), Failure> {
-    let asked_at = session.service.http().services_now();
-    remember(run, session, ticket, asked_at, None)?;
-    let minted = minting::mint(&session.service, ticket.new, ticket.before).await?;
+    let about_to = |new: &NewPat| remember(run, session, ticket, new, None);
+    let (minted, asked) = minting::mint(&session.service, ticket.new, ticket.before, &about_to).await?;
     run.host.mask(&minted.token);
-    let remembered = remember(run, session, ticket, asked_at, Some(&minted.pat.authorization_id));
-    let inspected = match remembered {
-        Ok(()) => inspect(run, ticket, &minted).await,
+    let inspected = match remember(run, session, ticket, &asked, Some(&minted.pat.authorization_id)) {
+        Ok(()) => inspect(run, ticket, &asked, &minted).await,
         Err(failure) => Err(failure),
     };
     match inspected {
@@ -97,29 +95,35 @@ fn remember(
     run: &Run<'_>,
     session: &Session,
     ticket: &Ticket<'_>,
-    asked_at: Timestamp,
+    new: &NewPat,
     authorization_id: Option<&str>,
 ) -> Result<(), Failure> {
     let Some(on_completion) = ticket.on_completion else { return Ok(()) };
     let mut all = on_completion.left.clone();
     all.push(Pending {
-        display_name: ticket.new.display_name.clone(),
-        scope: ticket.new.scope.to_string(),
-        valid_to: ticket.new.valid_to,
-        asked_at,
+        display_name: new.display_name.clone(),
+        scope: new.scope.to_string(),
+        valid_to: new.valid_to,
+        asked_at: run.now(),
         authorization_id: authorization_id.map(str::to_owned),
     });
-    // A device code cannot be asked for again in the last step, where nobody looks.
-    if let Some(token) = session.refresh_token_of_a_device_code(run) {
+    // A device code cannot be asked for again in the last step, where nobody looks; and the refresh token that
+    // was given may have been rolled for the last time.
+    if let Some(token) = session.refresh_token_for_the_last_step(run) {
         run.host.remember(pending::REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
     }
     run.host.remember(pending::STATE, Remembered::Plain(&Pending::to_text(&all)))
 }
 
 /// Whether the PAT is what was asked for and, where that is asked, whether it works.
-async fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<Vec<String>, Failure> {
+async fn inspect(
+    run: &Run<'_>,
+    ticket: &Ticket<'_>,
+    asked: &NewPat,
+    minted: &Minted,
+) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
-    let mut issues: Vec<String> = shortened(ticket, &minted.pat)?.into_iter().collect();
+    let mut issues: Vec<String> = shortened(ticket, asked, &minted.pat)?.into_iter().collect();
     if let Some(verify) = &ticket.minting.verify {
         issues.extend(verify::verify(run, verify, &minted.token).await?);
     }
@@ -128,9 +132,9 @@ async fn inspect(run: &Run<'_>, ticket: &Ticket<'_>, minted: &Minted) -> Result<
 }
 
 /// A policy shortens lifetimes silently: a success does not mean that the date was granted.
-fn shortened(ticket: &Ticket<'_>, pat: &Pat) -> Result<Option<String>, Failure> {
+fn shortened(ticket: &Ticket<'_>, asked: &NewPat, pat: &Pat) -> Result<Option<String>, Failure> {
     let Some(granted) = pat.valid_to else { return Ok(None) };
-    let asked = ticket.new.valid_to;
+    let asked = asked.valid_to;
     if asked.duration_since(granted) <= TOLERANCE {
         return Ok(None);
     }

@@ -81,13 +81,9 @@ pub(super) fn plan(
     if newest.is_global() && !rotate.allow_global_narrowing {
         return Err(global(newest));
     }
-    let lifetime =
-        || newest.lifetime().and_then(|life| Duration::try_from(life).ok()).unwrap_or(Expiry::CREATED_FOR);
-    let new = NewPat {
-        display_name: newest.display_name.clone(),
-        scope: rotate.scope.clone().unwrap_or_else(|| newest.scope.clone()),
-        valid_to: end_of(rotate.expiry, lifetime, now),
-    };
+    let scope = rotate.scope.as_ref().unwrap_or(&newest.scope);
+    let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(Some(newest)));
+    let new = new_pat(&newest.display_name, scope, expiry, now);
     // What an earlier attempt left has never been relied on for long: the newest of the others is kept.
     let kept = found.active.iter().find(|pat| !is_left(pat)).or(found.active.first());
     let retire = found.active.iter().map(|old| match rotate.keep_previous_for {
@@ -130,34 +126,36 @@ fn plan_without_a_pat(
                     "To have it created, give the input scope: no expired PAT of that name says what it could do.",
                 ));
             };
-            let lifetime = || {
-                let span = expired.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
-                span.unwrap_or(Expiry::CREATED_FOR)
-            };
-            let valid_to = end_of(rotate.expiry, lifetime, now);
-            Ok(Plan::Rotate {
-                new: NewPat { display_name: name.clone(), scope, valid_to },
-                retire: Vec::new(),
-            })
+            let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(expired));
+            Ok(Plan::Rotate { new: new_pat(name, &scope, expiry, now), retire: Vec::new() })
         }
     }
 }
 
+/// The PAT that is asked for now.
+pub(super) fn new_pat(display_name: &str, scope: &Scope, expiry: Expiry, now: Timestamp) -> NewPat {
+    let lifetime = match expiry {
+        Expiry::After(lifetime) => Some(lifetime),
+        Expiry::At(_) => None,
+    };
+    let (display_name, scope) = (display_name.to_owned(), scope.clone());
+    NewPat { display_name, scope, valid_to: end_of(expiry, now), lifetime }
+}
+
 /// When a PAT that is asked for now is to expire.
-pub(super) fn end_of(
-    expiry: Option<Expiry>,
-    lifetime: impl FnOnce() -> Duration,
-    now: Timestamp,
-) -> Timestamp {
+pub(super) fn end_of(expiry: Expiry, now: Timestamp) -> Timestamp {
     match expiry {
-        Some(Expiry::At(at)) => at,
-        Some(Expiry::After(span)) => span::after(now, span),
-        None => {
-            // The service says when a PAT was made to 1/300 s, and how long it lives is a whole number.
-            let span = lifetime().min(LONGEST_LIFETIME).as_secs_f64().round();
-            span::after(now, Duration::from_secs_f64(span))
-        }
+        Expiry::At(at) => at,
+        Expiry::After(span) => span::after(now, span),
     }
+}
+
+/// As long as the old PAT lived, if that is known and may be asked for. The service says when a PAT was made to
+/// 1/300 s, and how long it lives is a whole number.
+fn as_long_as(old: Option<&Pat>) -> Expiry {
+    let lifetime = old.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
+    let lifetime = lifetime.unwrap_or(Expiry::CREATED_FOR).min(LONGEST_LIFETIME);
+    Expiry::After(Duration::from_secs_f64(lifetime.as_secs_f64().round()))
 }
 
 fn shorten(old: &Pat, to: Timestamp) -> Retirement {

@@ -28,6 +28,9 @@ const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long a token request that a signal overtakes is waited for; a cancelled run ends within 5 seconds.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The least time that storing the rolled refresh token has, however late it is.
+const TO_STORE: Duration = Duration::from_secs(5);
+
 /// A user who is signed in, and the stores that wait for the PAT.
 pub(super) struct Session {
     /// The PAT service, as this user.
@@ -43,10 +46,9 @@ impl Session {
         self.tokens.good_for(Duration::from_secs(60))
     }
 
-    /// The refresh token that a person's sign-in by device code gave.
-    pub(super) fn refresh_token_of_a_device_code(&self, run: &Run<'_>) -> Option<&Secret> {
-        let by_code = matches!(run.request.sign_in.credential, Credential::DeviceCode);
-        self.tokens.refresh_token.as_ref().filter(|_| by_code)
+    /// The refresh token that the job's last step needs, where no store keeps it.
+    pub(super) fn refresh_token_for_the_last_step(&self, run: &Run<'_>) -> Option<&Secret> {
+        self.tokens.refresh_token.as_ref().filter(|_| readable_store(run).is_none())
     }
 }
 
@@ -131,6 +133,22 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
             Ok(tokens)
         }
     }
+}
+
+/// Signs the same user in once more, long after the first time: by the refresh token that came with it, never by
+/// asking a person again.
+pub(super) async fn tokens_again(run: &Run<'_>, session: &Session) -> Result<Tokens, Failure> {
+    let seed = match (&run.request.sign_in.credential, &session.tokens.refresh_token) {
+        (Credential::AccessToken(_) | Credential::AzureCli, _) => return tokens(run).await,
+        (Credential::RefreshToken(seed), None) => seed.as_ref(),
+        (_, refresh_token) => refresh_token.as_ref(),
+    };
+    let store = readable_store(run).map(|address| destinations::open(run, address, bearer().1));
+    let tokens = redeem(run, store.as_deref(), seed).await?;
+    if run.request.sign_in.credential_store.is_some() {
+        keep(run, store, &tokens).await?;
+    }
+    Ok(tokens)
 }
 
 /// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
@@ -266,7 +284,8 @@ pub(super) async fn keep(
         }
     };
     // Entra has rolled the token: no signal, and no deadline that is close, may keep it from being stored.
-    let patience = run.patience().to_clean_up();
+    let left = run.patience().left().max(TO_STORE);
+    let patience = run.patience().to_clean_up().at_most(left);
     store.write(rolled, &Kind::RefreshToken, &patience).await.map_err(|failure| {
         failure.and(
             "The rolled refresh token could not be stored, so the run ends before anything else is done.",

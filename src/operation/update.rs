@@ -22,7 +22,7 @@ pub(super) async fn update(run: &Run<'_>, update: &Update) -> Result<(), Failure
     let change = Change {
         display_name: update.new_display_name.clone(),
         scope: update.scope.clone(),
-        valid_to: update.expiry.map(|expiry| end_of(Some(expiry), Default::default, run.now())),
+        valid_to: update.expiry.map(|expiry| end_of(expiry, run.now())),
     };
     if update.dry_run {
         run.info(describe_change(&old, &change));

@@ -20,28 +20,51 @@ const SLACK: SignedDuration = SignedDuration::from_secs(2);
 /// How far the end of a PAT may be from what was asked: the service rounds to 1/300 s.
 const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
 
-/// Makes a PAT. `before` are the active PATs that were there already, where they have been read.
+/// Makes a PAT, and returns what was asked for in the end. `before` are the active PATs that were there already,
+/// where they have been read; `about_to` hears of every request before it is sent.
 ///
 /// # Errors
 /// Nothing was made then, or it has been revoked again; where even that failed, the failure says what may
 /// still be alive.
-pub async fn mint(service: &Service, new: &NewPat, before: Option<&[Pat]>) -> Result<Minted, Failure> {
+pub async fn mint(
+    service: &Service,
+    new: &NewPat,
+    before: Option<&[Pat]>,
+    about_to: &(dyn Fn(&NewPat) -> Result<(), Failure> + Sync),
+) -> Result<(Minted, NewPat), Failure> {
     let http = service.http();
+    let mut new = new.clone();
     let mut attempt = 1;
     loop {
+        new = new.asked_at(http.world().clock.now());
         if let Some(signal) = http.patience().cancelled() {
             return Err(NoAnswer::Ended(crate::patience::Ended::Cancelled(signal)).into_failure(""));
         }
-        let (answer, failure) = match service.create(new).await {
-            Ok(minted) => return Ok(minted),
+        about_to(&new)?;
+        let (answer, failure) = match service.create(&new).await {
+            Ok(minted) => return Ok((minted, new)),
             Err(CreateError::Refused(failure)) => return Err(failure),
             Err(CreateError::Later(answer, failure)) => (Some(answer), failure),
             Err(CreateError::Ambiguous(doubt)) => {
-                let failure = reconcile(service, new, before, &doubt).await?;
+                // A service that asks to be left alone for a while is not asked what became of it before, either.
+                let asked =
+                    doubt.answer.as_ref().and_then(|answer| answer.retry_after(http.world().clock.now()));
+                let waited = match asked {
+                    Some(wait) => http.wait(wait).await,
+                    None => Ok(()),
+                };
+                let failure = reconcile(service, &new, before, &doubt).await?;
+                if let Err(ended) = waited {
+                    return Err(ended.into_failure("The PAT service"));
+                }
                 if !doubt.outcome.may_be_tried_again() {
                     return Err(failure);
                 }
-                (doubt.answer, failure)
+                if asked.is_some() && attempt < ATTEMPTS {
+                    attempt += 1;
+                    continue;
+                }
+                (None, failure)
             }
         };
         if attempt == ATTEMPTS {
@@ -223,24 +246,36 @@ mod tests {
         #[case] to: &str,
         #[case] orphan: bool,
     ) {
-        let new =
-            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let new = NewPat {
+            display_name: "ci".into(),
+            scope: Scope::parse("vso.code"),
+            valid_to: instant(ASKED),
+            lifetime: None,
+        };
         let found = orphans_among(&[pat("a", name, scope, from, to)], &new, None, instant(SENT));
         assert_eq!(!found.is_empty(), orphan);
     }
 
     #[test]
     fn a_pat_that_was_there_before_is_never_an_orphan() {
-        let new =
-            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let new = NewPat {
+            display_name: "ci".into(),
+            scope: Scope::parse("vso.code"),
+            valid_to: instant(ASKED),
+            lifetime: None,
+        };
         let old = [pat("a", "ci", "vso.code", SENT, ASKED)];
         assert!(orphans_among(&old, &new, Some(&old), instant(SENT)).is_empty());
     }
 
     #[test]
     fn a_pat_of_a_run_beside_this_one_is_told_apart_by_its_end() {
-        let new =
-            NewPat { display_name: "ci".into(), scope: Scope::parse("vso.code"), valid_to: instant(ASKED) };
+        let new = NewPat {
+            display_name: "ci".into(),
+            scope: Scope::parse("vso.code"),
+            valid_to: instant(ASKED),
+            lifetime: None,
+        };
         let theirs = pat("theirs", "ci", "vso.code", SENT, "2026-01-31T23:59:57Z");
         let ours = pat("ours", "ci", "vso.code", SENT, ASKED);
         assert_eq!(orphans_among(&[theirs, ours], &new, None, instant(SENT)), ["ours"]);

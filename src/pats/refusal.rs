@@ -311,7 +311,8 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
         Failure::new(
             Exit::Refused,
             format!(
-                "Azure DevOps does not take the access token in organization {organization}: it has expired, was                  revoked, or is not one for Azure DevOps."
+                "Azure DevOps does not take the access token in organization {organization}: it has expired, was \
+                 revoked, or is not one for Azure DevOps."
             ),
             "Sign in again; a token given as access-token must be a fresh one for Azure DevOps \
              (499b84ac-1321-427f-aa17-267ca6975798).",

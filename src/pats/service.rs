@@ -1,6 +1,7 @@
 //! The five calls of the PAT service: list, get, create, update, revoke.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
@@ -16,6 +17,7 @@ use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
 use crate::secret::Secret;
@@ -43,6 +45,18 @@ pub struct NewPat {
     pub scope: Scope,
     /// When it is to expire.
     pub valid_to: Timestamp,
+    /// How long it is to live, where that is what was asked: counted from the request that makes it.
+    pub lifetime: Option<Duration>,
+}
+
+impl NewPat {
+    /// The same, to be asked for at this moment.
+    pub fn asked_at(self, now: Timestamp) -> Self {
+        match self.lifetime {
+            Some(lifetime) => Self { valid_to: span::after(now, lifetime), ..self },
+            None => self,
+        }
+    }
 }
 
 /// A PAT that was made, with its value: nobody can ask for that again.
