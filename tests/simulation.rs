@@ -28,9 +28,14 @@ fn nothing_is_lost_left_over_or_leaked_in_any_schedule() {
 #[test]
 fn a_seed_always_plays_the_same_schedule() {
     for seed in [3, 17, 4242] {
-        let journal = |played: Result<String, _>| match played {
-            Ok(journal) => journal,
-            Err(broken) => format!("{}", broken as Box<simulation::schedule::Broken>),
+        // Only the folder that the files of a replay are in has another name each time.
+        let folder = regex_lite::Regex::new(r"adopat-simulation-\w+").expect("a regular expression");
+        let journal = |played: Result<String, _>| {
+            let journal = match played {
+                Ok(journal) => journal,
+                Err(broken) => format!("{}", broken as Box<simulation::schedule::Broken>),
+            };
+            folder.replace_all(&journal, "adopat-simulation").into_owned()
         };
         let first = journal(campaign::replay(seed));
         assert_eq!(first, journal(campaign::replay(seed)));
