@@ -100,7 +100,8 @@ fn a_person_enters_the_code_that_is_shown_and_the_pat_is_delivered(
         Host::GitHub => machine.outputs(&ended)["token"].clone(),
         Host::Azure => {
             let commands = support::azure_agent::commands(&ended.stdout, true).into_iter();
-            let mut set = commands.filter(|command| command.name == "task.setvariable" && command.is("issecret"));
+            let mut set =
+                commands.filter(|command| command.name == "task.setvariable" && command.is("issecret"));
             set.next().expect("a secret variable").data
         }
         Host::Generic => machine.read("pat"),
@@ -115,10 +116,9 @@ fn a_person_enters_the_code_that_is_shown_and_the_pat_is_delivered(
 #[test]
 fn the_code_is_asked_for_with_what_a_refresh_token_needs() {
     let machine = creating_by_device_code(Host::GitHub);
-    machine.emulator.set_device_code_policy(DeviceCodePolicy {
-        approved_by: Some(cast::PERSON.into()),
-        ..impatient()
-    });
+    machine
+        .emulator
+        .set_device_code_policy(DeviceCodePolicy { approved_by: Some(cast::PERSON.into()), ..impatient() });
     machine.run().expect(0);
     let asked = &to_entra(&machine, "/devicecode")[0];
     assert_eq!(asked.path, format!("/{}/oauth2/v2.0/devicecode", cast::TENANT));
@@ -237,10 +237,9 @@ fn nobody_is_asked_for_a_device_code_unless_it_is_wanted(
 fn a_store_that_never_shows_its_value_takes_the_token_of_a_device_code() {
     use adopat_emulator::NewVariableGroup;
     let mut machine = creating_by_device_code(Host::GitHub);
-    machine.emulator.set_device_code_policy(DeviceCodePolicy {
-        approved_by: Some(cast::PERSON.into()),
-        ..impatient()
-    });
+    machine
+        .emulator
+        .set_device_code_policy(DeviceCodePolicy { approved_by: Some(cast::PERSON.into()), ..impatient() });
     machine.emulator.add_variable_group(NewVariableGroup::named("contoso", "pats").variable("OTHER", "x"));
     machine.input("credential-store", "variable-group:contoso/pats/RT").run().expect(0);
     let group = machine.emulator.variable_groups().remove(0);
@@ -559,12 +558,8 @@ impl Refused {
 
 fn put_token(machine: &Machine, kind: ClientKind) {
     let now = machine.emulator.now();
-    let token = machine.emulator.services().services.refresh_token_of_kind(
-        cast::PERSON,
-        cast::CLIENT_ID,
-        kind,
-        now,
-    );
+    let token =
+        machine.emulator.services().services.refresh_token_of_kind(cast::PERSON, cast::CLIENT_ID, kind, now);
     std::fs::write(machine.store(), token).expect("a store");
 }
 
@@ -576,7 +571,8 @@ fn what_entra_refuses() -> Vec<Refused> {
         .clock_offset(SignedDuration::from_mins(30));
     vec![
         refused("no proof", 7_000_218, confidential().secret(SECRET), "Allow public client flows"),
-        refused("a secret for a public client", 700_025, public(), "credential browser").with("client-secret", SECRET),
+        refused("a secret for a public client", 700_025, public(), "credential browser")
+            .with("client-secret", SECRET),
         refused("a public client's token", 700_025, confidential().secret(SECRET), "platform 'Web'")
             .with("client-secret", SECRET)
             .after(|machine| put_token(machine, ClientKind::Public)),
@@ -597,18 +593,18 @@ fn what_entra_refuses() -> Vec<Refused> {
             .with("client-id", "00000000-0000-0000-0000-00000000dead"),
         refused("an unknown tenant", 90002, public(), "tenant-id")
             .with("tenant-id", "00000000-0000-0000-0000-00000000dead"),
-        refused("another app's token", 700_007, public(), "client-id")
-            .after(|machine| {
-                let other = uuid::Uuid::from_u128(0xdead);
-                let mut switchboard = machine.emulator.services();
-                let now = Timestamp::now();
-                let token =
-                    switchboard.services.refresh_token_of_kind(cast::PERSON, other, ClientKind::Public, now);
-                drop(switchboard);
-                std::fs::write(machine.store(), token).expect("a store");
-            }),
-        refused("no token of anybody", 70000, public(), "client-id and tenant-id")
-            .after(|machine| std::fs::write(machine.store(), "1.FAKE-unknown-refresh-token").expect("a store")),
+        refused("another app's token", 700_007, public(), "client-id").after(|machine| {
+            let other = uuid::Uuid::from_u128(0xdead);
+            let mut switchboard = machine.emulator.services();
+            let now = Timestamp::now();
+            let token =
+                switchboard.services.refresh_token_of_kind(cast::PERSON, other, ClientKind::Public, now);
+            drop(switchboard);
+            std::fs::write(machine.store(), token).expect("a store");
+        }),
+        refused("no token of anybody", 70000, public(), "client-id and tenant-id").after(|machine| {
+            std::fs::write(machine.store(), "1.FAKE-unknown-refresh-token").expect("a store")
+        }),
         refused("an idle token", 700_082, public(), "90 days").after(|machine| {
             machine.emulator.expire_refresh_token(&machine.read("refresh-token"));
         }),
@@ -619,7 +615,12 @@ fn what_entra_refuses() -> Vec<Refused> {
             put_token(machine, ClientKind::SinglePage);
             machine.emulator.expire_refresh_token(&machine.read("refresh-token"));
         }),
-        refused("an app that nobody consented to", 65001, public().permissions(&[]), "adminconsent?client_id="),
+        refused(
+            "an app that nobody consented to",
+            65001,
+            public().permissions(&[]),
+            "adminconsent?client_id=",
+        ),
     ]
 }
 
@@ -642,12 +643,12 @@ fn every_combination_that_entra_refuses_has_its_sentence() {
 
 /// Every code that the page of sign-in errors names.
 const DOCUMENTED: &[u32] = &[
-    50076, 50079, 50078, 50072, 53003, 53000, 53001, 530_003, 530_002, 65001, 90094, 700_082, 70008, 70043, 700_084,
-    70000, 50173, 50132, 50133, 7_000_218, 700_025, 7_000_215, 7_000_222, 700_027, 700_024, 70021, 700_211, 700_212,
-    700_213, 700_016, 90002, 900_023, 50059, 50194, 50034, 50020, 50105, 50057, 50055, 500_011, 70001, 7_000_112,
-    70011, 9_002_313, 90014, 900_144, 65002, 65004, 650_052, 650_057, 50011, 500_113, 54005, 50097, 50158, 50053,
-    70025, 70052, 700_223, 700_238, 7_002_381, 50196, 90033, 50033, 90006, 90012, 90024, 90090, 50087, 90055,
-    9_002_327,
+    50076, 50079, 50078, 50072, 53003, 53000, 53001, 530_003, 530_002, 65001, 90094, 700_082, 70008, 70043,
+    700_084, 70000, 50173, 50132, 50133, 7_000_218, 700_025, 7_000_215, 7_000_222, 700_027, 700_024, 70021,
+    700_211, 700_212, 700_213, 700_016, 90002, 900_023, 50059, 50194, 50034, 50020, 50105, 50057, 50055,
+    500_011, 70001, 7_000_112, 70011, 9_002_313, 90014, 900_144, 65002, 65004, 650_052, 650_057, 50011,
+    500_113, 54005, 50097, 50158, 50053, 70025, 70052, 700_223, 700_238, 7_002_381, 50196, 90033, 50033,
+    90006, 90012, 90024, 90090, 50087, 90055, 9_002_327,
 ];
 
 /// The words, for the app and the tenant of a machine.
@@ -705,7 +706,8 @@ fn a_passing_fault_is_told_in_the_words_of_its_code_too() {
 #[test]
 fn a_claims_challenge_needs_a_person() {
     let machine = Machine::new(Host::GitHub, "list");
-    let challenge = Aadsts::code(50076).claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    let challenge =
+        Aadsts::code(50076).claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
     machine.emulator.order(Fault::on(Service::Entra).path("/token").aadsts(challenge));
     let ended = machine.run();
     is_told(&ended, 50076);
@@ -928,7 +930,8 @@ fn a_token_request_waits_as_long_as_it_is_told(#[case] fault: Fault) {
 #[test]
 fn a_success_with_a_mark_or_an_odd_type_is_one() {
     let machine = Machine::new(Host::GitHub, "list");
-    let fault = Fault::on(Service::Entra).path("/token").spoil(Spoil::ByteOrderMark).content_type("text/plain");
+    let fault =
+        Fault::on(Service::Entra).path("/token").spoil(Spoil::ByteOrderMark).content_type("text/plain");
     machine.emulator.order(fault);
     machine.run().expect(0);
 }
