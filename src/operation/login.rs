@@ -8,6 +8,7 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
     let Some(address) = &run.request.sign_in.credential_store else {
         return Err(Failure::new(Exit::Inputs, "There is no credential-store.", "Give one."));
     };
+    let store = sign_in::writable_store(run).await?;
     let tenant = tenant::of(run).await?;
     let tokens = sign_in::by_a_person(run, &tenant).await?;
     if tokens.refresh_token.is_none() {
@@ -17,7 +18,7 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
             "The app registration must allow offline_access; ask who owns it, and sign in again.",
         ));
     }
-    sign_in::keep(run, None, &tokens).await?;
+    sign_in::keep(run, store, &tokens).await?;
     run.info(format!("Signed in. The refresh token rests in {address}. Use it like this:"));
     run.host.print(&yaml(&run.request.sign_in.client_id, &tenant, address));
     Ok(())

@@ -119,9 +119,10 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
             Ok(tokens)
         }
         Credential::DeviceCode | Credential::Browser => {
+            let store = writable_store(run).await?;
             let tokens = by_a_person(run, &tenant::of(run).await?).await?;
             if run.request.sign_in.credential_store.is_some() {
-                keep(run, None, &tokens).await?;
+                keep(run, store, &tokens).await?;
             }
             Ok(tokens)
         }
@@ -262,6 +263,20 @@ async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secre
 
 pub(super) fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
     run.request.sign_in.credential_store.as_ref().filter(|address| address.is_readable())
+}
+
+/// The credential store, once it is found able to take a token: a person is not asked to sign in for one that
+/// has nowhere to go. None where there is no store, or it is opened by that very sign-in.
+pub(super) async fn writable_store(run: &Run<'_>) -> Result<Option<Box<dyn Store>>, Failure> {
+    let store = run.request.sign_in.credential_store.as_ref();
+    let Some(address) = store.filter(|address| !matches!(address, Address::VariableGroup { .. })) else {
+        return Ok(None);
+    };
+    let store = destinations::open(run, address, bearer().1);
+    if let Some(warning) = store.prepare(run.patience()).await? {
+        run.warn(warning);
+    }
+    Ok(Some(store))
 }
 
 /// Stores the rolled refresh token, or says on which day the chain may end without it.

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use adopat_emulator::{AppRegistration, Emulator, Pat, Recorded, Service, cast};
 use base64::Engine as _;
@@ -46,6 +49,16 @@ pub struct Ended {
     /// Standard error.
     pub stderr: String,
 }
+
+/// A run whose words can be read while it goes on.
+pub struct Followed {
+    /// The run.
+    pub child: Child,
+    printed: [Printed; 2],
+}
+
+/// What a stream has brought so far, and the thread that reads it.
+type Printed = (Arc<Mutex<String>>, JoinHandle<()>);
 
 /// Which CI system the machine is one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +235,27 @@ impl Machine {
         ended
     }
 
+    /// Starts a run, and reads what it prints while it goes on.
+    pub fn follow(&self) -> Followed {
+        let mut child = self.spawn();
+        let out = read_along(child.stdout.take().expect("a pipe"));
+        let err = read_along(child.stderr.take().expect("a pipe"));
+        Followed { child, printed: [out, err] }
+    }
+
+    /// Waits for a run that was followed to end, and sweeps what it left.
+    pub fn end(&self, followed: Followed) -> Ended {
+        let Followed { mut child, printed } = followed;
+        let status = child.wait().expect("the binary ends");
+        let [stdout, stderr] = printed.map(|(printed, reader)| {
+            reader.join().expect("text");
+            printed.lock().expect("read to its end").clone()
+        });
+        let ended = Ended { code: code(status), stdout, stderr };
+        self.sweep(&ended);
+        ended
+    }
+
     /// The PATs of that name that are active.
     pub fn active(&self, name: &str) -> Vec<Pat> {
         self.emulator.active_pats().into_iter().filter(|pat| pat.display_name == name).collect()
@@ -303,6 +337,37 @@ impl Machine {
             }
         }
     }
+}
+
+impl Followed {
+    /// Waits for a line, on either stream, that holds this text.
+    #[track_caller]
+    pub fn line_with(&self, text: &str) -> String {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            for (printed, _) in &self.printed {
+                let printed = printed.lock().expect("the reader lives");
+                let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
+                if let Some(line) = whole.lines().find(|line| line.contains(text)) {
+                    return line.to_owned();
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no line holds '{text}'");
+    }
+}
+
+fn read_along(mut stream: impl std::io::Read + Send + 'static) -> Printed {
+    let printed = Arc::new(Mutex::new(String::new()));
+    let so_far = Arc::clone(&printed);
+    let reader = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            so_far.lock().expect("whoever looks lives").push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
+    (printed, reader)
 }
 
 impl Ended {
