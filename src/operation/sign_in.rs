@@ -13,7 +13,6 @@ use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
-use crate::http::NoAnswer;
 use crate::inputs::request::{ClientProof, Credential};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
@@ -24,9 +23,6 @@ use crate::store::{Address, Delivery, Kind, Store};
 
 /// How long Entra keeps a refresh token that nobody uses (Microsoft Entra documentation).
 const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
-/// How long a token request that a signal overtakes is waited for; a cancelled run ends within 5 seconds.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// The least time that storing the rolled refresh token has, however late it is.
 const TO_STORE: Duration = Duration::from_secs(5);
@@ -181,14 +177,9 @@ pub(super) async fn redeem(
     Err(refusal.failure)
 }
 
-/// Redeems one token. Entra may roll it as soon as it hears of it, so that a signal does not cut its answer off:
-/// what it holds is stored before the run ends.
 async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result<Tokens, Refusal> {
-    run.cancelled()?;
     run.host.mask(token);
-    let undisturbed = entra.with_patience(run.patience().undisturbed());
-    let redeemed = run.patience().bound_with_grace(GRACE, undisturbed.redeem(token)).await;
-    let tokens = redeemed.map_err(|ended| NoAnswer::from(ended).into_failure("Microsoft Entra"))??;
+    let tokens = entra.redeem(token).await?;
     mask(run, &tokens);
     Ok(tokens)
 }
