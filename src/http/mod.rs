@@ -172,6 +172,10 @@ impl Http {
         let mut attempt = 1;
         loop {
             self.await_turn(&request).await?;
+            // A request that is given a moment to end by itself is not begun any more.
+            if let Some(signal) = self.patience.cancelled() {
+                return Err(Ended::Cancelled(signal).into());
+            }
             let outcome = self.exchange(request.clone(), effect).await;
             if let Ok(answer) = &outcome
                 && answer.status.is_success()
