@@ -3,6 +3,7 @@
 //! A `POST` whose outcome is unknown is never simply sent again: the PAT may exist, and nobody holds its
 //! value. So the service is asked first, the orphan is revoked, and only then a second one is requested.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -90,11 +91,13 @@ async fn reconcile(
     doubt: &Ambiguity,
 ) -> Result<Failure, Failure> {
     let service = service.with_patience(service.http().patience().to_clean_up());
+    // Those that could not be revoked, and why the last of them could not.
+    let (mut alive, mut why) = (BTreeSet::new(), None);
     if let Some(id) = &doubt.authorization_id {
-        revoke_orphans(&service, vec![id.clone()], doubt).await?;
-        return Ok(doubt.failure.clone());
+        why = revoke_orphans(&service, vec![id.clone()], &mut alive).await;
     }
-    for pause in doubt.outcome.looks() {
+    let looks = if doubt.authorization_id.is_some() { &[] } else { doubt.outcome.looks() };
+    for pause in looks {
         tokio::time::sleep(Duration::from_secs(*pause)).await;
         let (pats, date) = match service.list_with_date(Filter::Active).await {
             Ok(listed) => listed,
@@ -105,30 +108,50 @@ async fn reconcile(
             {
                 return Err(unknown_until_signed_in(new, doubt));
             }
-            Err(failure) => return Err(unknown(new, doubt, &failure)),
+            Err(failure) => {
+                let failure = unknown(new, doubt, &failure);
+                return Err(if alive.is_empty() {
+                    failure
+                } else {
+                    failure.and(format!("Alive: {}.", list(&alive, ", ")))
+                });
+            }
         };
         let now = date.unwrap_or_else(|| service.http().world().clock.now());
         let sent = sent_on_the_services_clock(doubt.sent, now);
-        revoke_orphans(&service, orphans_among(&pats, new, before, sent), doubt).await?;
+        why = revoke_orphans(&service, orphans_among(&pats, new, before, sent), &mut alive).await.or(why);
     }
-    Ok(doubt.failure.clone())
+    match why.filter(|_| !alive.is_empty()) {
+        Some(failure) => Err(still_alive(&alive, doubt, &failure)),
+        None => Ok(doubt.failure.clone()),
+    }
 }
 
-/// Revokes them all; one that cannot be revoked keeps none of the others alive, and each of those is named.
-async fn revoke_orphans(service: &Service, orphans: Vec<String>, doubt: &Ambiguity) -> Result<(), Failure> {
-    let mut alive = Vec::new();
+/// Revokes them all; one that cannot be revoked keeps none of the others alive. Returns why the last one could
+/// not.
+async fn revoke_orphans(
+    service: &Service,
+    orphans: Vec<String>,
+    alive: &mut BTreeSet<String>,
+) -> Option<Failure> {
     let mut why = None;
     for id in orphans {
         tracing::debug!("revoking {id}, a PAT whose value was lost on the way");
-        if let Err(failure) = service.revoke(&id).await {
-            alive.push(id);
-            why.get_or_insert(failure);
+        match service.revoke(&id).await {
+            Ok(_) => {
+                alive.remove(&id);
+            }
+            Err(failure) => {
+                alive.insert(id);
+                why = Some(failure);
+            }
         }
     }
-    match why {
-        Some(failure) => Err(still_alive(&alive, doubt, &failure)),
-        None => Ok(()),
-    }
+    why
+}
+
+fn list(ids: &BTreeSet<String>, between: &str) -> String {
+    ids.iter().map(String::as_str).collect::<Vec<_>>().join(between)
 }
 
 fn sent_on_the_services_clock(sent: Instant, now: Timestamp) -> Timestamp {
@@ -182,17 +205,16 @@ fn unknown_until_signed_in(new: &NewPat, doubt: &Ambiguity) -> Failure {
     Failure { remedy, ..failure }
 }
 
-fn still_alive(ids: &[String], doubt: &Ambiguity, failure: &Failure) -> Failure {
-    let what = match ids {
-        [id] => format!("The PAT {id}, whose value nobody holds, was made and is still alive"),
-        _ => format!(
-            "One of these PATs was made, its value is held by nobody, and they are still alive: {}",
-            ids.join(", ")
-        ),
+fn still_alive(ids: &BTreeSet<String>, doubt: &Ambiguity, failure: &Failure) -> Failure {
+    let what = if ids.len() == 1 {
+        format!("The PAT {}, whose value nobody holds, was made and is still alive", list(ids, ""))
+    } else {
+        let ids = list(ids, ", ");
+        format!("One of these PATs was made, its value is held by nobody, and they are still alive: {ids}")
     };
     Failure {
         cause: format!("{} {what}: {}", doubt.failure.cause, failure.cause),
-        remedy: format!("Revoke it: 'adopat revoke' with authorization-id {}.", ids.join(" or ")),
+        remedy: format!("Revoke it: 'adopat revoke' with authorization-id {}.", list(ids, " or ")),
         exit: exit_with_something_left(doubt),
         ..failure.clone()
     }

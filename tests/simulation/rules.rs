@@ -16,9 +16,9 @@ use super::stage::{Play, read};
 
 /// How much longer than its timeout a run may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(30);
-/// How much earlier than the request, on the service's clock, an orphan may have been made: two seconds, and
-/// the second of which the `Date` header tells only the beginning.
-const ORPHANS_SLACK: SignedDuration = SignedDuration::from_millis(3010);
+/// How much earlier than the request, on the service's clock, an orphan may have been made: two seconds, the second
+/// of which the `Date` header tells only the beginning, and the time that the answer with that header travelled.
+const ORPHANS_SLACK: SignedDuration = SignedDuration::from_millis(4210);
 
 /// Before a request of a run leaves.
 pub fn at_a_request(play: &mut Play, number: usize, service: Service, request: &Request<Bytes>) {
@@ -126,6 +126,9 @@ fn what_lives_is_delivered_or_named(play: &mut Play, number: usize, code: u8, pa
     let own = own(play, number);
     for pat in own.iter().filter(|pat| pat.status == PatStatus::Active) {
         let id = pat.authorization_id;
+        if play.shorteners.get(&id).is_some_and(|shortener| *shortener != number) {
+            continue;
+        }
         if matches!(code, 130 | 143) {
             play.broke(format!("run {number} was cancelled ({code}) and left {id} alive"));
         }

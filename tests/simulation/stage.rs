@@ -39,6 +39,8 @@ pub struct Play {
     pub cast: Vec<Entry>,
     /// Which part made each PAT; those that were there before are not in it.
     pub makers: HashMap<Uuid, usize>,
+    /// Which part made each PAT end earlier: one that is kept for a while is that part's own concern.
+    pub shorteners: HashMap<Uuid, usize>,
     /// Which part revoked each PAT.
     pub revokers: HashMap<Uuid, usize>,
     /// The rules that were broken.
@@ -99,6 +101,7 @@ impl Stage {
             store,
             cast: Vec::new(),
             makers: HashMap::new(),
+            shorteners: HashMap::new(),
             revokers: HashMap::new(),
             broken: Vec::new(),
             journal: journal.then(Vec::new),
@@ -201,7 +204,11 @@ impl Play {
         let fault = entry.fault(nth);
         let mut course = fault.map_or_else(Course::default, |fault| fault.course(service, &mut entry.dice));
         if !entry.quick {
-            course.delay_before += entry.latency();
+            // What acts after its connection is gone does so within the second for which adopat looks again: one
+            // that took longer could not be told from one that never had the request.
+            if !fault.is_some_and(Fault::outlives_the_connection) {
+                course.delay_before += entry.latency();
+            }
             course.delay_after += entry.latency();
         }
         let strike = entry.strike.filter(|strike| strike.nth == nth);
@@ -235,6 +242,10 @@ impl Play {
                     Some(old) if old.status != pat.status => {
                         self.revokers.insert(pat.authorization_id, number);
                         self.note(|| format!("run {number} revoked {}", pat.authorization_id));
+                    }
+                    Some(old) if old.valid_to != pat.valid_to => {
+                        self.shorteners.insert(pat.authorization_id, number);
+                        self.note(|| format!("run {number} shortened {}", pat.authorization_id));
                     }
                     Some(_) => {}
                 }
