@@ -98,8 +98,11 @@ async fn reconcile(
     }
     let looks = if doubt.authorization_id.is_some() { &[] } else { doubt.outcome.looks() };
     for pause in looks {
-        tokio::time::sleep(Duration::from_secs(*pause)).await;
-        let (pats, date) = match service.list_with_date(Filter::Active).await {
+        let looked = match service.http().patience().pause(Duration::from_secs(*pause)).await {
+            Ok(()) => service.list_with_date(Filter::Active).await,
+            Err(ended) => Err(NoAnswer::from(ended).into_failure("The PAT service")),
+        };
+        let (pats, date) = match looked {
             Ok(listed) => listed,
             // The credential is refused for reading too, so most likely nothing was made.
             Err(refused)
