@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let code = runtime.expect("the system gives a process its event queue").block_on(async {
         let (cancel, cancellation) = watch::channel(None);
-        tokio::spawn(listen_for_signals(cancel));
+        listen_for_signals(cancel);
         let world = |surroundings: &Surroundings| World {
             wire: Arc::new(ReqwestWire::new(surroundings.proxy.clone(), surroundings.authorities.clone())),
             clock: Arc::new(SystemClock),
@@ -56,36 +56,41 @@ fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Tells of the first signal that cancels the run; a second one changes nothing.
+/// Tells of the first signal that cancels the run; a second one changes nothing. From its return on, no signal ends
+/// the process between the making of a file and its removal.
 #[cfg(unix)]
-async fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
+fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
     };
-    loop {
-        let signal = tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
-        };
-        note(&cancel, signal);
-    }
+    tokio::spawn(async move {
+        loop {
+            let signal = tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            };
+            note(&cancel, signal);
+        }
+    });
 }
 
 /// Tells of the first Ctrl-C or Ctrl-Break; a second one changes nothing.
 #[cfg(windows)]
-async fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
+fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
     use tokio::signal::windows::{ctrl_break, ctrl_c};
     let (Ok(mut interrupt), Ok(mut terminate)) = (ctrl_c(), ctrl_break()) else { return };
-    loop {
-        let signal = tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
-        };
-        note(&cancel, signal);
-    }
+    tokio::spawn(async move {
+        loop {
+            let signal = tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            };
+            note(&cancel, signal);
+        }
+    });
 }
 
 fn note(cancel: &watch::Sender<Option<Signal>>, signal: Signal) {

@@ -1,5 +1,6 @@
-//! SIGKILL at every file operation of a rotation; the same rotation again, with `duplicates: revoke`, ends with
-//! exactly one active PAT: the one delivered last.
+//! SIGKILL at every file operation of a run; the same rotation again, with `duplicates: revoke`, ends with exactly
+//! one active PAT: the one delivered last. With `revoke-on-completion` the job's last step alone leaves none. SIGINT
+//! and SIGTERM at the same places leave nothing over at all.
 //!
 //! `strace --inject` stops the real binary at the system call itself: nothing sleeps, and nothing in the product
 //! knows of it. Where there is no strace these tests say so and pass.
@@ -8,7 +9,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use adopat_emulator::NewPat;
 use rstest::rstest;
@@ -41,60 +42,157 @@ fn traced(machine: &Machine, options: &[&str]) -> Command {
     command
 }
 
-/// A machine with an old PAT, and every way to deliver at once.
-fn machine(output: &str) -> Machine {
-    let mut machine = Machine::new(Host::GitHub, "rotate");
-    let store = format!("file:{}", machine.path("deliver-to").display());
-    machine.input("display-name", "nightly").input("deliver-to", store).input("variable", "FEED_PAT");
-    let file = machine.path(output);
-    machine.input("output-file", file).input("if-missing", "create").input("scope", "vso.code");
-    machine.emulator.add_pat(NewPat::named("nightly"));
-    machine
+/// What runs while a signal comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Job {
+    /// A rotation of the one PAT of that name.
+    Rotation,
+    /// A rotation of the newest of three, which retires them all.
+    RotationOfDuplicates,
+    /// There is no PAT of that name yet.
+    Creation,
 }
 
-/// Which of the calls of each name touch a file of the machine's folder, in a healthy run: `(name, nth)`.
-fn file_operations() -> Vec<(String, usize)> {
-    let machine = machine("outputs.json");
-    let output = traced(&machine, &["-y", "-e", &format!("trace={CALLS}")]).output().expect("strace runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let log = machine.read("strace.log");
-    let folder = machine.folder.path().to_str().expect("text").to_owned();
-    let mut counts = std::collections::BTreeMap::<String, usize>::new();
-    let mut operations = Vec::new();
-    for line in log.lines() {
-        // `PID name(arguments) = result`
-        let Some((name, _)) = line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('('))
-        else {
-            continue;
+impl Job {
+    /// A machine on which it is about to run, with every way to deliver at once.
+    fn machine(self, output: &str) -> Machine {
+        let mut machine = Machine::new(Host::GitHub, if self == Job::Creation { "create" } else { "rotate" });
+        let store = machine.file("deliver-to");
+        machine.input("display-name", "nightly").input("deliver-to", store).input("variable", "FEED_PAT");
+        let file = machine.path(output);
+        machine.input("output-file", file).input("if-missing", "create").input("scope", "vso.code");
+        let there = match self {
+            Job::Creation => 0,
+            Job::Rotation => 1,
+            Job::RotationOfDuplicates => 3,
         };
-        let nth = counts.entry(name.to_owned()).or_default();
-        *nth += 1;
-        if line.contains(&folder) && CALLS.split(',').any(|call| call == name) {
-            operations.push((name.to_owned(), *nth));
+        (0..there).for_each(|_| drop(machine.emulator.add_pat(NewPat::named("nightly"))));
+        if self == Job::RotationOfDuplicates {
+            machine.input("duplicates", "revoke");
         }
+        machine
     }
-    operations
+
+    /// Which of the calls of each name touch a file of the machine's folder, in a healthy run: `(name, nth)`.
+    fn file_operations(self) -> Vec<(String, usize)> {
+        let machine = self.machine("outputs.json");
+        let output =
+            traced(&machine, &["-y", "-e", &format!("trace={CALLS}")]).output().expect("strace runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let log = machine.read("strace.log");
+        let folder = machine.folder.path().to_str().expect("text").to_owned();
+        let here = format!("AT_FDCWD<{folder}>");
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let mut operations = Vec::new();
+        for line in log.lines() {
+            // `PID name(arguments) = result`
+            let Some((name, _)) =
+                line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('('))
+            else {
+                continue;
+            };
+            let nth = counts.entry(name.to_owned()).or_default();
+            *nth += 1;
+            // With `-y` every call names the folder that the run is in.
+            if line.replace(&here, "").contains(&folder) && CALLS.split(',').any(|call| call == name) {
+                operations.push((name.to_owned(), *nth));
+            }
+        }
+        let named = |name: &str| operations.iter().filter(|(call, _)| call.starts_with(name)).count();
+        assert!(named("rename") >= 3 && named("write") >= 4 && named("fsync") >= 3, "{operations:?}");
+        operations
+    }
 }
 
-#[test]
-fn a_kill_at_any_file_operation_is_healed_by_the_same_rotation() {
+/// Runs with this signal at the nth call of that name. Whether strace got to send it shows in the exit status.
+fn run_with_signal_at(machine: &Machine, signal: &str, (call, nth): &(String, usize)) -> Output {
+    let inject = format!("inject={call}:signal={signal}:when={nth}");
+    traced(machine, &["-e", &format!("trace={CALLS}"), "-e", &inject]).output().expect("strace runs")
+}
+
+#[rstest]
+fn a_kill_at_any_file_operation_is_healed_by_the_same_rotation(
+    #[values(Job::Rotation, Job::RotationOfDuplicates, Job::Creation)] job: Job,
+) {
     if !there_is_strace() {
         return;
     }
-    let operations = file_operations();
-    let named = |name: &str| operations.iter().filter(|(call, _)| call.starts_with(name)).count();
-    assert!(named("rename") >= 3 && named("write") >= 4 && named("fsync") >= 3, "{operations:?}");
+    let operations = job.file_operations();
     let mut killed = 0;
-    for (call, nth) in &operations {
-        let mut machine = machine("outputs.json");
-        let inject = format!("inject={call}:signal=KILL:when={nth}");
-        let status = traced(&machine, &["-e", &format!("trace={CALLS}"), "-e", &inject])
-            .status()
-            .expect("strace runs");
-        killed += usize::from(!status.success());
-        heals(&mut machine, &format!("killed at {call} {nth}"));
+    for operation in &operations {
+        let mut machine = job.machine("outputs.json");
+        killed += usize::from(!run_with_signal_at(&machine, "KILL", operation).status.success());
+        machine.run_as("rotate");
+        heals(&mut machine, &format!("{job:?} killed at {operation:?}"));
     }
     assert!(killed * 10 >= operations.len() * 9, "{killed} of {} were killed", operations.len());
+}
+
+#[rstest]
+fn after_a_kill_at_any_file_operation_the_last_step_alone_leaves_nothing(
+    #[values(Job::Rotation, Job::Creation)] job: Job,
+) {
+    if !there_is_strace() {
+        return;
+    }
+    let completing = || {
+        let mut machine = job.machine("outputs.json");
+        machine.input("revoke-on-completion", "true").set("ADOPAT_LAUNCHER", "1");
+        machine
+    };
+    for operation in &job.file_operations() {
+        let mut machine = completing();
+        let before = machine.active("nightly");
+        run_with_signal_at(&machine, "KILL", operation);
+        // What a kill leaves of the files is the concern of the test above.
+        left_over(machine.folder.path()).iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
+        let states = support::github_runner::pairs(&machine.read("GITHUB_STATE")).expect("pairs");
+        for (name, value) in states {
+            machine.set(&format!("STATE_{name}"), value);
+        }
+        machine.run_as("complete").run().expect(0);
+        let left = machine.active("nightly");
+        let new =
+            left.iter().any(|pat| before.iter().all(|old| old.authorization_id != pat.authorization_id));
+        assert!(!new, "killed at {operation:?}, and the last step has left a PAT alive: {left:?}");
+    }
+}
+
+#[rstest]
+fn a_cancellation_at_any_file_operation_leaves_nothing_over(
+    #[values(Job::Rotation, Job::RotationOfDuplicates, Job::Creation)] job: Job,
+    #[values(("INT", 130), ("TERM", 143))] signal: (&str, i32),
+) {
+    if !there_is_strace() {
+        return;
+    }
+    let mut cancelled = 0;
+    for operation in &job.file_operations() {
+        let machine = job.machine("outputs.json");
+        let before: Vec<_> = machine.active("nightly").iter().map(|pat| pat.authorization_id).collect();
+        let output = run_with_signal_at(&machine, signal.0, operation);
+        let place = format!("{job:?}, SIG{} at {operation:?}", signal.0);
+        let active = machine.active("nightly");
+        let stored = machine.read("refresh-token");
+        assert!(machine.emulator.refresh_token_is_valid(&stored), "{place}: the store holds no good token");
+        assert!(left_over(machine.folder.path()).is_empty(), "{place}: a file is left over");
+        if output.status.success() {
+            let [only] = active.as_slice() else { panic!("{place}: {active:?}") };
+            assert!(!before.contains(&only.authorization_id), "{place}: the new one lives");
+            for file in ["GITHUB_OUTPUT", "GITHUB_ENV", "deliver-to", "outputs.json"] {
+                assert!(machine.read(file).contains(&only.value), "{place}: {file} does not hold it");
+            }
+        } else {
+            cancelled += 1;
+            assert_eq!(output.status.code(), Some(signal.1), "{place}");
+            let active: Vec<_> = active.iter().map(|pat| pat.authorization_id).collect();
+            assert_eq!(active, before, "{place}: the old ones, and none beside them");
+            for file in ["GITHUB_OUTPUT", "GITHUB_ENV", "deliver-to", "outputs.json"] {
+                assert_eq!(machine.read(file), "", "{place}: {file} holds something");
+            }
+        }
+    }
+    assert!(cancelled > 0, "no run was cancelled");
 }
 
 /// The same rotation again, undisturbed and with `duplicates: revoke`.
@@ -146,10 +244,10 @@ fn a_file_that_cannot_be_synced_or_renamed_keeps_what_it_held(
     if !there_is_strace() {
         return;
     }
-    let machine = machine("outputs.json");
+    let machine = Job::Rotation.machine("outputs.json");
     std::fs::write(machine.path("deliver-to"), "former").expect("written");
     let former = machine.read(file);
-    let operations = file_operations();
+    let operations = Job::Rotation.file_operations();
     let call = fault.split(':').next().expect("a call");
     // The first of its kind is the credential store's, the second that of the store which receives the PAT.
     let at: Vec<_> = operations.iter().filter(|(name, _)| name.starts_with(call)).collect();
