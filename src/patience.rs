@@ -47,11 +47,10 @@ impl Patience {
         }
     }
 
-    /// The same deadline and [`CLEAN_UP`] on top (from now, where the deadline has passed longer ago), and
-    /// deaf to signals.
+    /// The same deadline and [`CLEAN_UP`] on top, and deaf to signals. All that is cleaned up shares that time.
     pub fn to_clean_up(&self) -> Self {
         Self {
-            deadline: self.deadline().max(Instant::now()) + CLEAN_UP,
+            deadline: self.deadline() + CLEAN_UP,
             granted: Arc::default(),
             cancellation: None,
             cleaning_up: true,
@@ -79,8 +78,8 @@ impl Patience {
         self.cleaning_up
     }
 
-    /// Gives more time to this patience and to all that came of it: the time that a person took, which does
-    /// not count.
+    /// Gives more time to this patience and to all that came of it: the time that a person or a command took,
+    /// which does not count.
     pub fn grant(&self, more: Duration) {
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) += more;
     }

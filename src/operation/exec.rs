@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use tokio::time::Instant;
+
 use super::Run;
 use super::find::describe;
 use super::minting::{Ticket, mint_for_a_command};
@@ -37,7 +39,9 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     let ticket =
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let minted = mint_for_a_command(run, &session, &ticket).await?;
+    let begun = Instant::now();
     let ended = command(exec, &program, &minted, signals).await;
+    run.patience().grant(begun.elapsed());
     revoke(run, session, &minted.pat).await;
     match ended {
         Ok(status) => Ok(code_of(status)),

@@ -60,6 +60,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         // run only once that is stored.
         let tokens = loop {
             tokio::select! {
+                biased;
                 tokens = &mut signing_in => break tokens?,
                 outcome = &mut preparing, if prepared.is_none() => prepared = Some(outcome),
             }

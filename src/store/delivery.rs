@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::{Address, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
-use crate::patience::Patience;
+use crate::patience::{CLEAN_UP, Patience};
 use crate::secret::Secret;
 
 /// The stores of `deliver-to`.
@@ -66,10 +66,12 @@ impl Delivery {
     }
 
     /// Gives every store back what it held when it was prepared; for when the delivery failed here or further
-    /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation. Gives back a
-    /// sentence that names the stores that hold the new secret still, if any do.
+    /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation, but leaves half of
+    /// that time to the revocation that follows. Gives back a sentence that names the stores that hold the new
+    /// secret still, if any do.
     pub async fn take_back(&self, patience: &Patience) -> Option<String> {
         let patience = patience.to_clean_up();
+        let patience = patience.at_most(patience.left().saturating_sub(CLEAN_UP / 2));
         let restored = join_all(self.stores().map(|store| store.restore(&patience))).await;
         let left = self.stores().zip(restored).filter_map(|(store, restored)| match restored {
             Ok(Restored::Whole) => None,

@@ -76,6 +76,8 @@ enum Trouble {
     Vault(Answer),
     /// The vault did not answer.
     Silence(NoAnswer),
+    /// It answered with something that is no answer.
+    Unread(Failure),
     /// It never came to ask the vault.
     Unasked(Failure),
 }
@@ -85,6 +87,7 @@ impl Trouble {
         match self {
             Self::Vault(answer) => answer.status.is_server_error(),
             Self::Silence(silence) => silence.may_have_acted(),
+            Self::Unread(_) => true,
             Self::Unasked(_) => false,
         }
     }
@@ -160,7 +163,7 @@ impl KeyVaultStore {
                 let service = format!("Azure sign-in ({})", url.host_str().unwrap_or_default());
                 Trouble::Unasked(doing.failed(silence.into_failure(&service)))
             }
-            None => Trouble::Unasked(self.unexplained(error, doing)),
+            None => Trouble::Unread(self.unexplained(error, doing)),
         }
     }
 
@@ -177,7 +180,7 @@ impl KeyVaultStore {
             Trouble::Silence(silence) => {
                 doing.failed(silence.into_failure(&format!("Azure Key Vault ({})", self.vault())))
             }
-            Trouble::Unasked(failure) => failure,
+            Trouble::Unread(failure) | Trouble::Unasked(failure) => failure,
         }
     }
 
@@ -638,6 +641,19 @@ mod tests {
         store.prepare(&patience(60)).await.expect("prepared");
         tokio::time::pause();
         let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("lost");
+        assert_eq!(failure.exit, Exit::Store);
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_none_may_have_changed_the_secret() {
+        let (_, world) = vault(|request| {
+            let put = request.method() == Method::PUT && !request.body().is_empty();
+            put.then(|| fake::json(200, &json!("no secret")))
+        });
+        let store = store(world);
+        store.prepare(&patience(60)).await.expect("prepared");
+        let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("no answer");
         assert_eq!(failure.exit, Exit::Store);
         assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
     }

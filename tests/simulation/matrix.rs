@@ -7,16 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use adopat_emulator::{Emulator, NewPat, PatStatus, Service, Switchboard, cast};
+use adopat_emulator::{
+    AppRegistration, Emulator, GitHubRights, NewPat, NewVariableGroup, PatStatus, Service, Switchboard, cast,
+};
 use http::Method;
 use jiff::SignedDuration;
 use tokio::task::LocalSet;
 
 use super::dice::Dice;
 use super::fault::{Fault, Trouble};
-use super::part::{self, Errand, NAME, Part, Place};
+use super::part::{self, Credentials, Errand, NAME, Part, Place, VAULT_APP, VAULT_APP_SECRET};
 use super::rules;
-use super::stage::{Stage, Treatment, read};
+use super::stage::{Stage, Treatment};
 
 /// One operation, as the matrix runs it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,8 @@ pub struct Operation {
     pub command: &'static [&'static str],
     /// Where its PAT or its outputs go.
     pub place: Place,
+    /// Where the refresh token rests.
+    pub credentials: Credentials,
     /// How many PATs of the name there are before it.
     pub before: usize,
 }
@@ -39,7 +43,7 @@ const SCOPE: (&str, &str) = ("scope", "vso.code");
 const NAMED: (&str, &str) = ("display-name", NAME);
 
 /// Every operation that asks the services for anything.
-pub const OPERATIONS: [Operation; 14] = [
+pub const OPERATIONS: [Operation; 18] = [
     operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
     operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
     operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
@@ -57,6 +61,13 @@ pub const OPERATIONS: [Operation; 14] = [
         Place::DeliverTo,
         0,
     ),
+    operation("rotate, into a Key Vault", "rotate", &[NAMED], Place::KeyVault, 1),
+    operation("rotate, into a variable group", "rotate", &[NAMED], Place::VariableGroup, 1),
+    operation("create, into a GitHub secret", "create", &[NAMED, SCOPE], Place::GithubSecret, 0),
+    Operation {
+        credentials: Credentials::KeyVault,
+        ..operation("rotate, signed in from a Key Vault", "rotate", &[NAMED], Place::Azure, 1)
+    },
     operation("rotate, keep-previous-for", "rotate", &[NAMED, ("keep-previous-for", "2h")], Place::Azure, 1),
     operation("revoke", "revoke", &[NAMED], Place::Azure, 1),
     operation("revoke, duplicates: revoke", "revoke", &[NAMED, ("duplicates", "revoke")], Place::GitHub, 2),
@@ -78,7 +89,15 @@ const fn operation(
     place: Place,
     before: usize,
 ) -> Operation {
-    Operation { title, word, inputs, command: &[], place, before }
+    Operation { title, word, inputs, command: &[], place, credentials: Credentials::File, before }
+}
+
+impl Operation {
+    /// Whether it asks a store elsewhere, beside Microsoft Entra and the PAT service.
+    fn asks_a_store(&self) -> bool {
+        matches!(self.place, Place::KeyVault | Place::VariableGroup | Place::GithubSecret)
+            || self.credentials == Credentials::KeyVault
+    }
 }
 
 /// What came of one operation's cells.
@@ -179,6 +198,7 @@ fn cell(operation: Operation, trouble: Trouble, traced: bool, folder: &Path) -> 
 }
 
 async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Path) -> Ended {
+    let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
     let services = Emulator::builder().services();
     let store = folder.join("refresh-token");
     let stage = Stage::new(Switchboard::new(services), store.clone(), !traced);
@@ -190,13 +210,23 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
             services.add_pat(NewPat::named(NAME), now);
         }
         services.add_pat(NewPat::named("weekly"), now);
-        services.refresh_token(cast::PERSON, cast::CLIENT_ID, now)
+        services.add_app(app);
+        services
+            .add_variable_group(NewVariableGroup::named("web", "feeds").secret("ADO_PAT", part::FORMER), now);
+        services.add_vault_secret("pat", part::FORMER, now);
+        let token = services.refresh_token(cast::PERSON, cast::CLIENT_ID, now);
+        services.add_vault_secret("refresh-token", &token, now);
+        token
     };
     std::fs::write(&store, &token).expect("a store");
     std::fs::write(folder.join("pat"), part::FORMER).expect("a store");
 
     let mut inputs: Vec<_> =
         operation.inputs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    if operation.place == Place::GithubSecret {
+        let rights = GitHubRights::FineGrained { secrets: true, environments: false };
+        inputs.push(("github-token", stage.play().switchboard.services.github_token(rights)));
+    }
     if traced {
         inputs.push(("log", "trace".into()));
     }
@@ -205,6 +235,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
         command: operation.command,
         inputs,
         place: operation.place,
+        credentials: operation.credentials,
         clock_ahead: SignedDuration::ZERO,
     };
     let treatment = Treatment { trouble, strike: None, dice: Dice::new(7), quick: true };
@@ -216,7 +247,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
     rules::the_store_is_whole(&mut play);
     rules::nothing_leaked(&mut play);
     let part = std::sync::Arc::clone(&play.cast[number].part);
-    let delivered = part.delivered_text();
+    let delivered = part.delivered_text(&play.switchboard.services);
     let alive = rules::alive(&play);
     let alive = alive.into_iter().map(|pat| Living {
         id: pat.authorization_id.to_string(),
@@ -235,7 +266,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
         journal: play.journal.take().unwrap_or_default(),
         alive,
         words: part.words(),
-        store_changed: read(&store) != token,
+        store_changed: play.stored() != token,
     }
 }
 
@@ -249,7 +280,12 @@ fn what_does_not_hold(
     ended: &Ended,
 ) -> Vec<String> {
     let mut broken = Vec::new();
-    let allowed = exits_allowed(operation, requests, nth, fault, times);
+    let mut allowed = exits_allowed(operation, requests, nth, fault, times);
+    // Where a store is asked beside the sign-in, whichever fails first decides.
+    if times > 1 && operation.asks_a_store() {
+        (nth + 1..requests.len())
+            .for_each(|nth| allowed.extend(exits_allowed(operation, requests, nth, fault, times)));
+    }
     if !allowed.contains(&ended.code) {
         broken.push(format!("it ended with {}, not with one of {allowed:?}", ended.code));
     }
@@ -307,7 +343,7 @@ fn exits_allowed(
     if is_afterwards {
         return BTreeSet::from([0]);
     }
-    let is_verifying = *service == Service::DevOps;
+    let is_verifying = *service == Service::DevOps && operation.place != Place::VariableGroup;
     let mut allowed = BTreeSet::new();
     match fault {
         // Nothing is wrong with these.
@@ -354,6 +390,17 @@ fn exits_allowed(
     // could not be had are warnings.
     if operation.word == "doctor" {
         return BTreeSet::from([0, 3, 4, 6]);
+    }
+    let is_a_vaults_sign_in = *service == Service::Entra
+        && (operation.credentials == Credentials::KeyVault || nth > 0)
+        && requests.iter().any(|(service, _)| *service == Service::Vault);
+    let is_a_stores = matches!(service, Service::Vault | Service::GitHub)
+        || is_a_vaults_sign_in
+        || *service == Service::DevOps && operation.place == Place::VariableGroup;
+    if is_a_stores {
+        // Whatever it is that keeps a store from taking the PAT, or from being read for the refresh token.
+        let sign_in: &[u8] = if operation.credentials == Credentials::KeyVault { &[3, 6] } else { &[] };
+        return [0, 7].iter().chain(sign_in).copied().collect();
     }
     if is_verifying {
         // Whatever it is that does not confirm the PAT.

@@ -9,9 +9,10 @@ use adopat::host::streams::Captured;
 use adopat::inputs::Environment;
 use adopat::secret::Register;
 use adopat::world::World;
-use adopat_emulator::cast;
+use adopat_emulator::{Service, Services, cast};
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::dice::{Dice, SeededRandom};
 use super::rules;
@@ -21,6 +22,11 @@ use super::stage::{Stage, Treatment, read};
 pub const NAME: &str = "nightly";
 /// What a part's own `deliver-to` file holds before it.
 pub const FORMER: &str = "former-value";
+
+/// The app registration whose identity opens the vault.
+pub const VAULT_APP: Uuid = Uuid::from_u128(0x7a17_0a99);
+/// Its client secret.
+pub const VAULT_APP_SECRET: &str = "FAKE~vault-app-secret-0123456789abcdef";
 
 /// Where a part's PAT goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +39,23 @@ pub enum Place {
     OutputFile,
     /// `deliver-to` a file, on a host that is none in particular.
     DeliverTo,
+    /// `deliver-to` a secret of a Key Vault, likewise.
+    KeyVault,
+    /// `deliver-to` a variable of a variable group, likewise.
+    VariableGroup,
+    /// `deliver-to` a secret of a GitHub repository, likewise.
+    GithubSecret,
     /// To nobody outside the run, on a host that is none in particular.
     Nowhere,
+}
+
+/// Where the refresh token rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// In the stage's file.
+    File,
+    /// In the vault.
+    KeyVault,
 }
 
 /// What a part is asked to do.
@@ -48,6 +69,8 @@ pub struct Errand {
     pub inputs: Vec<(&'static str, String)>,
     /// Where its PAT goes.
     pub place: Place,
+    /// Where the refresh token rests.
+    pub credentials: Credentials,
     /// How far its machine's clock is ahead of the services'.
     pub clock_ahead: SignedDuration,
 }
@@ -105,7 +128,11 @@ impl Part {
         input("organization", cast::ORGANIZATION.into());
         input("tenant-id", cast::TENANT.to_string().into());
         input("client-id", cast::CLIENT_ID.to_string().into());
-        input("credential-store", file(store.to_owned()));
+        let in_vault = |name: &str| format!("keyvault:{}/secrets/{name}", Service::Vault.real_address());
+        match self.errand.credentials {
+            Credentials::File => input("credential-store", file(store.to_owned())),
+            Credentials::KeyVault => input("credential-store", in_vault("refresh-token").into()),
+        }
         for (name, value) in &self.errand.inputs {
             input(name, value.into());
         }
@@ -122,7 +149,21 @@ impl Part {
             }
             Place::OutputFile => input("output-file", self.folder.join("outputs.json").into()),
             Place::DeliverTo => input("deliver-to", file(self.folder.join("pat"))),
+            Place::KeyVault => input("deliver-to", in_vault("pat").into()),
+            Place::VariableGroup => input("deliver-to", "variable-group:web/feeds/ADO_PAT".into()),
+            Place::GithubSecret => {
+                let repository = format!("{}/{}", cast::GITHUB_OWNER, cast::GITHUB_REPOSITORY);
+                input("deliver-to", format!("github-secret:{repository}/ADO_PAT").into());
+            }
             Place::Nowhere => {}
+        }
+        if self.errand.asks_a_vault() {
+            let app = [
+                ("AZURE_CLIENT_ID", VAULT_APP.to_string()),
+                ("AZURE_TENANT_ID", cast::TENANT.to_string()),
+                ("AZURE_CLIENT_SECRET", VAULT_APP_SECRET.to_owned()),
+            ];
+            variables.extend(app.map(|(name, value)| (name.to_owned(), value.into())));
         }
         variables.into_iter().map(|(name, value)| (name.into(), value)).collect()
     }
@@ -133,7 +174,7 @@ impl Part {
     }
 
     /// What is in the place where its PAT goes.
-    pub fn delivered_text(&self) -> String {
+    pub fn delivered_text(&self, services: &Services) -> String {
         match self.errand.place {
             Place::Azure => {
                 let sets =
@@ -143,6 +184,15 @@ impl Part {
             Place::GitHub => read(&self.folder.join("GITHUB_OUTPUT")),
             Place::OutputFile => read(&self.folder.join("outputs.json")),
             Place::DeliverTo => read(&self.folder.join("pat")),
+            Place::KeyVault => in_the_vault(services, "pat"),
+            Place::VariableGroup => {
+                let groups = services.variable_groups();
+                let variable = groups.first().and_then(|group| group.variables.get("ADO_PAT"));
+                variable.map_or(String::new(), |variable| variable.value.clone())
+            }
+            Place::GithubSecret => {
+                services.github_secrets().first().map_or(String::new(), |secret| secret.value.clone())
+            }
             Place::Nowhere => String::new(),
         }
     }
@@ -159,6 +209,19 @@ impl Part {
         };
         out.lines().chain(err.lines()).filter(is_word).collect::<Vec<_>>().join("\n")
     }
+}
+
+impl Errand {
+    /// Whether a Key Vault takes part in it.
+    pub fn asks_a_vault(&self) -> bool {
+        self.place == Place::KeyVault || self.credentials == Credentials::KeyVault
+    }
+}
+
+/// The value that a secret of the vault has now; empty where there is none.
+pub fn in_the_vault(services: &Services, name: &str) -> String {
+    let newest = services.vault_secret(name).and_then(|secret| secret.newest());
+    newest.map_or(String::new(), |version| version.value.clone())
 }
 
 /// What a part is asked in most schedules, by chance.
@@ -208,7 +271,7 @@ pub fn errand(dice: &mut Dice) -> Errand {
             inputs.push(("verify", dice.pick(&["warn", "require"]).to_owned()));
         }
     }
-    Errand { operation, command: &[], inputs, place, clock_ahead }
+    Errand { operation, command: &[], inputs, place, credentials: Credentials::File, clock_ahead }
 }
 
 /// The rotation that puts everything in order, whatever was before.
@@ -224,6 +287,7 @@ pub fn rotation_that_heals(dice: &mut Dice) -> Errand {
         command: &[],
         inputs: inputs.map(|(name, value)| (name, value.to_owned())).to_vec(),
         place: dice.pick(&[Place::Azure, Place::GitHub, Place::OutputFile, Place::DeliverTo]),
+        credentials: Credentials::File,
         clock_ahead: SignedDuration::ZERO,
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::part::{NAME, Part, Place};
-use super::stage::{Play, read};
+use super::stage::Play;
 
 /// How much longer than its timeout a run may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub fn at_a_request(play: &mut Play, number: usize, service: Service, request: &
 /// The rolled refresh token is stored before the PAT service is asked for anything.
 fn the_rolled_token_is_stored(play: &mut Play, number: usize) {
     let Some(rolled) = play.cast[number].rolled.take() else { return };
-    let stored = read(&play.store);
+    let stored = play.stored();
     let age = |token: &str| play.switchboard.services.issued_secrets().iter().position(|each| each == token);
     if age(&stored).is_none_or(|stored| Some(stored) < age(&rolled)) {
         play.broke(format!(
@@ -56,7 +56,7 @@ fn nothing_is_retired_too_early(play: &mut Play, number: usize, request: &Reques
     if play.makers.get(&id) == Some(&number) {
         return;
     }
-    let delivered = entry.part.delivered_text();
+    let delivered = entry.part.delivered_text(&play.switchboard.services);
     if own(play, number).iter().any(|pat| delivered.contains(&pat.value)) {
         return;
     }
@@ -99,11 +99,15 @@ pub fn at_an_end(play: &mut Play, number: usize, code: u8, begun: Instant) {
     the_exit_code_is_one_that_a_fault_allows(play, number, code);
     what_lives_is_delivered_or_named(play, number, code, &part, &words);
     it_ends_in_time(play, number, &part, begun);
-    if part.errand.place == Place::DeliverTo && code != 0 {
-        let held = part.delivered_text();
+    let in_a_store = matches!(
+        part.errand.place,
+        Place::DeliverTo | Place::KeyVault | Place::VariableGroup | Place::GithubSecret
+    );
+    if in_a_store && code != 0 {
+        let held = part.delivered_text(&play.switchboard.services);
         let dead = play.pats().iter().any(|pat| pat.value == held && pat.status == PatStatus::Revoked);
-        if dead && !words.contains("revoked one") {
-            play.broke(format!("run {number} failed and left a revoked PAT in its store"));
+        if dead && !words.contains("a PAT that is revoked now") {
+            play.broke(format!("run {number} failed and left a revoked PAT in its store without a word"));
         }
     }
 }
@@ -122,7 +126,7 @@ fn the_exit_code_is_one_that_a_fault_allows(play: &mut Play, number: usize, code
 
 /// Each live PAT of the name that the run made has been delivered or is named in its output.
 fn what_lives_is_delivered_or_named(play: &mut Play, number: usize, code: u8, part: &Part, words: &str) {
-    let delivered = part.delivered_text();
+    let delivered = part.delivered_text(&play.switchboard.services);
     let own = own(play, number);
     for pat in own.iter().filter(|pat| pat.status == PatStatus::Active) {
         let id = pat.authorization_id;
@@ -181,7 +185,7 @@ fn it_ends_in_time(play: &mut Play, number: usize, part: &Part, begun: Instant) 
 
 /// The credential store holds a refresh token that works.
 pub fn the_store_is_whole(play: &mut Play) {
-    let stored = read(&play.store);
+    let stored = play.stored();
     let now = play.now();
     let state = play.switchboard.services.refresh_token_state(&stored, now);
     if state != Some(RefreshTokenState::Valid) {
@@ -191,7 +195,7 @@ pub fn the_store_is_whole(play: &mut Play) {
 
 /// After a run that was left alone, exactly one PAT of the name is alive: the one it delivered.
 pub fn one_is_left(play: &mut Play, number: usize) {
-    let delivered = play.cast[number].part.delivered_text();
+    let delivered = play.cast[number].part.delivered_text(&play.switchboard.services);
     let alive = alive(play);
     if alive.len() != 1 || !delivered.contains(&alive[0].value) {
         let ids: Vec<String> = alive.iter().map(|pat| pat.authorization_id.to_string()).collect();

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::dice::Dice;
 use super::fault::{Blow, Fault, Moment, Strike, Trouble};
-use super::part::Part;
+use super::part::{self, Credentials, Part};
 use super::rules;
 
 /// When every schedule begins, on the services' clock.
@@ -166,6 +166,15 @@ impl Stage {
 }
 
 impl Play {
+    /// The refresh token that the credential store holds.
+    pub fn stored(&self) -> String {
+        if self.cast.iter().any(|entry| entry.part.errand.credentials == Credentials::KeyVault) {
+            part::in_the_vault(&self.switchboard.services, "refresh-token")
+        } else {
+            read(&self.store)
+        }
+    }
+
     /// The services' now.
     pub fn now(&self) -> Timestamp {
         instant(self.begun)
