@@ -141,6 +141,18 @@ fn a_misspelt_name_is_warned_about_with_the_nearest(#[case] wrong: &str, #[case]
 }
 
 #[test]
+fn a_name_that_is_like_no_input_is_warned_about_and_not_taken_for_a_slip() {
+    let mut machine = creating(Host::GitHub);
+    let ended = machine.set("ADOPAT_FOO_BAR", "x").run();
+    ended
+        .expect(0)
+        .says("ADOPAT_FOO_BAR is no input of adopat")
+        .says("nearest name is ADOPAT_")
+        .says("--help");
+    assert!(!ended.words().contains("Did you mean"), "{}", ended.words());
+}
+
+#[test]
 fn the_launchers_names_are_not_warned_about() {
     let mut machine = creating(Host::GitHub);
     let ended = machine.set("ADOPAT_BINARY", "/opt/adopat").set("ADOPAT_LAUNCHER", "1").run();
