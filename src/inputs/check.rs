@@ -671,7 +671,7 @@ impl Check<'_> {
             Some(token) if complete => {
                 (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
             }
-            _ => self.credential(word, credential_store.as_ref(), proof.is_some()),
+            _ => self.credential(word, proof.is_some()),
         };
         if let Some(Credential::RefreshToken(seed)) = &credential
             && let Some(store) = &credential_store
@@ -751,13 +751,10 @@ impl Check<'_> {
         Some(tenant)
     }
 
-    fn credential(
-        &mut self,
-        word: Word,
-        store: Option<&Address>,
-        has_proof: bool,
-    ) -> (Option<Credential>, String) {
+    fn credential(&mut self, word: Word, has_proof: bool) -> (Option<Credential>, String) {
         let values = self.values;
+        // One that is malformed is told as such, and no reason to ask for another credential.
+        let has_store = values.credential_store.is_some();
         let (refresh, access) = (values.refresh_token.clone(), values.access_token.clone());
         let given = choice("credential", values.credential.as_deref(), self.problems, |word| {
             input("credential").choices.iter().copied().find(|known| *known == word)
@@ -778,9 +775,8 @@ impl Check<'_> {
             };
             return (credential, "login".into());
         }
-        let readable = store.is_some_and(Address::is_readable);
         let (credential, from) = match given {
-            Some("refresh-token") if refresh.is_none() && !readable && store.is_none() => {
+            Some("refresh-token") if refresh.is_none() && !has_store => {
                 self.problems.add(
                     "refresh-token",
                     "is missing, and no credential-store is given",
@@ -819,7 +815,7 @@ impl Check<'_> {
                     (Some(Credential::RefreshToken(Some(token))), "inferred from refresh-token")
                 }
                 (None, Some(token)) => (Some(Credential::AccessToken(token)), "inferred from access-token"),
-                (None, None) if store.is_some() => {
+                (None, None) if has_store => {
                     (Some(Credential::RefreshToken(None)), "inferred from credential-store")
                 }
                 (None, None) => {
