@@ -189,7 +189,8 @@ fn unknown(new: &NewPat, doubt: &Ambiguity, failure: &Failure) -> Failure {
             "{} Whether a PAT named '{}' was made could not be found out: {}",
             doubt.failure.cause, new.display_name, failure.cause
         ),
-        remedy: "Look with 'adopat list', and revoke the one made by this run: nobody holds its value."
+        remedy: "Look with 'adopat list', and revoke the one made by this run: nobody holds its value. A rotation of \
+                 that name with duplicates set to revoke does so, too."
             .into(),
         exit: exit_with_something_left(doubt),
         ..failure.clone()
@@ -201,7 +202,8 @@ fn unknown_until_signed_in(new: &NewPat, doubt: &Ambiguity) -> Failure {
     let name = &new.display_name;
     let failure = doubt.failure.clone();
     let remedy = format!(
-        "{} Then look with 'adopat list': revoke what this run made, if it made one.",
+        "{} Then look with 'adopat list': revoke what this run made, if it made one; a rotation of that name with \
+         duplicates set to revoke does so, too.",
         failure.remedy
     );
     let failure = failure.and(format!("Whether a PAT named '{name}' was made could not be found out."));
