@@ -620,3 +620,31 @@ fn on_buildkite_the_agent_redacts_the_pat_before_anything_is_written() {
     );
     assert_eq!(read("late"), "", "it is told first");
 }
+
+/// The service says no, and yet its answer holds a PAT.
+#[rstest]
+#[case::with_its_value("FAKEaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
+#[case::without("")]
+fn a_pat_that_comes_with_a_refusal_is_revoked(#[case] value: &str, #[values(true, false)] revocable: bool) {
+    let mut machine = Machine::new(Host::GitHub, "create");
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    let made = machine.emulator.add_pat(NewPat::named("nightly"));
+    let id = made.authorization_id.to_string();
+    let token = if value.is_empty() { Value::Null } else { value.into() };
+    let body = json!({
+        "patToken": {"displayName": "nightly", "authorizationId": id, "scope": "vso.code", "token": token},
+        "patTokenError": "fullScopePatPolicyViolation",
+    });
+    let json = [("Content-Type", "application/json")];
+    let post = Fault::on(Service::Pats).method("POST").answer(200, &json, body.to_string());
+    machine.emulator.order(post.always());
+    if !revocable {
+        machine.emulator.order(Fault::on(Service::Pats).method("DELETE").internal_error().always());
+    }
+    let ended = machine.run();
+    ended.expect(4).says("Restrict full-scoped").says("patTokenError fullScopePatPolicyViolation").says(&id);
+    ended.says(if revocable { "has been revoked" } else { "still alive" });
+    assert_eq!(machine.active("nightly").len(), usize::from(!revocable));
+    assert_eq!(machine.sent("POST").len(), 1, "it is not asked for again");
+    assert!(value.is_empty() || !ended.words().contains(value));
+}

@@ -126,7 +126,10 @@ async fn reconcile(
     }
     match why.filter(|_| !alive.is_empty()) {
         Some(failure) => Err(still_alive(&alive, doubt, &failure)),
-        None => Ok(doubt.failure.clone()),
+        None => Ok(match &doubt.authorization_id {
+            Some(id) => doubt.failure.clone().and(format!("That PAT ({id}) has been revoked.")),
+            None => doubt.failure.clone(),
+        }),
     }
 }
 
@@ -221,7 +224,9 @@ fn still_alive(ids: &BTreeSet<String>, doubt: &Ambiguity, failure: &Failure) -> 
         cause: format!("{} {what}: {}", doubt.failure.cause, failure.cause),
         remedy: format!("Revoke it: 'adopat revoke' with authorization-id {}.", list(ids, " or ")),
         exit: exit_with_something_left(doubt),
-        ..failure.clone()
+        // Why the PAT was refused, or its answer got lost, is what a person looks for.
+        name: doubt.failure.name.clone().or_else(|| failure.name.clone()),
+        support_ids: doubt.failure.support_ids.iter().chain(&failure.support_ids).cloned().collect(),
     }
 }
 
