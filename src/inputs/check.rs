@@ -879,19 +879,42 @@ impl Check<'_> {
 
     fn oidc(&mut self, host: &HostSettings) -> OidcSources {
         let environment = self.environment;
-        let endpoint = |address: &str, tokens: &[&str]| {
-            let url = environment.text(address).and_then(|text| hosts::parse_address(text).ok())?;
-            Some((url, tokens.iter().find_map(|name| environment.secret(name))?))
-        };
+        let servers = ["GITHUB_SERVER_URL", "GITHUB_API_URL"].map(|name| environment.text(name));
+        let githubs = |text: &str| hosts::parse_githubs(text, servers.into_iter().flatten());
+        let azures = |text: &str| hosts::parse_trusted(text, Purpose::AzureDevOps);
         OidcSources {
-            github: endpoint("ACTIONS_ID_TOKEN_REQUEST_URL", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]),
-            azure_pipelines: endpoint(
+            github: self.token_endpoint(
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                githubs,
+                &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+            ),
+            azure_pipelines: self.token_endpoint(
                 "SYSTEM_OIDCREQUESTURI",
+                azures,
                 &["ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "SYSTEM_ACCESSTOKEN"],
             ),
             file: environment.path("AZURE_FEDERATED_TOKEN_FILE"),
             id_token: self.values.id_token.clone(),
             on_github: matches!(host, HostSettings::GithubActions { .. }),
+        }
+    }
+
+    /// The address that the host names for asking its OIDC token, and the job's own token for it, which goes to
+    /// that host alone.
+    fn token_endpoint(
+        &mut self,
+        address: &str,
+        parse: impl Fn(&str) -> Result<Url, String>,
+        tokens: &[&str],
+    ) -> Option<(Url, Secret)> {
+        let text = self.environment.text(address)?;
+        let token = tokens.iter().find_map(|name| self.environment.secret(name))?;
+        match parse(text) {
+            Ok(url) => Some((url, token)),
+            Err(what) => {
+                self.warnings.push(format!("{address} {what}; it is ignored."));
+                None
+            }
         }
     }
 
