@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Doing;
 use super::vault_identity::Way;
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence_of};
 use crate::http::Answer;
 
 /// Key Vault's error: a code, words, and below them the code that says which of several causes it was.
@@ -47,7 +47,7 @@ pub fn is_absence(answer: &Answer) -> bool {
 /// What the vault's answer means for the secret of this name.
 pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
     let Body { error } = answer.json().unwrap_or_default();
-    let words = one_line(error.message.as_deref().unwrap_or_default());
+    let words = error.message.as_deref().unwrap_or_default();
     let code = code(answer);
     let status = answer.status.as_u16();
     let (cause, remedy) = match (status, code.as_str()) {
@@ -112,10 +112,7 @@ pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doin
             "Run this again; if it stays, look at the vault's health in the Azure portal.".to_owned(),
         ),
     };
-    let mut failure = Failure::new(doing.exit(), cause, remedy);
-    if !words.is_empty() {
-        failure = failure.and(format!("It says: {words}"));
-    }
+    let mut failure = Failure::new(doing.exit(), cause, remedy).quoting("The vault", words);
     if !code.is_empty() {
         failure = failure.named(format!("Key Vault {code}"));
     }
@@ -151,7 +148,7 @@ struct TokenError {
 pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Failure {
     let body: TokenError = answer.json().unwrap_or_default();
     let description = body.error_description.unwrap_or_default();
-    let words = one_line(description.split(" Trace ID:").next().unwrap_or_default());
+    let words = description.split(" Trace ID:").next().unwrap_or_default();
     let remedy = match body.error_codes.first().copied().unwrap_or_default() {
         70_021 | 700_211 | 700_212 | 700_213 => {
             "Add a federated credential to that app for exactly the issuer, subject and audience that Entra names; \
@@ -169,12 +166,9 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
         }
         _ => "Check the identity's client id, tenant and proof.",
     };
-    let cause = format!(
-        "No token for the vault {vault} was given to {way} (HTTP {}).{}{words}",
-        answer.status.as_u16(),
-        if words.is_empty() { "" } else { " The sign-in says: " }
-    );
-    let mut failure = Failure::new(doing.exit(), cause, remedy);
+    let cause =
+        format!("No token for the vault {vault} was given to {way} (HTTP {}).", answer.status.as_u16());
+    let mut failure = Failure::new(doing.exit(), cause, remedy).quoting("The sign-in", words);
     if let Some(error) = body.error {
         failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
     }
@@ -184,7 +178,7 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
 /// What it means that a machine gives no token, as the end of a sentence.
 pub fn of_machine(answer: &Answer) -> String {
     let body: TokenError = answer.json().unwrap_or_default();
-    let words = one_line(body.error_description.as_deref().unwrap_or("no reason given"));
+    let words = sentence_of(body.error_description.as_deref().unwrap_or("no reason given"));
     let status = answer.status.as_u16();
     format!(
         "this machine gives no token of a managed identity (HTTP {status}: {})",
@@ -215,12 +209,6 @@ impl Doing {
             Self::Writing => "Key Vault Secrets Officer",
         }
     }
-}
-
-/// A service's words on one line, closed by a full stop.
-fn one_line(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() || line.ends_with('.') { line } else { line + "." }
 }
 
 #[cfg(test)]

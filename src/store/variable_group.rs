@@ -301,10 +301,7 @@ impl VariableGroupStore {
             ),
             _ => return Err(self.odd(&answer)),
         };
-        let mut failure = Failure::new(Exit::Store, cause, remedy);
-        if !words.is_empty() {
-            failure = failure.and(format!("It says: {}", words.trim()));
-        }
+        let mut failure = Failure::new(Exit::Store, cause, remedy).quoting("Azure DevOps", &words);
         if !key.is_empty() {
             failure = failure.named(key);
         }
