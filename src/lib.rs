@@ -41,6 +41,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::failure::Exit;
+use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
 use crate::inputs::arguments::CommandLine;
 use crate::inputs::request::Surroundings;
@@ -74,7 +75,7 @@ pub async fn run(
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
-    match command_line {
+    let code = match command_line {
         CommandLine::Help => {
             streams.print_plainly(&help::help());
             0
@@ -91,9 +92,17 @@ pub async fn run(
             for secret in std::mem::take(&mut inputs.secrets) {
                 host.mask(&secret);
             }
-            let _tracing = trace(&inputs.surroundings, streams);
+            let _tracing = trace(&inputs.surroundings, streams.clone());
             carry_out(inputs, &arguments, environment, host, world, cancellation).await
         }
+    };
+    match streams.all_printed() {
+        Err(failure) if code == 0 => {
+            // Not as the host wants it: what the host reads is what could not be written.
+            streams.say(Stream::Err, &format!("adopat: error: {failure}"));
+            failure.exit.code()
+        }
+        _ => code,
     }
 }
 

@@ -621,6 +621,48 @@ fn on_buildkite_the_agent_redacts_the_pat_before_anything_is_written() {
     assert_eq!(read("late"), "", "it is told first");
 }
 
+/// What was asked for has to get to where it was asked to be.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case("list")]
+#[case("get")]
+#[case("--help")]
+fn a_result_that_cannot_be_written_is_a_failure(#[case] word: &str) {
+    let mut machine = Machine::new(Host::Generic, word);
+    machine.input("display-name", "nightly");
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    let run = machine.command().stdout(full).spawn().expect("the binary starts");
+    machine.wait(run).expect(7).says("could not be written to standard output");
+}
+
+/// As `adopat list | head -0` does.
+#[cfg(unix)]
+#[rstest]
+#[case("list")]
+#[case("--help")]
+fn a_result_that_nobody_reads_to_its_end_is_no_failure(#[case] word: &str) {
+    let machine = Machine::new(Host::Generic, word);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let mut run = machine.spawn();
+    drop(run.stdout.take());
+    let ended = machine.wait(run);
+    ended.expect(0);
+    assert_eq!(ended.stderr, "", "it ends quietly");
+}
+
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case("GITHUB_OUTPUT", 7)]
+#[case("GITHUB_STEP_SUMMARY", 0)]
+fn outputs_that_cannot_be_written_are_a_failure_and_a_summary_is_a_warning(
+    #[case] file: &str,
+    #[case] code: i32,
+) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.set(file, "/dev/full").run().expect(code).says(file);
+}
+
 /// The service says no, and yet its answer holds a PAT.
 #[rstest]
 #[case::with_its_value("FAKEaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
