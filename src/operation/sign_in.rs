@@ -65,10 +65,11 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
             }
         };
         slot.put(tokens.access_token.clone());
-        let warnings = match prepared {
-            Some(outcome) => outcome?,
-            None => preparing.await?,
+        let prepared = match prepared {
+            Some(outcome) => outcome,
+            None => preparing.await,
         };
+        let warnings = prepared.map_err(|failure| failure.and("Nothing was minted."))?;
         warnings.iter().for_each(|warning| run.warn(warning));
         tokens
     };
