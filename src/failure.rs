@@ -133,7 +133,9 @@ impl fmt::Display for Failure {
             write!(formatter, " {}", sentence_of(&self.remedy))?;
         }
         let ids = self.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
-        let details: Vec<String> = self.name.iter().cloned().chain(ids).collect();
+        // A name may be the service's own sentence.
+        let name = self.name.iter().map(|name| name.trim_end_matches(['.', ' ']).to_owned());
+        let details: Vec<String> = name.chain(ids).collect();
         if !details.is_empty() {
             write!(formatter, " [{}]", details.join("; "))?;
         }
@@ -169,6 +171,13 @@ mod tests {
         assert_eq!(failure.clone().quoting("Azure DevOps", " \n"), failure);
         let quoted = failure.quoting("Azure DevOps", "no").to_string();
         assert_eq!(quoted, "It failed. Azure DevOps says: no. Ask.");
+    }
+
+    #[test]
+    fn a_name_that_is_a_sentence_has_no_stop_before_the_ids() {
+        let failure = Failure::new(Exit::Refused, "It failed", "Ask").named("TF400898: An error.");
+        let text = failure.with_support_ids([("ActivityId", "1".to_owned())]).to_string();
+        assert_eq!(text, "It failed. Ask. [TF400898: An error; ActivityId: 1]");
     }
 
     proptest! {

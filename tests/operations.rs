@@ -621,6 +621,22 @@ fn on_buildkite_the_agent_redacts_the_pat_before_anything_is_written() {
     assert_eq!(read("late"), "", "it is told first");
 }
 
+#[rstest]
+#[case(1, "1 PAT (active)", "### 1 PAT in", "1 expires within 90d")]
+#[case(2, "2 PATs (active)", "### 2 PATs in", "2 expire within 90d")]
+fn what_is_counted_agrees_in_number(
+    #[case] count: usize,
+    #[case] headline: &str,
+    #[case] title: &str,
+    #[case] cause: &str,
+) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    (0..count).for_each(|_| drop(machine.emulator.add_pat(NewPat::named("nightly"))));
+    machine.input("expiring-within", "90d").input("fail-if-expiring", "true");
+    machine.run().expect(8).says(headline).says(cause);
+    assert!(machine.read("GITHUB_STEP_SUMMARY").contains(title));
+}
+
 /// What was asked for has to get to where it was asked to be.
 #[cfg(target_os = "linux")]
 #[rstest]

@@ -40,7 +40,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         let within = span::describe(list.expiring_within.unwrap_or_default());
         let verb = if expiring.len() == 1 { "expires" } else { "expire" };
         let cause = format!("Of the PATs listed, {} {verb} within {within}.", expiring.len());
-        return Err(Failure::new(Exit::Expiring, cause, "Rotate them."));
+        return Err(Failure::new(Exit::Expiring, cause, "Rotate what is still in use."));
     }
     if list.fail_if_global && !global.is_empty() {
         let verb = if global.len() == 1 { "is global" } else { "are global" };
