@@ -388,7 +388,7 @@ impl WhateverIsThere {
         } else if oidc.azure_pipelines.is_some() {
             "Name a service connection in 'azure-service-connection'."
         } else {
-            "Set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, run `az login`, \
+            "Set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, run 'az login', \
              or run on a machine with a managed identity."
         };
         Failure::new(
