@@ -10,7 +10,7 @@
 //! - [`azure_devops`]: what the services of Azure DevOps share;
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`patience`], [`outputs`]: the words all of them speak in.
+//! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
@@ -22,6 +22,7 @@ pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod meaning;
 pub mod oidc;
 pub mod operation;
 pub mod output_file;
