@@ -98,21 +98,44 @@ impl Failure {
 
     /// With a further sentence after the cause, such as what is still alive.
     pub fn and(mut self, sentence: impl AsRef<str>) -> Self {
-        self.cause.push(' ');
-        self.cause.push_str(sentence.as_ref());
+        self.cause = format!("{} {}", sentence_of(&self.cause), sentence.as_ref());
         self
+    }
+
+    /// With what the service itself says after the cause, where it says anything; `who` is the service, such as
+    /// "Azure DevOps".
+    pub fn quoting(self, who: &str, words: &str) -> Self {
+        let words = sentence_of(words);
+        if words.is_empty() { self } else { self.and(format!("{who} says: {words}")) }
     }
 }
 
-/// Cause, remedy, and in brackets the name and the ids: one line, unless a service's words hold more.
+/// Foreign words as one sentence that another can follow: on one line, with a stop at its end.
+pub fn sentence_of(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let last =
+        line.trim_end_matches(['"', '\'', ')', ']', '\u{201d}', '\u{2019}', '\u{bb}']).chars().next_back();
+    match last {
+        Some('.' | '!' | '?' | '\u{2026}' | '\u{3002}') => line,
+        Some(',' | ';' | ':') if line.ends_with([',', ';', ':']) => {
+            format!("{}.", line.trim_end_matches([',', ';', ':', ' ']))
+        }
+        _ if line.is_empty() => line,
+        _ => line + ".",
+    }
+}
+
+/// Cause, remedy, and in brackets the name and the ids: one line, unless a service's name of the error holds more.
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.cause)?;
+        formatter.write_str(&sentence_of(&self.cause))?;
         if !self.remedy.is_empty() {
-            write!(formatter, " {}", self.remedy)?;
+            write!(formatter, " {}", sentence_of(&self.remedy))?;
         }
         let ids = self.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
-        let details: Vec<String> = self.name.iter().cloned().chain(ids).collect();
+        // A name may be the service's own sentence.
+        let name = self.name.iter().map(|name| name.trim_end_matches(['.', ' ']).to_owned());
+        let details: Vec<String> = name.chain(ids).collect();
         if !details.is_empty() {
             write!(formatter, " [{}]", details.join("; "))?;
         }
@@ -121,3 +144,52 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("no", "no.")]
+    #[case(" TF400813: no access.\r\n", "TF400813: no access.")]
+    #[case("Really?", "Really?")]
+    #[case("He said \"no.\"", "He said \"no.\"")]
+    #[case("the group (7)", "the group (7).")]
+    #[case("The reasons are:", "The reasons are.")]
+    #[case("two\nlines", "two lines.")]
+    #[case("", "")]
+    #[case(" \t", "")]
+    fn foreign_words_end_with_one_stop(#[case] words: &str, #[case] sentence: &str) {
+        assert_eq!(sentence_of(words), sentence);
+    }
+
+    #[test]
+    fn a_service_that_says_nothing_is_not_quoted() {
+        let failure = Failure::new(Exit::Refused, "It failed.", "Ask.");
+        assert_eq!(failure.clone().quoting("Azure DevOps", " \n"), failure);
+        let quoted = failure.quoting("Azure DevOps", "no").to_string();
+        assert_eq!(quoted, "It failed. Azure DevOps says: no. Ask.");
+    }
+
+    #[test]
+    fn a_name_that_is_a_sentence_has_no_stop_before_the_ids() {
+        let failure = Failure::new(Exit::Refused, "It failed", "Ask").named("TF400898: An error.");
+        let text = failure.with_support_ids([("ActivityId", "1".to_owned())]).to_string();
+        assert_eq!(text, "It failed. Ask. [TF400898: An error; ActivityId: 1]");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_quoted_the_next_sentence_stands_apart(words in any::<String>()) {
+            let failure = Failure::new(Exit::Refused, "It failed.", "Ask.").quoting("It", &words);
+            let text = failure.and("More.").to_string();
+            let quoted = text.strip_prefix("It failed. ").and_then(|rest| rest.strip_suffix("More. Ask."));
+            let quoted = quoted.expect("both sentences are whole");
+            prop_assert!(quoted.is_empty() || quoted.ends_with(' '), "{text}");
+            prop_assert_eq!(sentence_of(quoted), quoted.trim_end());
+            prop_assert!(!text.contains('\n'));
+        }
+    }
+}

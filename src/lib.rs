@@ -10,7 +10,7 @@
 //! - [`azure_devops`]: what the services of Azure DevOps share;
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`patience`], [`outputs`]: the words all of them speak in.
+//! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
@@ -22,6 +22,7 @@ pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod meaning;
 pub mod oidc;
 pub mod operation;
 pub mod output_file;
@@ -41,6 +42,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::failure::Exit;
+use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
 use crate::inputs::arguments::CommandLine;
 use crate::inputs::request::Surroundings;
@@ -74,7 +76,7 @@ pub async fn run(
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
-    match command_line {
+    let code = match command_line {
         CommandLine::Help => {
             streams.print_plainly(&help::help());
             0
@@ -91,9 +93,17 @@ pub async fn run(
             for secret in std::mem::take(&mut inputs.secrets) {
                 host.mask(&secret);
             }
-            let _tracing = trace(&inputs.surroundings, streams);
+            let _tracing = trace(&inputs.surroundings, streams.clone());
             carry_out(inputs, &arguments, environment, host, world, cancellation).await
         }
+    };
+    match streams.all_printed() {
+        Err(failure) if code == 0 => {
+            // Not as the host wants it: what the host reads is what could not be written.
+            streams.say(Stream::Err, &format!("adopat: error: {failure}"));
+            failure.exit.code()
+        }
+        _ => code,
     }
 }
 

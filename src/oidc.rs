@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -24,10 +23,7 @@ use crate::http::{Answer, Effect, Http};
 use crate::inputs::request::OidcSources;
 use crate::patience::Patience;
 use crate::private_file;
-use crate::secret::Secret;
-
-/// Told of every token that was had, before anything is done with it.
-pub type Mask = Arc<dyn Fn(&Secret) + Send + Sync>;
+use crate::secret::{Mask, Secret};
 
 /// Where the job's own OIDC token comes from.
 #[derive(Clone)]
@@ -259,7 +255,7 @@ pub fn describe(jwt: &Secret) -> Identity {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;

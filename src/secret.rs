@@ -59,6 +59,9 @@ impl Secret {
     }
 }
 
+/// Told of every token that the run is given, before anything is done with it, so that it is masked.
+pub type Mask = Arc<dyn Fn(&Secret) + Send + Sync>;
+
 impl Ord for Secret {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.expose().cmp(other.expose())

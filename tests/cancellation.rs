@@ -215,6 +215,23 @@ fn a_cancelled_run_whose_clean_up_fails_names_what_lives_and_is_not_called_cance
     ended.expect(6).says("still lives").says(&pat.authorization_id.to_string());
 }
 
+#[test]
+fn a_cancelled_run_that_cannot_look_for_what_it_made_says_what_to_look_for() {
+    let machine = creating();
+    machine.emulator.order(Fault::on(Service::Pats).method("GET").internal_error().always());
+    let (run, hold) = start_until_held(&machine, fault(Service::Pats, "POST", true));
+    support::signal(&run, Signal::TERM);
+    let ended = machine.wait(run);
+    hold.release();
+    ended.expect(6).says("The run was cancelled.").says("Whether a PAT named 'nightly' was made");
+    ended.says("'adopat list'").says("duplicates set to revoke");
+    let mut again = machine;
+    again.emulator.clear_faults();
+    again.run_as("rotate").input("duplicates", "revoke").input("if-missing", "create");
+    again.run().expect(0);
+    assert_eq!(again.active("nightly").len(), 1, "the orphan is gone");
+}
+
 #[rstest]
 #[case("revoke", "DELETE")]
 #[case("update", "PUT")]

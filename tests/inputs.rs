@@ -141,6 +141,31 @@ fn a_misspelt_name_is_warned_about_with_the_nearest(#[case] wrong: &str, #[case]
 }
 
 #[test]
+fn a_name_that_is_like_no_input_is_warned_about_and_not_taken_for_a_slip() {
+    let mut machine = creating(Host::GitHub);
+    let ended = machine.set("ADOPAT_FOO_BAR", "x").run();
+    ended
+        .expect(0)
+        .says("ADOPAT_FOO_BAR is no input of adopat")
+        .says("nearest name is ADOPAT_")
+        .says("--help");
+    assert!(!ended.words().contains("Did you mean"), "{}", ended.words());
+}
+
+#[rstest]
+#[case::inferred(None)]
+#[case::said(Some("refresh-token"))]
+fn a_malformed_store_is_the_one_problem_there_is(#[case] credential: Option<&str>) {
+    let mut machine = creating(Host::GitHub);
+    machine.input("credential-store", "vault:x");
+    if let Some(credential) = credential {
+        machine.input("credential", credential);
+    }
+    let ended = refuses(&machine, &["Input 'credential-store'"]);
+    assert_eq!(ended.words().matches("Input '").count(), 1, "{}", ended.words());
+}
+
+#[test]
 fn the_launchers_names_are_not_warned_about() {
     let mut machine = creating(Host::GitHub);
     let ended = machine.set("ADOPAT_BINARY", "/opt/adopat").set("ADOPAT_LAUNCHER", "1").run();

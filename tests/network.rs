@@ -93,6 +93,30 @@ fn https_goes_through_the_proxy(
     }
 }
 
+/// Whatever becomes of the proxy, and however its address is written.
+#[rstest]
+#[case::refused("http://contoso:fake%2Dproxy%2Dpassword@127.0.0.1:1")]
+#[case::without_a_scheme("contoso:fake-proxy-password@127.0.0.1:1")]
+#[case::without_a_port("http://contoso:fake-proxy-password@proxy.invalid")]
+#[case::no_address("http://contoso:fake-proxy-password@[127.0.0.1")]
+#[case::no_host("contoso:fake-proxy-password@")]
+fn a_proxys_password_is_never_told(
+    #[case] address: &str,
+    #[values("HTTPS_PROXY", "AGENT_PROXYURL")] name: &str,
+    #[values("create", "doctor")] operation: &str,
+) {
+    let mut machine = secure(Host::Generic);
+    let file = machine.path("pat");
+    machine.run_as(operation).input("output-file", file).input("log", "trace").input("timeout", "5s");
+    let ended = machine.set(name, address).run();
+    assert_ne!(ended.code, Some(0), "{}", ended.words());
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let words = ended.words();
+    for form in ["fake-proxy-password", "fake%2Dproxy", &base64("contoso:fake-proxy-password")] {
+        assert!(!words.contains(form), "{words}");
+    }
+}
+
 #[test]
 fn no_proxy_is_honoured() {
     let (mut machine, proxy) = (secure(Host::Azure), Proxy::start());

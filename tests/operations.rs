@@ -620,3 +620,89 @@ fn on_buildkite_the_agent_redacts_the_pat_before_anything_is_written() {
     );
     assert_eq!(read("late"), "", "it is told first");
 }
+
+#[rstest]
+#[case(1, "1 PAT (active)", "### 1 PAT in", "1 expires within 90d")]
+#[case(2, "2 PATs (active)", "### 2 PATs in", "2 expire within 90d")]
+fn what_is_counted_agrees_in_number(
+    #[case] count: usize,
+    #[case] headline: &str,
+    #[case] title: &str,
+    #[case] cause: &str,
+) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    (0..count).for_each(|_| drop(machine.emulator.add_pat(NewPat::named("nightly"))));
+    machine.input("expiring-within", "90d").input("fail-if-expiring", "true");
+    machine.run().expect(8).says(headline).says(cause);
+    assert!(machine.read("GITHUB_STEP_SUMMARY").contains(title));
+}
+
+/// What was asked for has to get to where it was asked to be.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case("list")]
+#[case("get")]
+#[case("--help")]
+fn a_result_that_cannot_be_written_is_a_failure(#[case] word: &str) {
+    let mut machine = Machine::new(Host::Generic, word);
+    machine.input("display-name", "nightly");
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    let run = machine.command().stdout(full).spawn().expect("the binary starts");
+    machine.wait(run).expect(7).says("could not be written to standard output");
+}
+
+/// As `adopat list | head -0` does.
+#[cfg(unix)]
+#[rstest]
+#[case("list")]
+#[case("--help")]
+fn a_result_that_nobody_reads_to_its_end_is_no_failure(#[case] word: &str) {
+    let machine = Machine::new(Host::Generic, word);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let mut run = machine.spawn();
+    drop(run.stdout.take());
+    let ended = machine.wait(run);
+    ended.expect(0);
+    assert_eq!(ended.stderr, "", "it ends quietly");
+}
+
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case("GITHUB_OUTPUT", 7)]
+#[case("GITHUB_STEP_SUMMARY", 0)]
+fn outputs_that_cannot_be_written_are_a_failure_and_a_summary_is_a_warning(
+    #[case] file: &str,
+    #[case] code: i32,
+) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.set(file, "/dev/full").run().expect(code).says(file);
+}
+
+/// The service says no, and yet its answer holds a PAT.
+#[rstest]
+#[case::with_its_value("FAKEaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
+#[case::without("")]
+fn a_pat_that_comes_with_a_refusal_is_revoked(#[case] value: &str, #[values(true, false)] revocable: bool) {
+    let mut machine = Machine::new(Host::GitHub, "create");
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    let made = machine.emulator.add_pat(NewPat::named("nightly"));
+    let id = made.authorization_id.to_string();
+    let token = if value.is_empty() { Value::Null } else { value.into() };
+    let body = json!({
+        "patToken": {"displayName": "nightly", "authorizationId": id, "scope": "vso.code", "token": token},
+        "patTokenError": "fullScopePatPolicyViolation",
+    });
+    let json = [("Content-Type", "application/json")];
+    let post = Fault::on(Service::Pats).method("POST").answer(200, &json, body.to_string());
+    machine.emulator.order(post.always());
+    if !revocable {
+        machine.emulator.order(Fault::on(Service::Pats).method("DELETE").internal_error().always());
+    }
+    let ended = machine.run();
+    ended.expect(4).says("Restrict full-scoped").says("patTokenError fullScopePatPolicyViolation").says(&id);
+    ended.says(if revocable { "has been revoked" } else { "still alive" });
+    assert_eq!(machine.active("nightly").len(), usize::from(!revocable));
+    assert_eq!(machine.sent("POST").len(), 1, "it is not asked for again");
+    assert!(value.is_empty() || !ended.words().contains(value));
+}

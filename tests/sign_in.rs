@@ -463,6 +463,29 @@ fn a_job_without_a_token_is_told_what_it_lacks(#[case] host: Host, #[case] remed
 }
 
 #[rstest]
+#[case(Host::Azure, "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN", "https://evil.example/oidctoken")]
+#[case(Host::Azure, "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN", "http://dev.azure.com/fabrikam/oidctoken")]
+#[case(
+    Host::GitHub,
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "https://evil.example/x?y=z"
+)]
+fn the_jobs_own_token_goes_to_its_hosts_service_alone(
+    #[case] host: Host,
+    #[case] address: &str,
+    #[case] token: &str,
+    #[case] stranger: &str,
+) {
+    let mut machine = federated(host, trusting_github());
+    machine.set(address, stranger).set(token, "FAKE-token-of-this-job");
+    let ended = machine.run();
+    ended.expect(3).says(&format!("{address} m")).says("it is ignored").says("no OIDC token");
+    assert!(machine.calls().is_empty());
+    assert!(!ended.words().contains("FAKE-token-of-this-job"));
+}
+
+#[rstest]
 #[case::on_github(Host::GitHub, "permissions: id-token: write")]
 #[case::on_azure(Host::Azure, "SYSTEM_ACCESSTOKEN: $(System.AccessToken)")]
 fn a_job_whose_own_token_is_refused_is_told_what_it_lacks(#[case] host: Host, #[case] remedy: &str) {

@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use adopat::entra::refusal as entra;
 use adopat::help::EXIT_CODES;
 use adopat::inputs::table::{INPUTS, Input, Word, camel_case};
+use adopat::meaning::Meaning;
 use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
+use adopat::store::key_vault_refusal as key_vault;
+use adopat::store::{github_secret, variable_group};
 
 const MADE: &str =
     "<!-- Made by `cargo run --example docs` from the program's own tables. Do not edit. -->\n\n";
@@ -83,7 +86,49 @@ fn errors() -> String {
             &[&code(meaning.name), &meaning.exit.code().to_string(), meaning.cause, meaning.remedy],
         );
     }
+    refusals(
+        &mut page,
+        "PAT service: everything else",
+        "A refusal without a `patTokenError`: by the exception's name (`typeKey`), by what its words hold, or by its status.",
+        pats::REFUSALS,
+    );
+    refusals(
+        &mut page,
+        "Azure Key Vault",
+        "By the vault's innermost code. Where a refresh token is read, the exit code is 3.",
+        key_vault::REFUSALS,
+    );
+    refusals(
+        &mut page,
+        "Variable groups",
+        "What Azure DevOps says of a `variable-group:` store.",
+        variable_group::REFUSALS,
+    );
+    refusals(
+        &mut page,
+        "GitHub secrets",
+        "What GitHub says of a `github-secret:` store.",
+        github_secret::REFUSALS,
+    );
     page
+}
+
+/// A table of refusals, in the order in which they are looked for.
+fn refusals(page: &mut String, title: &str, words: &str, table: &[Meaning]) {
+    let _ = write!(
+        page,
+        "\n## {title}\n\n{words} The first row that fits holds.\n\n| known by | exit | cause | what to do |\n\
+         | --- | --- | --- | --- |\n"
+    );
+    for meaning in table {
+        let exit = meaning.exit.code().to_string();
+        row(page, &[&meaning.known_by(), &exit, &in_italics(meaning.cause), &in_italics(meaning.remedy)]);
+    }
+}
+
+/// What the program puts in from the run stands in braces.
+fn in_italics(words: &str) -> String {
+    words.replace(['{', '}'], "*")
 }
 
 fn operations(input: &Input) -> String {

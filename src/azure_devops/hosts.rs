@@ -31,6 +31,25 @@ pub fn parse_trusted(text: &str, purpose: Purpose) -> Result<Url, String> {
     Err(format!("may only name {accepted} over https, or loopback: a credential goes nowhere else"))
 }
 
+/// Reads an address and checks that it is GitHub's own, or that of one of the runner's `servers`, such as a GitHub
+/// Enterprise Server: its host or a name below it.
+///
+/// # Errors
+/// A sentence that says what is wrong and what would be accepted.
+pub fn parse_githubs<'a>(text: &str, servers: impl Iterator<Item = &'a str>) -> Result<Url, String> {
+    let url = parse_address(text)?;
+    let host = url.host_str().unwrap_or_default();
+    let below = |name: &str| host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+    let servers: Vec<Url> = servers.filter_map(|server| Url::parse(server).ok()).collect();
+    let is_servers = servers.iter().filter_map(Url::host_str).any(below);
+    if is_loopback(&url) || below("actions.githubusercontent.com") || is_servers {
+        return Ok(url);
+    }
+    Err("may only name GitHub's own hosts (*.actions.githubusercontent.com, the runner's GITHUB_SERVER_URL) over https, or \
+         loopback: the job's token goes nowhere else"
+        .into())
+}
+
 /// Reads an address: http or https, no user name in it. Plain http is accepted on loopback alone.
 ///
 /// # Errors
@@ -87,6 +106,25 @@ mod tests {
     #[case("https://fabrikam.visualstudio.com", Purpose::AzureDevOps)]
     fn microsofts_hosts_and_loopback_are_accepted(#[case] text: &str, #[case] purpose: Purpose) {
         parse_trusted(text, purpose).expect("accepted");
+    }
+
+    #[rstest]
+    #[case("https://run-actions-1.actions.githubusercontent.com/x?api-version=2", true)]
+    #[case("https://github.contoso.com/_services/pipelines/x", true)]
+    #[case("https://actions.contoso.ghe.com/x", true)]
+    #[case("http://127.0.0.1:8080/x", true)]
+    #[case("http://run-actions-1.actions.githubusercontent.com/x", false)]
+    #[case("https://actions.githubusercontent.com.evil.example/x", false)]
+    #[case("https://evilactions.githubusercontent.com/x", false)]
+    #[case("https://evilgithub.contoso.com/x", false)]
+    #[case("https://user@github.contoso.com/x", false)]
+    #[case("x", false)]
+    fn the_jobs_token_goes_to_githubs_hosts_and_the_runners_server(
+        #[case] text: &str,
+        #[case] accepted: bool,
+    ) {
+        let servers = ["https://github.contoso.com", "https://contoso.ghe.com", "no address"];
+        assert_eq!(parse_githubs(text, servers.into_iter()).is_ok(), accepted);
     }
 
     #[rstest]

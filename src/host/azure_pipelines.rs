@@ -216,7 +216,7 @@ fn camel_case(kebab: &str) -> String {
 mod tests {
     use super::*;
     use crate::host::streams::Captured;
-    use crate::host::testing::{Closed, opened_on, outputs, pat_text, still_world};
+    use crate::host::testing::{failing, opened_on, outputs, pat_text, still_world};
     use crate::secret::Register;
     use rstest::rstest;
 
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn nothing_counts_as_delivered_where_the_agent_does_not_read() {
         let (host, ..) = host(None, None);
-        let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
+        let streams = failing(std::io::ErrorKind::BrokenPipe);
         let host = AzurePipelines { streams, ..host };
         assert_eq!(host.deliver(&outputs(false)).expect_err("not read").exit, Exit::Store);
         host.remember("adopatId", Remembered::Plain("42")).expect_err("not read");

@@ -49,7 +49,7 @@ impl Host for Generic {
 
     fn report(&self, verdict: Verdict, line: &str) {
         let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
-        self.streams.say_coloured(Stream::Out, colour(verdict), word, rest);
+        self.streams.say_coloured(Stream::Product, colour(verdict), word, rest);
     }
 
     fn can_take_a_secret(&self, elsewhere: bool) -> Result<(), Failure> {

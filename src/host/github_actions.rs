@@ -186,7 +186,7 @@ fn command(name: &str, data: &str) -> Zeroizing<String> {
 mod tests {
     use super::*;
     use crate::host::streams::Captured;
-    use crate::host::testing::{Closed, opened_on, outputs, pat_text, still_world};
+    use crate::host::testing::{failing, opened_on, outputs, pat_text, still_world};
     use crate::secret::Register;
     use rstest::rstest;
     use tempfile::TempDir;
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_token_that_could_not_be_masked_is_not_handed_over() {
         let (host, _, folder) = host(None);
-        let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
+        let streams = failing(std::io::ErrorKind::BrokenPipe);
         let host = GithubActions { streams, ..host };
         host.mask(&Secret::new(pat_text()));
         host.can_take_a_secret(false).expect_err("a mask has failed");

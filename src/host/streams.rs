@@ -36,6 +36,8 @@ pub struct Streams {
     product: Sink,
     register: Register,
     unmasked: Arc<AtomicBool>,
+    /// Why what was asked for could not be printed, where it could not.
+    unprinted: Arc<Mutex<Option<io::Error>>>,
     coloured: bool,
 }
 
@@ -43,7 +45,9 @@ impl Streams {
     /// The streams to print on.
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, register: Register) -> Self {
         let (out, err) = (Arc::new(Mutex::new(out)), Arc::new(Mutex::new(err)));
-        Self { product: Arc::clone(&out), out, err, register, unmasked: Arc::default(), coloured: false }
+        let product = Arc::clone(&out);
+        let (unmasked, unprinted) = (Arc::default(), Arc::default());
+        Self { out, err, product, register, unmasked, unprinted, coloured: false }
     }
 
     /// The process's own, in colours where standard output is a terminal.
@@ -79,7 +83,8 @@ impl Streams {
         self.register.redact(&neutral::line(&self.register.redact(text)))
     }
 
-    /// Prints a line of words. That it could not be printed is nobody's concern: there is no one left to read.
+    /// Prints a line of words. That it could not be printed is nobody's concern: there is no one left to read; but
+    /// for what was asked for, see [`all_printed`](Self::all_printed).
     pub fn say(&self, stream: Stream, text: &str) {
         let _ = self.line(stream, &self.shown(text));
     }
@@ -105,8 +110,23 @@ impl Streams {
 
     /// Prints adopat's own text, such as its help, on standard output as it is.
     pub fn print_plainly(&self, text: &str) {
-        let mut sink = lock(&self.out);
-        let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        let _ = self.write(Stream::Product, text);
+    }
+
+    /// Whether what was asked for was printed whole. That nobody reads it to its end (`adopat list | head`) is no
+    /// failure.
+    ///
+    /// # Errors
+    /// That it was not.
+    pub fn all_printed(&self) -> Result<(), Failure> {
+        match &*lock(&self.unprinted) {
+            None => Ok(()),
+            Some(error) => Err(Failure::new(
+                Exit::Store,
+                format!("What was asked for could not be written to standard output: {error}."),
+                "See that the place it goes to is writable and has space, and run it again.",
+            )),
+        }
     }
 
     /// Registers the secret, and prints on standard output the host's command that masks it, for each of its
@@ -138,13 +158,24 @@ impl Streams {
         let mut whole = Zeroizing::new(String::with_capacity(line.len() + 1));
         whole.push_str(line);
         whole.push('\n');
+        self.write(stream, &whole)
+    }
+
+    fn write(&self, stream: Stream, text: &str) -> io::Result<()> {
         let mut sink = match stream {
             Stream::Out => lock(&self.out),
             Stream::Err => lock(&self.err),
             Stream::Product => lock(&self.product),
         };
-        sink.write_all(whole.as_bytes())?;
-        sink.flush()
+        let written = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
+        match written {
+            Err(error) if stream == Stream::Product && error.kind() != io::ErrorKind::BrokenPipe => {
+                let told = io::Error::new(error.kind(), error.to_string());
+                lock(&self.unprinted).get_or_insert(told);
+                Err(error)
+            }
+            written => written,
+        }
     }
 }
 
@@ -219,7 +250,7 @@ impl Write for Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::testing::Closed;
+    use crate::host::testing::failing;
 
     fn streams(secret: &str) -> (Streams, Captured, Captured) {
         let register = Register::default();
@@ -281,8 +312,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_and_could_not_be_printed_is_told() {
+        let streams = failing(io::ErrorKind::StorageFull);
+        streams.say(Stream::Out, "words");
+        streams.all_printed().expect("words alone are no loss");
+        streams.say(Stream::Product, "[]");
+        assert_eq!(streams.all_printed().expect_err("it is lost").exit, Exit::Store);
+        let streams = failing(io::ErrorKind::StorageFull);
+        streams.print_plainly("help");
+        streams.all_printed().expect_err("it is lost");
+    }
+
+    #[test]
+    fn that_nobody_reads_to_the_end_is_no_failure() {
+        let streams = failing(io::ErrorKind::BrokenPipe);
+        streams.say(Stream::Product, "[]");
+        streams.all_printed().expect("it was printed as far as anybody read it");
+    }
+
+    #[test]
     fn a_closed_stream_is_an_error_for_a_command_alone() {
-        let streams = Streams::new(Box::new(Closed), Box::new(Closed), Register::default());
+        let streams = failing(io::ErrorKind::BrokenPipe);
         streams.say(Stream::Out, "nobody reads this");
         streams.command(Stream::Out, "::debug::x").expect_err("nobody reads this");
     }

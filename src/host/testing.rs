@@ -34,17 +34,22 @@ impl Random for Zeros {
     }
 }
 
-/// A stream that nobody reads.
-pub struct Closed;
+/// A stream that takes nothing: `BrokenPipe` is one that nobody reads.
+struct Failing(io::ErrorKind);
 
-impl Write for Closed {
+impl Write for Failing {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
+        Err(self.0.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Streams that both fail so.
+pub fn failing(kind: io::ErrorKind) -> Streams {
+    Streams::new(Box::new(Failing(kind)), Box::new(Failing(kind)), Register::default())
 }
 
 /// Streams, with what is printed on standard output.

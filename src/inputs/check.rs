@@ -671,7 +671,7 @@ impl Check<'_> {
             Some(token) if complete => {
                 (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
             }
-            _ => self.credential(word, credential_store.as_ref(), proof.is_some()),
+            _ => self.credential(word, proof.is_some()),
         };
         if let Some(Credential::RefreshToken(seed)) = &credential
             && let Some(store) = &credential_store
@@ -751,13 +751,10 @@ impl Check<'_> {
         Some(tenant)
     }
 
-    fn credential(
-        &mut self,
-        word: Word,
-        store: Option<&Address>,
-        has_proof: bool,
-    ) -> (Option<Credential>, String) {
+    fn credential(&mut self, word: Word, has_proof: bool) -> (Option<Credential>, String) {
         let values = self.values;
+        // One that is malformed is told as such, and no reason to ask for another credential.
+        let has_store = values.credential_store.is_some();
         let (refresh, access) = (values.refresh_token.clone(), values.access_token.clone());
         let given = choice("credential", values.credential.as_deref(), self.problems, |word| {
             input("credential").choices.iter().copied().find(|known| *known == word)
@@ -778,9 +775,8 @@ impl Check<'_> {
             };
             return (credential, "login".into());
         }
-        let readable = store.is_some_and(Address::is_readable);
         let (credential, from) = match given {
-            Some("refresh-token") if refresh.is_none() && !readable && store.is_none() => {
+            Some("refresh-token") if refresh.is_none() && !has_store => {
                 self.problems.add(
                     "refresh-token",
                     "is missing, and no credential-store is given",
@@ -819,7 +815,7 @@ impl Check<'_> {
                     (Some(Credential::RefreshToken(Some(token))), "inferred from refresh-token")
                 }
                 (None, Some(token)) => (Some(Credential::AccessToken(token)), "inferred from access-token"),
-                (None, None) if store.is_some() => {
+                (None, None) if has_store => {
                     (Some(Credential::RefreshToken(None)), "inferred from credential-store")
                 }
                 (None, None) => {
@@ -883,19 +879,42 @@ impl Check<'_> {
 
     fn oidc(&mut self, host: &HostSettings) -> OidcSources {
         let environment = self.environment;
-        let endpoint = |address: &str, tokens: &[&str]| {
-            let url = environment.text(address).and_then(|text| hosts::parse_address(text).ok())?;
-            Some((url, tokens.iter().find_map(|name| environment.secret(name))?))
-        };
+        let servers = ["GITHUB_SERVER_URL", "GITHUB_API_URL"].map(|name| environment.text(name));
+        let githubs = |text: &str| hosts::parse_githubs(text, servers.into_iter().flatten());
+        let azures = |text: &str| hosts::parse_trusted(text, Purpose::AzureDevOps);
         OidcSources {
-            github: endpoint("ACTIONS_ID_TOKEN_REQUEST_URL", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]),
-            azure_pipelines: endpoint(
+            github: self.token_endpoint(
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                githubs,
+                &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+            ),
+            azure_pipelines: self.token_endpoint(
                 "SYSTEM_OIDCREQUESTURI",
+                azures,
                 &["ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "SYSTEM_ACCESSTOKEN"],
             ),
             file: environment.path("AZURE_FEDERATED_TOKEN_FILE"),
             id_token: self.values.id_token.clone(),
             on_github: matches!(host, HostSettings::GithubActions { .. }),
+        }
+    }
+
+    /// The address that the host names for asking its OIDC token, and the job's own token for it, which goes to
+    /// that host alone.
+    fn token_endpoint(
+        &mut self,
+        address: &str,
+        parse: impl Fn(&str) -> Result<Url, String>,
+        tokens: &[&str],
+    ) -> Option<(Url, Secret)> {
+        let text = self.environment.text(address)?;
+        let token = tokens.iter().find_map(|name| self.environment.secret(name))?;
+        match parse(text) {
+            Ok(url) => Some((url, token)),
+            Err(what) => {
+                self.warnings.push(format!("{address} {what}; it is ignored."));
+                None
+            }
         }
     }
 

@@ -13,6 +13,9 @@ use crate::secret::Secret;
 /// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
 const LAUNCHERS: [&str; 2] = ["ADOPAT_BINARY", "ADOPAT_LAUNCHER"];
 
+/// How alike two names are, of 1, where one is taken for a slip of the other.
+const ALIKE: f64 = 0.8;
+
 /// A snapshot of the process's environment.
 #[derive(Clone, Default)]
 pub struct Environment(Vec<(OsString, OsString)>);
@@ -100,13 +103,13 @@ impl Environment {
         });
         strange
             .map(|name| {
-                let near = INPUTS.iter().map(Input::variable);
-                let near = near.max_by(|left, right| {
-                    strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name))
-                });
-                let near = near.filter(|near| strsim::jaro_winkler(near, name) > 0.85);
-                let advice = near.map_or(String::new(), |near| format!(" Did you mean {near}?"));
-                format!("{name} is no input of adopat and is ignored.{advice}")
+                let (near, likeness) = nearest(name);
+                let advice = if likeness >= ALIKE {
+                    format!("Did you mean {near}?")
+                } else {
+                    format!("The nearest name is {near}; 'adopat --help' lists them all.")
+                };
+                format!("{name} is no input of adopat and is ignored. {advice}")
             })
             .collect()
     }
@@ -138,6 +141,21 @@ pub fn keep_secrets_from(command: &mut std::process::Command) {
     for (name, _) in std::env::vars_os().filter(|(name, value)| is_secret(name, value)) {
         command.env_remove(name);
     }
+}
+
+/// The input's variable that is most like this name, and how alike they are, of 1. What all of them begin with, and
+/// what stands between words, makes none of them any nearer.
+fn nearest(name: &str) -> (String, f64) {
+    let letters = |name: &str| name.trim_start_matches("ADOPAT_").replace('_', "").to_ascii_uppercase();
+    let name = letters(name);
+    let scored = INPUTS.iter().map(|input| {
+        let variable = input.variable();
+        let known = letters(&variable);
+        // The first knows letters that were swapped or left out, the second a name that was cut short.
+        let likeness = strsim::normalized_damerau_levenshtein(&known, &name);
+        (variable, likeness.max(strsim::jaro_winkler(&known, &name)))
+    });
+    scored.max_by(|left, right| left.1.total_cmp(&right.1)).expect("there are inputs")
 }
 
 /// Whether a variable holds one of adopat's secrets.
@@ -191,12 +209,30 @@ mod tests {
         assert_eq!(environment(&empty).inputs(&mut Problems::default())[0].1.expose(), "own");
     }
 
-    #[test]
-    fn a_misspelt_name_is_answered_with_the_nearest() {
-        let misspelt = environment(&[("ADOPAT_DISPLAYNAME", "x"), ("ADOPAT_LAUNCHER", "1")]).misspelt();
-        assert_eq!(
-            misspelt,
-            ["ADOPAT_DISPLAYNAME is no input of adopat and is ignored. Did you mean ADOPAT_DISPLAY_NAME?"]
+    #[rstest]
+    #[case("ADOPAT_DISPLAYNAME", "ADOPAT_DISPLAY_NAME")]
+    #[case("ADOPAT_DISPLAY_NAEM", "ADOPAT_DISPLAY_NAME")]
+    #[case("ADOPAT_ORGANISATION", "ADOPAT_ORGANIZATION")]
+    #[case("ADOPAT_ORG", "ADOPAT_ORGANIZATION")]
+    #[case("ADOPAT_SCOPES", "ADOPAT_SCOPE")]
+    #[case("ADOPAT_REFRESHTOKEN", "ADOPAT_REFRESH_TOKEN")]
+    #[case("ADOPAT_EXPIRES_WITHIN", "ADOPAT_EXPIRING_WITHIN")]
+    fn a_misspelt_name_is_answered_with_the_nearest(#[case] name: &str, #[case] near: &str) {
+        let misspelt = environment(&[(name, "x"), ("ADOPAT_LAUNCHER", "1")]).misspelt();
+        assert_eq!(misspelt, [format!("{name} is no input of adopat and is ignored. Did you mean {near}?")]);
+    }
+
+    #[rstest]
+    #[case("ADOPAT_FOO_BAR")]
+    #[case("ADOPAT_")]
+    #[case("ADOPAT_XYZZY")]
+    fn a_name_that_is_like_none_is_not_taken_for_a_slip(#[case] name: &str) {
+        let misspelt = environment(&[(name, "x")]).misspelt();
+        let [sentence] = misspelt.as_slice() else { panic!("one warning") };
+        assert!(!sentence.contains("Did you mean"), "{sentence}");
+        assert!(
+            sentence.contains("The nearest name is ADOPAT_") && sentence.contains("--help"),
+            "{sentence}"
         );
     }
 

@@ -1,6 +1,7 @@
 //! What holds for every run: how to log, through which proxies and trusting whom to reach the network, and
 //! which secrets the host itself has put into the environment.
 
+use percent_encoding::percent_decode_str;
 use tracing_subscriber::filter::Targets;
 
 use super::Values;
@@ -69,10 +70,15 @@ pub(super) fn hosts_secrets(environment: &Environment) -> Vec<Secret> {
         "IDENTITY_HEADER",
     ];
     let proxies = ["https_proxy", "HTTPS_PROXY", "AGENT_PROXYURL"];
-    let passwords = proxies.into_iter().filter_map(|name| {
-        let (_, rest) = environment.text(name)?.split_once("://")?;
-        let (_, password) = rest.rsplit_once('@')?.0.split_once(':')?;
-        Some(Secret::new(password.to_owned()))
-    });
+    let passwords = proxies.into_iter().filter_map(|name| environment.text(name)).flat_map(passwords_in);
     tokens.into_iter().filter_map(|name| environment.secret(name)).chain(passwords).collect()
+}
+
+/// The password in a proxy's address, which may lack its scheme: as it is written there, and as it is sent.
+fn passwords_in(address: &str) -> Vec<Secret> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let password = rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+    let Some((_, password)) = password else { return Vec::new() };
+    let decoded = percent_decode_str(password).decode_utf8_lossy().into_owned();
+    vec![Secret::new(password.to_owned()), Secret::new(decoded)]
 }

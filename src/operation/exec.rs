@@ -15,7 +15,7 @@ use super::find::describe;
 use super::minting::{Ticket, mint_for_a_command};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, sentence_of};
 use crate::inputs::request::Exec;
 use crate::pats::{Minted, Pat, Revocation};
 
@@ -123,7 +123,7 @@ async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
         Ok(Revocation::Done) => run.info(format!("Revoked {}.", describe(pat))),
         Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
         Err(failure) => {
-            let why = failure.map_or_else(String::new, |failure| failure.to_string());
+            let why = failure.map_or_else(String::new, |failure| sentence_of(&failure.to_string()));
             run.warn(format!(
                 "The PAT could not be revoked and still lives: {}. {why} Revoke it: 'adopat revoke' with \
                  authorization-id {}.",

@@ -24,7 +24,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     };
     let json: Vec<Value> = pats.iter().map(|pat| outlook.to_json(pat)).collect();
     run.show(&listing::table(&pats, &outlook), &json!(json), || {
-        format!("{} PATs ({}) in organization {}.", pats.len(), list.filter.word(), run.organization())
+        format!("{} ({}) in organization {}.", counted(pats.len()), list.filter.word(), run.organization())
     });
     run.host.summarize(&summary::listed(&pats, &outlook, run.organization()));
     delivery::hand_over_plain(run, &Outputs { pats: Some(json), ..Outputs::default() })?;
@@ -38,14 +38,21 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     }
     if list.fail_if_expiring && !expiring.is_empty() {
         let within = span::describe(list.expiring_within.unwrap_or_default());
-        let cause = format!("{} of the PATs listed expire within {within}.", expiring.len());
-        return Err(Failure::new(Exit::Expiring, cause, "Rotate them."));
+        let verb = if expiring.len() == 1 { "expires" } else { "expire" };
+        let cause = format!("Of the PATs listed, {} {verb} within {within}.", expiring.len());
+        return Err(Failure::new(Exit::Expiring, cause, "Rotate what is still in use."));
     }
     if list.fail_if_global && !global.is_empty() {
-        let cause = format!("{} of the PATs listed are global ones.", global.len());
+        let verb = if global.len() == 1 { "is global" } else { "are global" };
+        let cause = format!("Of the PATs listed, {} {verb}.", global.len());
         return Err(Failure::new(Exit::Expiring, cause, "Replace each by one PAT for each organization."));
     }
     Ok(())
+}
+
+/// So many PATs, in words.
+pub(super) fn counted(count: usize) -> String {
+    if count == 1 { "1 PAT".into() } else { format!("{count} PATs") }
 }
 
 /// The ids of those that are revoked, which only another look can tell where the list holds all.

@@ -34,8 +34,9 @@ use crate::host::{Host, Level, neutral};
 use crate::http::Http;
 use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
-use crate::oidc::{JobTokens, Mask};
+use crate::oidc::JobTokens;
 use crate::patience::{Cancellation, Patience};
+use crate::secret::Mask;
 use crate::world::World;
 
 /// One run of one operation.

@@ -14,6 +14,9 @@ use crate::pats::{NewPat, Pat, Scope};
 /// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The most that a PAT may be found to live more or less than was asked.
+const A_MOMENT: Duration = Duration::from_secs(3);
+
 /// What a rotation does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
@@ -150,12 +153,19 @@ pub(super) fn end_of(expiry: Expiry, now: Timestamp) -> Timestamp {
     }
 }
 
-/// As long as the old PAT lived, if that is known and may be asked for. The service says when a PAT was made to
-/// 1/300 s, and how long it lives is a whole number.
+/// As long as the old PAT lived, if that is known and may be asked for.
+///
+/// A PAT lives a moment less than was asked: its end is sent in whole seconds, it is made when the request gets
+/// there, and the service tells both to 1/300 s. A chain of rotations would lose that moment every time, so a span
+/// that is all but whole minutes is taken for those.
 fn as_long_as(old: Option<&Pat>) -> Expiry {
     let lifetime = old.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
-    let lifetime = lifetime.unwrap_or(Expiry::CREATED_FOR).min(LONGEST_LIFETIME);
-    Expiry::After(Duration::from_secs_f64(lifetime.as_secs_f64().round()))
+    let lifetime = lifetime.unwrap_or(Expiry::CREATED_FOR);
+    let minutes = Duration::from_secs_f64((lifetime.as_secs_f64() / 60.0).round() * 60.0);
+    let seconds = Duration::from_secs_f64(lifetime.as_secs_f64().round());
+    let whole =
+        if minutes > Duration::ZERO && lifetime.abs_diff(minutes) <= A_MOMENT { minutes } else { seconds };
+    Expiry::After(whole.min(LONGEST_LIFETIME))
 }
 
 fn shorten(old: &Pat, to: Timestamp) -> Retirement {
@@ -201,4 +211,58 @@ impl Plan {
 pub(super) fn describe_new(new: &NewPat) -> String {
     let until = to_the_second(new.valid_to);
     format!("Would create a PAT named '{}' with scope {}, valid to {until}.", new.display_name, new.scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rstest::rstest;
+
+    use super::*;
+
+    /// The PAT that the service makes of it: the end in whole seconds, `late` after it was asked for, both dates to
+    /// 1/300 s.
+    fn made(asked_at: Timestamp, lifetime: Duration, late: SignedDuration) -> Pat {
+        let to_the_300th = |at: Timestamp| {
+            let nanoseconds = (at.as_nanosecond() as f64 * 3e-7).round() / 3e-7;
+            Timestamp::from_nanosecond(nanoseconds as i128).expect("within reach")
+        };
+        let valid_to =
+            Timestamp::from_second(span::after(asked_at, lifetime).as_second()).expect("within reach");
+        Pat {
+            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+            display_name: "ci".into(),
+            scope: Scope::parse("vso.code"),
+            valid_from: Some(to_the_300th(asked_at + late)),
+            valid_to: Some(to_the_300th(valid_to)),
+            target_accounts: Some(vec![]),
+        }
+    }
+
+    #[rstest]
+    fn a_chain_of_rotations_keeps_its_span(
+        #[values("30d", "12h", "90m", "7d", "P365D", "1m")] lifetime: &str,
+        #[values(-1_500, 0, 40, 900, 1_900)] milliseconds_late: i64,
+    ) {
+        let mut now: Timestamp = "2026-01-01T00:00:00.123Z".parse().expect("an instant");
+        let lifetime = span::parse(lifetime, now).expect("a span");
+        let late = SignedDuration::from_millis(milliseconds_late);
+        let mut pat = made(now, lifetime, late);
+        for rotation in 1..=50 {
+            now += SignedDuration::from_millis(61_237);
+            let Expiry::After(next) = as_long_as(Some(&pat)) else { panic!("a span") };
+            assert_eq!(next, lifetime, "rotation {rotation}");
+            pat = made(now, next, late);
+        }
+    }
+
+    #[rstest]
+    #[case::seconds(100, 100)]
+    #[case::a_policy_of_odd_length(86_399 - 30, 86_399 - 30)]
+    #[case::too_long(400 * 86_400, 365 * 86_400)]
+    #[case::a_second(1, 1)]
+    fn a_span_that_is_no_whole_minutes_is_kept_as_it_is(#[case] lived: u64, #[case] asked: u64) {
+        let made = made(Timestamp::UNIX_EPOCH, Duration::from_secs(lived), SignedDuration::ZERO);
+        assert_eq!(as_long_as(Some(&made)), Expiry::After(Duration::from_secs(asked)));
+    }
 }

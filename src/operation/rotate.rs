@@ -5,7 +5,7 @@ use super::minting::{Ticket, mint_and_deliver};
 use super::plan::{Plan, Retirement, plan};
 use super::sign_in::Session;
 use super::{Run, delivery, sign_in, summary};
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence_of};
 use crate::inputs::request::Rotate;
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Change, Pat, Service};
@@ -78,8 +78,9 @@ fn still_alive(retirement: &Retirement, failure: &Failure) -> String {
     };
     let id = &old.authorization_id;
     format!(
-        "The new PAT is delivered, but the old one {wanted} and still lives: {}. {failure} Revoke it: 'adopat \
+        "The new PAT is delivered, but the old one {wanted} and still lives: {}. {} Revoke it: 'adopat \
          revoke' with authorization-id {id}.",
-        describe(old)
+        describe(old),
+        sentence_of(&failure.to_string())
     )
 }

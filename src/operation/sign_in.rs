@@ -66,10 +66,11 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
             }
         };
         slot.put(tokens.access_token.clone());
-        let warnings = match prepared {
-            Some(outcome) => outcome?,
-            None => preparing.await?,
+        let prepared = match prepared {
+            Some(outcome) => outcome,
+            None => preparing.await,
         };
+        let warnings = prepared.map_err(|failure| failure.and("Nothing was minted."))?;
         warnings.iter().for_each(|warning| run.warn(warning));
         tokens
     };
@@ -206,15 +207,15 @@ pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, F
     } else {
         let show = |prompt: &Prompt| {
             run.notice(format!(
-                "To sign in, open {} on any device and enter the code {} ({} minutes left).",
+                "To sign in, open {} on any device and enter the code {} ({} left).",
                 prompt.address,
                 prompt.code,
-                prompt.expires_in.as_secs().div_ceil(60)
+                in_minutes(prompt.expires_in)
             ));
             open_for_a_person(&prompt.address);
         };
         let tick = |left: Duration| {
-            run.info(format!("Waiting for the sign-in: {} minutes left.", left.as_secs().div_ceil(60)));
+            run.info(format!("Waiting for the sign-in: {} left.", in_minutes(left)));
         };
         let tokens = entra.sign_in_by_device_code(show, tick).await;
         run.patience().grant(begun.elapsed());
@@ -223,6 +224,14 @@ pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, F
     let tokens = tokens.map_err(|refusal| refusal.failure)?;
     mask(run, &tokens);
     Ok(tokens)
+}
+
+/// The time in whole minutes, rounded up.
+fn in_minutes(time: Duration) -> String {
+    match time.as_secs().div_ceil(60) {
+        1 => "1 minute".into(),
+        minutes => format!("{minutes} minutes"),
+    }
 }
 
 /// Opens the page where a person sits at a terminal. That it did not open is no matter: they have the address.

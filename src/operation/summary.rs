@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::list::counted;
 use super::listing::{GLOBAL_PATS_END, Outlook};
 use super::plan::Retirement;
 use crate::azure_devops::Organization;
@@ -42,7 +43,7 @@ pub(super) fn rotated(
 
 /// After `revoke`.
 pub(super) fn revoked(pats: &[Pat], organization: &Organization) -> String {
-    format!("### PATs revoked in {organization}\n\n{}", table(pats))
+    format!("### {} revoked in {organization}\n\n{}", counted(pats.len()), table(pats))
 }
 
 /// After `update`.
@@ -53,9 +54,9 @@ pub(super) fn updated(pat: &Pat, organization: &Organization) -> String {
 /// After `list`: the PATs, and a timeline of what expires when.
 pub(super) fn listed(pats: &[Pat], outlook: &Outlook, organization: &Organization) -> String {
     let shown = &pats[..pats.len().min(MOST_ROWS)];
-    let mut text = format!("### {} PATs in {organization}\n\n{}", pats.len(), table(shown));
+    let mut text = format!("### {} in {organization}\n\n{}", counted(pats.len()), table(shown));
     if shown.len() < pats.len() {
-        text.push_str(&format!("\n{} more are in the output `pats`.\n", pats.len() - shown.len()));
+        text.push_str(&format!("\nThe output `pats` holds {} more.\n", pats.len() - shown.len()));
     }
     text.push_str(&timeline(pats, outlook));
     text

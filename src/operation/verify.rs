@@ -72,7 +72,7 @@ pub(super) async fn verify(
             Err(cancelled) => return Err(NoAnswer::Ended(cancelled).into_failure("")),
         }
     };
-    let failure = not_confirmed(verify, &doubt);
+    let failure = not_confirmed(verify, attempt, &doubt);
     if verify.required { Err(failure) } else { Ok(Some(failure.to_string())) }
 }
 
@@ -145,19 +145,16 @@ fn is_sign_in_page(answer: &Answer) -> bool {
     answer.is_page() && answer.text().to_ascii_lowercase().contains("sign in")
 }
 
-fn not_confirmed(verify: &Verify, doubt: &Doubt) -> Failure {
+fn not_confirmed(verify: &Verify, tries: u32, doubt: &Doubt) -> Failure {
     let host = verify.url.host_str().unwrap_or_default();
     let remedy = if is_connection_data(&verify.url) {
         "Run it again; if the PAT's scope does not let it in there, give verify-url an address that it does."
     } else {
         "Run it again, and check that the PAT's scope lets it in at verify-url."
     };
-    Failure::new(
-        Exit::Store,
-        format!("The new PAT could not be confirmed at {host} within {} s: {}", LONGEST.as_secs(), doubt.why),
-        remedy,
-    )
-    .with_support_ids(doubt.support_ids.iter().cloned())
+    let tries = if tries == 1 { "1 try".into() } else { format!("{tries} tries") };
+    let cause = format!("The new PAT could not be confirmed at {host} in {tries}: {}", doubt.why);
+    Failure::new(Exit::Store, cause, remedy).with_support_ids(doubt.support_ids.iter().cloned())
 }
 
 #[cfg(test)]

@@ -126,7 +126,10 @@ async fn reconcile(
     }
     match why.filter(|_| !alive.is_empty()) {
         Some(failure) => Err(still_alive(&alive, doubt, &failure)),
-        None => Ok(doubt.failure.clone()),
+        None => Ok(match &doubt.authorization_id {
+            Some(id) => doubt.failure.clone().and(format!("That PAT ({id}) has been revoked.")),
+            None => doubt.failure.clone(),
+        }),
     }
 }
 
@@ -189,7 +192,8 @@ fn unknown(new: &NewPat, doubt: &Ambiguity, failure: &Failure) -> Failure {
             "{} Whether a PAT named '{}' was made could not be found out: {}",
             doubt.failure.cause, new.display_name, failure.cause
         ),
-        remedy: "Look with 'adopat list', and revoke the one made by this run: nobody holds its value."
+        remedy: "Look with 'adopat list', and revoke the one made by this run: nobody holds its value. A rotation of \
+                 that name with duplicates set to revoke does so, too."
             .into(),
         exit: exit_with_something_left(doubt),
         ..failure.clone()
@@ -201,7 +205,8 @@ fn unknown_until_signed_in(new: &NewPat, doubt: &Ambiguity) -> Failure {
     let name = &new.display_name;
     let failure = doubt.failure.clone();
     let remedy = format!(
-        "{} Then look with 'adopat list': revoke what this run made, if it made one.",
+        "{} Then look with 'adopat list': revoke what this run made, if it made one; a rotation of that name with \
+         duplicates set to revoke does so, too.",
         failure.remedy
     );
     let failure = failure.and(format!("Whether a PAT named '{name}' was made could not be found out."));
@@ -219,7 +224,9 @@ fn still_alive(ids: &BTreeSet<String>, doubt: &Ambiguity, failure: &Failure) -> 
         cause: format!("{} {what}: {}", doubt.failure.cause, failure.cause),
         remedy: format!("Revoke it: 'adopat revoke' with authorization-id {}.", list(ids, " or ")),
         exit: exit_with_something_left(doubt),
-        ..failure.clone()
+        // Why the PAT was refused, or its answer got lost, is what a person looks for.
+        name: doubt.failure.name.clone().or_else(|| failure.name.clone()),
+        support_ids: doubt.failure.support_ids.iter().chain(&failure.support_ids).cloned().collect(),
     }
 }
 

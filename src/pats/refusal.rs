@@ -11,6 +11,7 @@ use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::failure::{Exit, Failure};
 use crate::http::Answer;
+use crate::meaning::{self, Meaning as Refusal};
 
 /// What one `patTokenError` means.
 #[derive(Debug)]
@@ -289,115 +290,119 @@ fn named_in(answer: &Answer, message: &str) -> Option<String> {
         .map(|meaning| meaning.name.to_owned())
 }
 
+/// How a refusal is known whose exception says that there is no such thing.
+const NOT_FOUND: &str = "...NotFoundException";
+/// How an answer is known that is a page for a browser.
+const PAGE: &str = "a web page";
+
+/// What a refusal means that names no `patTokenError`: by its exception (`typeKey`), its words, its status.
+pub const REFUSALS: &[Refusal] = &[
+    Refusal::new(
+        Exit::Refused,
+        "A service principal or managed identity is signed in, and the PAT service serves people only.",
+        "Sign in as a user: give a refresh-token made by 'adopat login'.",
+    )
+    .key("InvalidAccessException")
+    .says(&["service principal"]),
+    Refusal::new(
+        Exit::Refused,
+        "The PAT service does not allow this operation with the credential that was sent.",
+        "It takes a Microsoft Entra token of a user, never a PAT or the job's own token.",
+    )
+    .key("InvalidAccessException"),
+    Refusal::new(
+        Exit::Refused,
+        "Azure DevOps does not take the access token in organization {organization}: it has expired, was revoked, or \
+         is not one for Azure DevOps.",
+        "Sign in again; a token given as access-token must be a fresh one for Azure DevOps \
+         (499b84ac-1321-427f-aa17-267ca6975798).",
+    )
+    .says(&["TF400813", "anonymous access"]),
+    Refusal::new(
+        Exit::Refused,
+        "Azure DevOps does not let the user who is signed in use PATs in organization {organization}: they are no \
+         member of it, the token is another tenant's, or the app registration lacks a permission.",
+        "Check organization and tenant-id, and that the app has the delegated permissions vso.pats and \
+         vso.pats_manage, with consent; 'adopat doctor' checks each of them.",
+    )
+    .says(&["TF400813"]),
+    Refusal::new(
+        Exit::SignIn,
+        "The user who is signed in has never been in this organization.",
+        "Let them open https://dev.azure.com once in a browser, then run it again.",
+    )
+    .says(&["TF401444"]),
+    Refusal::new(
+        Exit::Refused,
+        "A conditional access policy of the tenant refuses this request.",
+        "Run it from a network the policy accepts, such as a self-hosted agent, or ask the tenant's administrator.",
+    )
+    .says(&["VS403463"]),
+    Refusal::new(
+        Exit::NotFound,
+        "There is no such PAT.",
+        "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
+    )
+    .key(NOT_FOUND),
+    Refusal::new(
+        Exit::SignIn,
+        "The PAT service answered with a sign-in page (HTTP {status}): it did not accept the credential.",
+        SIGN_IN_AGAIN,
+    )
+    .status(&[203..=203, 300..=399]),
+    Refusal::new(
+        Exit::SignIn,
+        "The PAT service did not accept the access token (HTTP 401).",
+        SIGN_IN_AGAIN,
+    )
+    .status(&[401..=401]),
+    Refusal::new(
+        Exit::Refused,
+        "The PAT service refused the request by permission or policy (HTTP 403).",
+        "Ask a Project Collection Administrator whether PATs are restricted here.",
+    )
+    .status(&[403..=403]),
+    Refusal::new(
+        Exit::Refused,
+        "Azure DevOps knows no organization {organization}, or hides it from this user (HTTP 404).",
+        "Check the input organization, and that the user who signs in is a member of it.",
+    )
+    .status(&[404..=404]),
+    Refusal::new(
+        Exit::Service,
+        "The PAT service is being asked too often (HTTP 429).",
+        "Run it again later, and run fewer jobs at once.",
+    )
+    .status(&[429..=429]),
+    Refusal::new(Exit::Service, "The PAT service failed (HTTP {status}).", REPORT).status(&[500..=999]),
+    Refusal::new(
+        Exit::Service,
+        "What answered in the PAT service's place sent a web page (HTTP {status}).",
+        "Check service-url, and that no proxy answers in the service's place.",
+    )
+    .key(PAGE),
+    Refusal::new(Exit::Refused, "The PAT service refused the request (HTTP {status}).", DOCTOR),
+];
+
 fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> Failure {
     let status = answer.status.as_u16();
     let message = body.message.as_deref().unwrap_or_default();
     let key = body.type_key.as_deref().unwrap_or_default();
-    let failure = if key == "InvalidAccessException"
-        && message.to_ascii_lowercase().contains("service principal")
-    {
-        Failure::new(
-            Exit::Refused,
-            "A service principal or managed identity is signed in, and the PAT service serves people only.",
-            "Sign in as a user: give a refresh-token made by 'adopat login'.",
-        )
-    } else if key == "InvalidAccessException" {
-        Failure::new(
-            Exit::Refused,
-            "The PAT service does not allow this operation with the credential that was sent.",
-            "It takes a Microsoft Entra token of a user, never a PAT or the job's own token.",
-        )
-    } else if message.contains("TF400813") && message.contains("anonymous access") {
-        Failure::new(
-            Exit::Refused,
-            format!(
-                "Azure DevOps does not take the access token in organization {organization}: it has expired, was \
-                 revoked, or is not one for Azure DevOps."
-            ),
-            "Sign in again; a token given as access-token must be a fresh one for Azure DevOps \
-             (499b84ac-1321-427f-aa17-267ca6975798).",
-        )
-    } else if message.contains("TF400813") {
-        Failure::new(
-            Exit::Refused,
-            format!(
-                "Azure DevOps does not let the user who is signed in use PATs in organization {organization}: they \
-                 are no member of it, the token is another tenant's, or the app registration lacks a permission."
-            ),
-            "Check organization and tenant-id, and that the app has the delegated permissions vso.pats and \
-             vso.pats_manage, with consent; 'adopat doctor' checks each of them.",
-        )
-    } else if message.contains("TF401444") {
-        Failure::new(
-            Exit::SignIn,
-            "The user who is signed in has never been in this organization.",
-            "Let them open https://dev.azure.com once in a browser, then run it again.",
-        )
-    } else if message.contains("VS403463") {
-        Failure::new(
-            Exit::Refused,
-            "A conditional access policy of the tenant refuses this request.",
-            "Run it from a network the policy accepts, such as a self-hosted agent, or ask the tenant's administrator.",
-        )
-    } else if ends_in_not_found(key.trim_end_matches("Exception")) {
-        Failure::new(
-            Exit::NotFound,
-            "There is no such PAT.",
-            "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
-        )
-    } else {
-        match status {
-            203 | 300..=399 => sign_in_page(status),
-            200 if answer.text().to_ascii_lowercase().contains("sign in") => sign_in_page(status),
-            401 => Failure::new(
-                Exit::SignIn,
-                "The PAT service did not accept the access token (HTTP 401).",
-                SIGN_IN_AGAIN,
-            ),
-            403 => Failure::new(
-                Exit::Refused,
-                "The PAT service refused the request by permission or policy (HTTP 403).",
-                "Ask a Project Collection Administrator whether PATs are restricted here.",
-            ),
-            404 => Failure::new(
-                Exit::Refused,
-                format!(
-                    "Azure DevOps knows no organization {organization}, or hides it from this user (HTTP 404)."
-                ),
-                "Check the input organization, and that the user who signs in is a member of it.",
-            ),
-            429 => Failure::new(
-                Exit::Service,
-                "The PAT service is being asked too often (HTTP 429).",
-                "Run it again later, and run fewer jobs at once.",
-            ),
-            500.. => Failure::new(Exit::Service, format!("The PAT service failed (HTTP {status})."), REPORT),
-            _ if answer.is_page() => Failure::new(
-                Exit::Service,
-                format!("What answered in the PAT service's place sent a web page (HTTP {status})."),
-                "Check service-url, and that no proxy answers in the service's place.",
-            ),
-            _ => Failure::new(
-                Exit::Refused,
-                format!("The PAT service refused the request (HTTP {status})."),
-                DOCTOR,
-            ),
-        }
+    let known_by = match key {
+        "" if answer.is_page() => PAGE,
+        key if ends_in_not_found(key.trim_end_matches("Exception")) => NOT_FOUND,
+        key => key,
     };
+    // A sign-in page may call itself a success.
+    let is_sign_in_page = status == 200 && answer.text().to_ascii_lowercase().contains("sign in");
+    let kind = if is_sign_in_page { 203 } else { status };
+    let meaning = meaning::find(REFUSALS, kind, known_by, message).expect("the last row fits all");
+    let own = [("organization", organization.name()), ("status", &status.to_string())];
+    let failure = meaning.failure(&own);
     match names_of(key, message) {
         Some(name) => failure.named(name),
         None => failure,
     }
-}
-
-fn sign_in_page(status: u16) -> Failure {
-    Failure::new(
-        Exit::SignIn,
-        format!(
-            "The PAT service answered with a sign-in page (HTTP {status}): it did not accept the credential."
-        ),
-        SIGN_IN_AGAIN,
-    )
 }
 
 /// What the service itself calls the error: its exception and its words, shortened.

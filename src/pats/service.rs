@@ -119,6 +119,8 @@ pub struct Ambiguity {
 pub enum Outcome {
     /// The service failed, or its answer makes no sense.
     Failed,
+    /// The service refused, and its answer holds a PAT all the same.
+    Refused,
     /// A sign-in page: the credential was not accepted, or so it says.
     SignInPage,
     /// The connection broke.
@@ -139,7 +141,7 @@ impl Outcome {
     /// with the request; one that has not may still be at work.
     pub fn looks(self) -> &'static [u64] {
         match self {
-            Self::Failed | Self::SignInPage => &[0],
+            Self::Failed | Self::Refused | Self::SignInPage => &[0],
             Self::BrokenOff | Self::Cancelled => &[0, 1],
             Self::TimedOut => &[0, 1, 2, 4],
         }
@@ -315,7 +317,20 @@ impl Service {
             return Err(doubt(outcome, Some(answer), failure));
         };
         if result.is_refusal() {
-            return Err(CreateError::Refused(self.refusal_of(&answer, &result)));
+            let failure = self.refusal_of(&answer, &result);
+            let Some(PatWithToken { pat, .. }) = result.pat_token.filter(|found| found.is_one()) else {
+                return Err(CreateError::Refused(failure));
+            };
+            let failure = failure.and("The answer holds a PAT all the same, which must not live on.");
+            let (outcome, authorization_id) = (Outcome::Refused, Some(pat.authorization_id));
+            let answer = Some(answer);
+            return Err(CreateError::Ambiguous(Ambiguity {
+                sent,
+                outcome,
+                authorization_id,
+                answer,
+                failure,
+            }));
         }
         match result.pat_token {
             Some(PatWithToken { pat, token: Some(token) }) if !token.is_empty() => Ok(Minted { pat, token }),
@@ -454,6 +469,13 @@ impl Service {
             "Run it again; if it stays, check that no proxy answers in the service's place.",
         )
         .with_support_ids(support_ids(answer))
+    }
+}
+
+impl PatWithToken {
+    /// Whether it is a PAT, and no empty frame.
+    fn is_one(&self) -> bool {
+        uuid::Uuid::parse_str(&self.pat.authorization_id).is_ok_and(|id| !id.is_nil())
     }
 }
 

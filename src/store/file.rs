@@ -71,25 +71,25 @@ impl FileStore {
         match why {
             Unopened::NotOurs if std::str::from_utf8(bytes).is_ok() => self.unreadable(
                 "holds a value that is not encrypted, though a 'store-key' is given.",
-                "Delete it and run `adopat login` with this 'store-key', which stores the token encrypted; or leave \
+                "Delete it and run 'adopat login' with this 'store-key', which stores the token encrypted; or leave \
                  'store-key' out.",
             ),
             Unopened::NotOurs => self.foreign(),
             Unopened::UnknownVersion(version) => self.unreadable(
                 &format!("was encrypted by a later adopat (version {version} of the format)."),
-                "Use that adopat here too, or delete the file and run `adopat login` again.",
+                "Use that adopat here too, or delete the file and run 'adopat login' again.",
             ),
             Unopened::Incomplete => self.unreadable(
                 "is not whole: it is shorter or longer than it says it is.",
-                "Bring back a whole copy, or delete it and run `adopat login` again.",
+                "Bring back a whole copy, or delete it and run 'adopat login' again.",
             ),
             Unopened::TooCostly => self.unreadable(
                 "asks for more memory or time to be opened than any file that adopat wrote.",
-                "Somebody else has written it: find out who, delete it and run `adopat login` again.",
+                "Somebody else has written it: find out who, delete it and run 'adopat login' again.",
             ),
             Unopened::WrongKeyOrChanged => self.unreadable(
                 "cannot be decrypted: 'store-key' is not the one it was encrypted under, or the file was changed.",
-                "Give the right 'store-key', or delete the file and run `adopat login` again.",
+                "Give the right 'store-key', or delete the file and run 'adopat login' again.",
             ),
         }
     }
@@ -97,7 +97,7 @@ impl FileStore {
     fn foreign(&self) -> Failure {
         self.unreadable(
             "holds neither a token nor anything that adopat encrypted.",
-            "Check the path; if it is the right one, delete the file and run `adopat login` again.",
+            "Check the path; if it is the right one, delete the file and run 'adopat login' again.",
         )
     }
 

@@ -25,6 +25,7 @@ use url::Url;
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
 use crate::secret::Secret;
 use crate::world::Random;
@@ -35,6 +36,54 @@ const API_VERSION: &str = "2022-11-28";
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// How often a request is sent that GitHub puts off.
 const ATTEMPTS: u32 = 3;
+
+/// How an answer is known that puts a request off, whatever its status.
+const LIMIT: &str = "a rate limit";
+
+/// What the refusals mean.
+pub const REFUSALS: &[Meaning] = &[
+    Meaning::new(
+        Exit::Store,
+        "GitHub had more requests with this token than it takes.",
+        "Run this again later, or use a token of its own for this job.",
+    )
+    .key(LIMIT),
+    Meaning::new(Exit::Store, "GitHub does not know 'github-token', or it has expired.", "Renew the token.")
+        .status(&[401..=401]),
+    Meaning::new(
+        Exit::Store,
+        "'github-token' may not write {address}: the job's own GITHUB_TOKEN never may.",
+        "Give a fine-grained personal access token or a GitHub App's token with '{right}', or a classic one with \
+         'repo'.",
+    )
+    .status(&[403..=403])
+    .says(&["not accessible by integration"]),
+    Meaning::new(
+        Exit::Store,
+        "'github-token' may not write {address}.",
+        "Give the token the right it lacks ({missing}).",
+    )
+    .status(&[403..=403]),
+    Meaning::new(
+        Exit::Store,
+        "GitHub knows no place for {address}, or hides it from this token.",
+        "Check owner, repository and environment (an environment must exist first), and that the token covers this \
+         repository with '{right}'.",
+    )
+    .status(&[404..=404]),
+    Meaning::new(
+        Exit::Store,
+        "The repository of {address} was renamed or moved.",
+        "Give its new name in the address.",
+    )
+    .status(&[301..=302, 307..=308]),
+    Meaning::new(
+        Exit::Store,
+        "GitHub did not accept {address}.",
+        "Check the secret's name, and that there are no more than 100 secrets there.",
+    )
+    .status(&[422..=422]),
+];
 
 /// A GitHub Actions secret as a store. It can be written, never read.
 pub struct GithubSecretStore {
@@ -133,53 +182,17 @@ impl GithubSecretStore {
 
     fn refused(&self, answer: &Answer) -> Failure {
         let words = answer.json::<Refusal>().ok().and_then(|body| body.message).unwrap_or_default();
-        let right = if self.environment { "Environments: write" } else { "Secrets: write" };
-        let (cause, remedy) = match answer.status.as_u16() {
-            403 | 429 if is_limited(answer) => (
-                "GitHub had more requests with this token than it takes.".to_owned(),
-                "Run this again later, or use a token of its own for this job.".to_owned(),
-            ),
-            401 => (
-                "GitHub does not know 'github-token', or it has expired.".to_owned(),
-                "Renew the token.".to_owned(),
-            ),
-            403 if words.contains("not accessible by integration") => (
-                format!(
-                    "'github-token' may not write {}: the job's own GITHUB_TOKEN never may.",
-                    self.address
-                ),
-                format!(
-                    "Give a fine-grained personal access token or a GitHub App's token with '{right}', or a classic \
-                     one with 'repo'."
-                ),
-            ),
-            403 => {
-                let missing = answer.header("x-accepted-github-permissions").unwrap_or(right);
-                (
-                    format!("'github-token' may not write {}.", self.address),
-                    format!("Give the token the right it lacks ({missing})."),
-                )
-            }
-            404 => (
-                format!("GitHub knows no place for {}, or hides it from this token.", self.address),
-                format!(
-                    "Check owner, repository and environment (an environment must exist first), and that the token \
-                     covers this repository with '{right}'."
-                ),
-            ),
-            301 | 302 | 307 | 308 => (
-                format!("The repository of {} was renamed or moved.", self.address),
-                "Give its new name in the address.".to_owned(),
-            ),
-            422 => (
-                format!("GitHub did not accept {}.", self.address),
-                "Check the secret's name, and that there are no more than 100 secrets there.".to_owned(),
-            ),
-            _ => return self.odd(answer),
+        let status = answer.status.as_u16();
+        let known_by = if matches!(status, 403 | 429) && is_limited(answer) { LIMIT } else { "" };
+        let Some(meaning) = meaning::find(REFUSALS, status, known_by, &words) else {
+            return self.odd(answer);
         };
-        let mut failure = Failure::new(Exit::Store, cause, remedy);
+        let right = if self.environment { "Environments: write" } else { "Secrets: write" };
+        let missing = answer.header("x-accepted-github-permissions").unwrap_or(right);
+        let address = self.address.to_string();
+        let mut failure = meaning.failure(&[("address", &address), ("right", right), ("missing", missing)]);
         if !words.is_empty() {
-            failure = failure.named(format!("GitHub {}: {}", answer.status.as_u16(), words.trim()));
+            failure = failure.named(format!("GitHub {status}: {}", words.trim()));
         }
         failure.with_support_ids(request_id(answer))
     }

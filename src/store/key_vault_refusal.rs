@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::Doing;
 use super::vault_identity::Way;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure, sentence_of};
 use crate::http::Answer;
+use crate::meaning::{self, Meaning};
 
 /// Key Vault's error: a code, words, and below them the code that says which of several causes it was.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +26,105 @@ struct VaultError {
     message: Option<String>,
     innererror: Option<Box<VaultError>>,
 }
+
+/// How an answer is known that is a page for a browser.
+const PAGE: &str = "a web page";
+
+/// What it means that the name is taken by a deleted secret.
+const SOFT_DELETED: Meaning = Meaning::new(
+    Exit::Store,
+    "Secret {secret} in the vault {vault} was deleted and its name is held until it is purged.",
+    "Recover it ('az keyvault secret recover'), or use another name; adopat never purges a secret.",
+)
+.key("ObjectIsDeletedButRecoverable");
+
+/// What it means that something else answers.
+const NO_VAULT: Meaning = Meaning::new(
+    Exit::Store,
+    "Something other than a vault answered for {vault} (HTTP {status}).",
+    "Check the vault's name and the proxy on the way to it.",
+);
+
+/// What the refusals of a vault mean, by its innermost code, its words and its status. The exit code is 7, but 3
+/// where a refresh token is read.
+pub const REFUSALS: &[Meaning] = &[
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} belongs to another tenant than the identity that opens it, {identity}.",
+        "Use an identity of the vault's own tenant: the vault names it as the expected issuer.",
+    )
+    .status(&[401..=401])
+    .says(&["AKV10032"]),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} did not accept the token of {identity}.",
+        "Check that the vault is in the cloud that 'authority-host' signs in to.",
+    )
+    .status(&[401..=401]),
+    Meaning::new(
+        Exit::Store,
+        "No role lets {identity} {verb} secret {secret} in the vault {vault}.",
+        "Assign it the role '{role}' on the vault, and allow some minutes for that to spread.",
+    )
+    .key("ForbiddenByRbac"),
+    Meaning::new(
+        Exit::Store,
+        "The access policies of the vault {vault} do not allow {identity} to {verb} secret {secret}.",
+        "Add the secret permission '{permission}' for it to the vault's access policies.",
+    )
+    .key("ForbiddenByPolicy"),
+    Meaning::new(
+        Exit::Store,
+        "The firewall of the vault {vault} does not let this machine's address in.",
+        "Allow the address of this agent in the vault's networking settings, or run on an agent within its network.",
+    )
+    .key("ForbiddenByFirewall"),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} has public access switched off.",
+        "Run on an agent that reaches the vault's private endpoint.",
+    )
+    .key("ForbiddenByConnection"),
+    Meaning::new(
+        Exit::Store,
+        "The newest version of secret {secret} in the vault {vault} is disabled.",
+        "Enable it, or store a value again ('adopat login' for a refresh token).",
+    )
+    .key("SecretDisabled"),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} does not allow {identity} to {verb} secret {secret}.",
+        "Give it the role '{role}' on the vault.",
+    )
+    .status(&[403..=403]),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} had more requests than it takes (4,000 in 10 seconds).",
+        "Run this again later, or keep the secret in a vault that is used less.",
+    )
+    .status(&[429..=429]),
+    NO_VAULT.key(PAGE),
+    NO_VAULT.status(&[300..=399]),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} does not know secret {secret}.",
+        "Check the vault's and the secret's name.",
+    )
+    .status(&[404..=404]),
+    SOFT_DELETED,
+    SOFT_DELETED.key("ObjectIsBeingDeleted"),
+    Meaning::new(
+        Exit::Store,
+        "Secret {secret} in the vault {vault} is being changed by somebody else.",
+        "Run this again in a moment.",
+    )
+    .status(&[409..=409]),
+    Meaning::new(
+        Exit::Store,
+        "The vault {vault} did not {verb} secret {secret} (HTTP {status}).",
+        "Run this again; if it stays, look at the vault's health in the Azure portal.",
+    ),
+];
 
 /// The most telling code of a vault's refusal: the innermost.
 pub fn code(answer: &Answer) -> String {
@@ -45,77 +145,23 @@ pub fn is_absence(answer: &Answer) -> bool {
 }
 
 /// What the vault's answer means for the secret of this name.
-pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
+pub(super) fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
     let Body { error } = answer.json().unwrap_or_default();
-    let words = one_line(error.message.as_deref().unwrap_or_default());
+    let words = error.message.as_deref().unwrap_or_default();
     let code = code(answer);
     let status = answer.status.as_u16();
-    let (cause, remedy) = match (status, code.as_str()) {
-        (401, _) if words.contains("AKV10032") => (
-            format!("The vault {vault} belongs to another tenant than the identity that opens it, {way}."),
-            "Use an identity of the vault's own tenant: the vault names it as the expected issuer.".to_owned(),
-        ),
-        (401, _) => (
-            format!("The vault {vault} did not accept the token of {way}."),
-            "Check that the vault is in the cloud that 'authority-host' signs in to.".to_owned(),
-        ),
-        (_, "ForbiddenByRbac") => (
-            format!("No role lets {way} {} secret {name} in the vault {vault}.", doing.verb()),
-            format!(
-                "Assign it the role '{}' on the vault, and allow some minutes for that to spread.",
-                doing.role()
-            ),
-        ),
-        (_, "ForbiddenByPolicy") => (
-            format!(
-                "The access policies of the vault {vault} do not allow {way} to {} secret {name}.",
-                doing.verb()
-            ),
-            format!("Add the secret permission '{}' for it to the vault's access policies.", doing.permission()),
-        ),
-        (_, "ForbiddenByFirewall") => (
-            format!("The firewall of the vault {vault} does not let this machine's address in."),
-            "Allow the address of this agent in the vault's networking settings, or run on an agent within its network."
-                .to_owned(),
-        ),
-        (_, "ForbiddenByConnection") => (
-            format!("The vault {vault} has public access switched off."),
-            "Run on an agent that reaches the vault's private endpoint.".to_owned(),
-        ),
-        (_, "SecretDisabled") => (
-            format!("The newest version of secret {name} in the vault {vault} is disabled."),
-            "Enable it, or store a value again (`adopat login` for a refresh token).".to_owned(),
-        ),
-        (403, _) => (
-            format!("The vault {vault} does not allow {way} to {} secret {name}.", doing.verb()),
-            format!("Give it the role '{}' on the vault.", doing.role()),
-        ),
-        (404, _) if !answer.is_page() => (
-            format!("The vault {vault} does not know secret {name}."),
-            "Check the vault's and the secret's name.".to_owned(),
-        ),
-        (409, "ObjectIsDeletedButRecoverable" | "ObjectIsBeingDeleted") => soft_deleted(vault, name),
-        (409, _) => (
-            format!("Secret {name} in the vault {vault} is being changed by somebody else."),
-            "Run this again in a moment.".to_owned(),
-        ),
-        (429, _) => (
-            format!("The vault {vault} had more requests than it takes (4,000 in 10 seconds)."),
-            "Run this again later, or keep the secret in a vault that is used less.".to_owned(),
-        ),
-        (status, _) if answer.is_page() || (300..400).contains(&status) => (
-            format!("Something other than a vault answered for {vault} (HTTP {status})."),
-            "Check the vault's name and the proxy on the way to it.".to_owned(),
-        ),
-        (status, _) => (
-            format!("The vault {vault} did not {} secret {name} (HTTP {status}).", doing.verb()),
-            "Run this again; if it stays, look at the vault's health in the Azure portal.".to_owned(),
-        ),
-    };
-    let mut failure = Failure::new(doing.exit(), cause, remedy);
-    if !words.is_empty() {
-        failure = failure.and(format!("It says: {words}"));
-    }
+    let known_by = if code.is_empty() && answer.is_page() { PAGE } else { &code };
+    let meaning = meaning::find(REFUSALS, status, known_by, words).expect("the last row fits all");
+    let failure = meaning.failure(&[
+        ("vault", vault),
+        ("secret", name),
+        ("identity", &way.to_string()),
+        ("verb", doing.verb()),
+        ("role", doing.role()),
+        ("permission", doing.permission()),
+        ("status", &status.to_string()),
+    ]);
+    let mut failure = Failure { exit: doing.exit(), ..failure }.quoting("The vault", words);
     if !code.is_empty() {
         failure = failure.named(format!("Key Vault {code}"));
     }
@@ -124,17 +170,9 @@ pub fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doin
 }
 
 /// The failure where the name is taken by a deleted secret, found out before anything is written.
-pub fn of_soft_deleted(vault: &str, name: &str, doing: Doing) -> Failure {
-    let (cause, remedy) = soft_deleted(vault, name);
-    Failure::new(doing.exit(), cause, remedy).named("Key Vault ObjectIsDeletedButRecoverable")
-}
-
-fn soft_deleted(vault: &str, name: &str) -> (String, String) {
-    (
-        format!("Secret {name} in the vault {vault} was deleted and its name is held until it is purged."),
-        "Recover it (`az keyvault secret recover`), or use another name; adopat never purges a secret."
-            .into(),
-    )
+pub(super) fn of_soft_deleted(vault: &str, name: &str, doing: Doing) -> Failure {
+    let failure = SOFT_DELETED.failure(&[("vault", vault), ("secret", name)]);
+    Failure { exit: doing.exit(), ..failure }.named(format!("Key Vault {}", SOFT_DELETED.key))
 }
 
 /// Entra's error, or that of a machine's identity endpoint, which borrows its shape.
@@ -148,10 +186,10 @@ struct TokenError {
 }
 
 /// What it means that no token for the vault was given.
-pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Failure {
+pub(super) fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Failure {
     let body: TokenError = answer.json().unwrap_or_default();
     let description = body.error_description.unwrap_or_default();
-    let words = one_line(description.split(" Trace ID:").next().unwrap_or_default());
+    let words = description.split(" Trace ID:").next().unwrap_or_default();
     let remedy = match body.error_codes.first().copied().unwrap_or_default() {
         70_021 | 700_211 | 700_212 | 700_213 => {
             "Add a federated credential to that app for exactly the issuer, subject and audience that Entra names; \
@@ -169,12 +207,9 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
         }
         _ => "Check the identity's client id, tenant and proof.",
     };
-    let cause = format!(
-        "No token for the vault {vault} was given to {way} (HTTP {}).{}{words}",
-        answer.status.as_u16(),
-        if words.is_empty() { "" } else { " The sign-in says: " }
-    );
-    let mut failure = Failure::new(doing.exit(), cause, remedy);
+    let cause =
+        format!("No token for the vault {vault} was given to {way} (HTTP {}).", answer.status.as_u16());
+    let mut failure = Failure::new(doing.exit(), cause, remedy).quoting("The sign-in", words);
     if let Some(error) = body.error {
         failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
     }
@@ -184,7 +219,7 @@ pub fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Fai
 /// What it means that a machine gives no token, as the end of a sentence.
 pub fn of_machine(answer: &Answer) -> String {
     let body: TokenError = answer.json().unwrap_or_default();
-    let words = one_line(body.error_description.as_deref().unwrap_or("no reason given"));
+    let words = sentence_of(body.error_description.as_deref().unwrap_or("no reason given"));
     let status = answer.status.as_u16();
     format!(
         "this machine gives no token of a managed identity (HTTP {status}: {})",
@@ -217,16 +252,9 @@ impl Doing {
     }
 }
 
-/// A service's words on one line, closed by a full stop.
-fn one_line(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() || line.ends_with('.') { line } else { line + "." }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
     use crate::store::fake;
     use rstest::rstest;
     use serde_json::json;

@@ -10,7 +10,7 @@ mod fake;
 pub mod file;
 pub mod github_secret;
 pub mod key_vault;
-mod key_vault_refusal;
+pub mod key_vault_refusal;
 pub mod sealed;
 pub mod variable_group;
 pub mod vault_identity;

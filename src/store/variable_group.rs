@@ -24,6 +24,7 @@ use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
 use crate::secret::Secret;
 use crate::world::WireError;
@@ -39,9 +40,59 @@ const ATTEMPTS: u32 = 3;
 /// The action by which the service lists only the groups that the user may change (MicrosoftDocs/
 /// vsts-rest-api-specs, `VariableGroupActionFilter`).
 const MANAGE: &str = "manage";
-/// What a user lacks who may only read the group.
-const ADMINISTRATOR: &str =
-    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).";
+/// What it means that the user may only read the group.
+const NOT_MANAGEABLE: Meaning = Meaning::new(
+    Exit::Store,
+    "The user who signed in may not change the {group}.",
+    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).",
+)
+.status(&[403..=403]);
+/// What it means that the group is not there.
+const MISSING: Meaning = Meaning::new(
+    Exit::Store,
+    "There is no {group}, or it is not shown to the user who signed in.",
+    "Create the group in the project's Library, or give that user the role Administrator on it.",
+)
+.status(&[404..=404])
+.key("VariableGroupNotFoundException");
+
+/// What the refusals mean: by exception (`typeKey`), words and status.
+pub const REFUSALS: &[Meaning] = &[
+    Meaning::new(
+        Exit::Store,
+        "The sign-in may not manage variable groups of this organization ({group}).",
+        "Give the app registration the delegated permissions vso.variablegroups_read and vso.variablegroups_manage \
+         and consent to them, or check that the user belongs to the organization.",
+    )
+    .status(&[401..=401])
+    .says(&["TF400813"]),
+    Meaning::new(
+        Exit::Store,
+        "Azure DevOps did not accept the sign-in for the {group}.",
+        "Sign in again with 'adopat login'; check that the tenant is the organization's own.",
+    )
+    .status(&[203..=203, 302..=302, 401..=401]),
+    NOT_MANAGEABLE,
+    MISSING,
+    Meaning::new(
+        Exit::Store,
+        "Azure DevOps knows no project '{project}', or does not show it to this user.",
+        "Check the project's name, and that the user who signs in belongs to it.",
+    )
+    .status(&[404..=404]),
+    Meaning::new(
+        Exit::Store,
+        "Azure DevOps had more requests than it takes.",
+        "Run this again later, or run fewer jobs at once.",
+    )
+    .status(&[429..=429]),
+    Meaning::new(
+        Exit::Store,
+        "Azure DevOps did not accept the update of the {group}.",
+        "Look at what it says; if the name is not the reason, save the group once in the portal.",
+    )
+    .status(&[400..=499]),
+];
 
 /// A group's fields that an update takes (MicrosoftDocs/vsts-rest-api-specs, `VariableGroupParameters`). The
 /// others, who made it and when, are the service's own.
@@ -269,42 +320,10 @@ impl VariableGroupStore {
         let body = ErrorBody::of(&answer);
         let words = body.message.unwrap_or_default();
         let key = body.type_key.unwrap_or_default();
-        let (cause, remedy) = match (answer.status.as_u16(), key.as_str()) {
-            (401, _) if words.contains("TF400813") => (
-                format!(
-                    "The sign-in may not manage variable groups of this organization ({}).",
-                    self.named()
-                ),
-                "Give the app registration the delegated permissions vso.variablegroups_read and \
-                 vso.variablegroups_manage and consent to them, or check that the user belongs to the organization.",
-            ),
-            (203 | 302 | 401, _) => (
-                format!("Azure DevOps did not accept the sign-in for the {}.", self.named()),
-                "Sign in again with `adopat login`; check that the tenant is the organization's own.",
-            ),
-            (403, _) => (self.not_manageable(), ADMINISTRATOR),
-            (404, "VariableGroupNotFoundException") => return Err(self.missing().named(key)),
-            (404, _) => (
-                format!(
-                    "Azure DevOps knows no project '{}', or does not show it to this user.",
-                    self.project
-                ),
-                "Check the project's name, and that the user who signs in belongs to it.",
-            ),
-            (429, _) => (
-                "Azure DevOps had more requests than it takes.".to_owned(),
-                "Run this again later, or run fewer jobs at once.",
-            ),
-            (400..=499, _) => (
-                format!("Azure DevOps did not accept the update of the {}.", self.named()),
-                "Look at what it says; if the name is not the reason, save the group once in the portal.",
-            ),
-            _ => return Err(self.odd(&answer)),
+        let Some(meaning) = meaning::find(REFUSALS, answer.status.as_u16(), &key, &words) else {
+            return Err(self.odd(&answer));
         };
-        let mut failure = Failure::new(Exit::Store, cause, remedy);
-        if !words.is_empty() {
-            failure = failure.and(format!("It says: {}", words.trim()));
-        }
+        let mut failure = self.meant(meaning).quoting("Azure DevOps", &words);
         if !key.is_empty() {
             failure = failure.named(key);
         }
@@ -325,15 +344,11 @@ impl VariableGroupStore {
     }
 
     fn missing(&self) -> Failure {
-        Failure::new(
-            Exit::Store,
-            format!("There is no {}, or it is not shown to the user who signed in.", self.named()),
-            "Create the group in the project's Library, or give that user the role Administrator on it.",
-        )
+        self.meant(&MISSING)
     }
 
-    fn not_manageable(&self) -> String {
-        format!("The user who signed in may not change the {}.", self.named())
+    fn meant(&self, meaning: &Meaning) -> Failure {
+        meaning.failure(&[("group", &self.named()), ("project", &self.project)])
     }
 
     fn silent(&self, silence: NoAnswer) -> Failure {
@@ -357,7 +372,7 @@ impl Store for VariableGroupStore {
         self.group(&call).await?;
         match self.find(&call, Some(MANAGE)).await? {
             Some(_) => Ok(None),
-            None => Err(Failure::new(Exit::Store, self.not_manageable(), ADMINISTRATOR)),
+            None => Err(self.meant(&NOT_MANAGEABLE)),
         }
     }
 

@@ -29,9 +29,10 @@ use super::key_vault_refusal as refusal;
 use crate::failure::{Exit, Failure};
 use crate::http::Effect;
 use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
+use crate::oidc;
 use crate::patience::Patience;
 use crate::private_file;
-use crate::secret::Secret;
+use crate::secret::{Mask, Secret};
 
 /// Where a virtual machine's own identity is asked for.
 const IMDS: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
@@ -47,9 +48,6 @@ pub trait JobToken: fmt::Debug + Send + Sync {
     /// The token for this audience: the service connection's where one is configured, else the host's own.
     async fn assertion(&self, audience: &str, patience: &Patience) -> Result<Secret, Failure>;
 }
-
-/// Told of every token that a run is given, so that it is masked.
-pub type Mask = Arc<dyn Fn(&Secret) + Send + Sync>;
 
 /// What there is to open a vault with.
 #[derive(Clone)]
@@ -185,7 +183,7 @@ fn sdk_credential(
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
     let client_options = transport.options(&settings.authority_host);
     let exchange = |app: &App, source: Source| -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let audience = audience(&settings.authority_host);
+        let audience = oidc::audience(&settings.authority_host);
         let mask = settings.mask.clone();
         let assertion = Assertion { source, audience, transport: transport.clone(), mask };
         let options = ClientAssertionCredentialOptions { client_options: client_options.clone() };
@@ -220,16 +218,6 @@ fn managed_identity(
         client_options: transport.options(&settings.authority_host),
     };
     Ok(ManagedIdentityCredential::new(Some(options))?)
-}
-
-/// The audience that Entra wants in a token to be exchanged, which national clouds name differently
-/// (MicrosoftDocs/entra-docs, workload identity federation).
-fn audience(authority_host: &Url) -> &'static str {
-    match authority_host.host_str().unwrap_or_default() {
-        "login.microsoftonline.us" => "api://AzureADTokenExchangeUSGov",
-        "login.partner.microsoftonline.cn" => "api://AzureADTokenExchangeChina",
-        _ => "api://AzureADTokenExchange",
-    }
 }
 
 /// Has every token masked before it is used.
@@ -400,7 +388,7 @@ impl WhateverIsThere {
         } else if oidc.azure_pipelines.is_some() {
             "Name a service connection in 'azure-service-connection'."
         } else {
-            "Set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, run `az login`, \
+            "Set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, run 'az login', \
              or run on a machine with a managed identity."
         };
         Failure::new(
