@@ -26,7 +26,9 @@ pub struct Meaning {
 }
 
 const DOCTOR: &str = "'adopat doctor' checks every precondition.";
+/// Of an answer that brought such ids; else [`AGAIN`] is all there is to say.
 const REPORT: &str = "Run it again; if it stays, give Microsoft support the ids.";
+const AGAIN: &str = "Run it again; if it stays, look at https://status.dev.azure.com.";
 const ANOTHER_ACCOUNT: &str =
     "Sign in as a person who is a member of this organization; 'adopat doctor' shows who is signed in.";
 const DEFECT: &str = "Report it: adopat should never have sent this.";
@@ -272,7 +274,14 @@ pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
         Some(name) => of_name(&name, None, organization),
         None => of_status(answer, &body, organization),
     };
-    failure.with_support_ids(support_ids(answer))
+    with_ids_of(answer, failure)
+}
+
+/// The failure with the ids that the answer brought, and advice to use them only where there are any.
+pub fn with_ids_of(answer: &Answer, failure: Failure) -> Failure {
+    let ids = support_ids(answer);
+    let remedy = if ids.is_empty() && failure.remedy == REPORT { AGAIN.into() } else { failure.remedy };
+    Failure { remedy, ..failure }.with_support_ids(ids)
 }
 
 /// A `patTokenError` can come in its own JSON or as the whole message of the generic one.
