@@ -231,27 +231,13 @@ fn the_other_operations_end_too(#[case] operation: &str, #[case] method: &str) {
     hold.release();
 }
 
-/// What `nohup` does to the command that it starts.
-#[cfg(target_os = "linux")]
-fn started_with_hang_up_ignored(machine: &Machine) -> Child {
-    let command = machine.command();
-    let arguments = command.get_args().map(std::ffi::OsStr::to_owned);
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(command.get_program()).args(arguments);
-    let environment =
-        command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-    shell.env_clear().envs(environment).current_dir(machine.folder.path());
-    shell.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
-    shell.stderr(std::process::Stdio::piped()).spawn().expect("a shell starts")
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_that_was_started_to_outlive_its_terminal_does() {
     let machine = rotating();
     let old = machine.emulator.add_pat(NewPat::named("nightly"));
     let hold = machine.emulator.order(fault(Service::Pats, "POST", true));
-    let run = started_with_hang_up_ignored(&machine);
+    let run = machine.spawn_with_hang_up_ignored();
     assert!(hold.wait_until_held(Duration::from_secs(20)), "the request came");
     let ended = signal_and_wait(&machine, run, &hold, Signal::HUP);
     ended.expect(0);

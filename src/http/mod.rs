@@ -185,9 +185,6 @@ impl Http {
             if let Some(signal) = self.patience.cancelled() {
                 return Err(Ended::Cancelled(signal).into());
             }
-            if self.patience.left().is_zero() {
-                return Err(Ended::TimedOut.into());
-            }
             let outcome = self.exchange(request.clone(), effect).await;
             if let Ok(answer) = &outcome
                 && answer.status.is_success()
@@ -279,11 +276,12 @@ impl Http {
     /// answer. [`Http::send`] does so by itself; whoever takes the time of a request has to do it before.
     ///
     /// # Errors
-    /// The run may not last so long, or was cancelled meanwhile: nothing was sent.
+    /// The run's time is over, it may not last so long, or it was cancelled meanwhile: nothing was sent.
     pub async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
         let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
         match until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => self.wait(wait).await,
+            _ if self.patience.left().is_zero() => Err(Ended::TimedOut.into()),
             _ => Ok(()),
         }
     }

@@ -422,3 +422,34 @@ fn names_of(key: &str, message: &str) -> Option<String> {
         (false, false) => Some(format!("{key}: {message}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::of_a_failing_service(500, "")]
+    #[case::of_a_failing_service(503, "<html></html>")]
+    #[case::of_a_name(200, r#"{"patTokenError": "failedToIssueAccessToken"}"#)]
+    #[case::of_a_name(400, r#"{"message": "duplicateHash"}"#)]
+    fn support_is_to_be_given_the_ids_only_where_there_are_any(
+        #[case] status: u16,
+        #[case] body: &'static str,
+    ) {
+        let organization = Organization::parse("fabrikam").expect("a name");
+        for id in [None, Some("00000000-0000-0000-0000-00000000000a")] {
+            let mut response = http::Response::builder().status(status);
+            if let Some(id) = id {
+                response = response.header("ActivityId", id);
+            }
+            let answer = Answer::from(response.body(Bytes::from_static(body.as_bytes())).expect("an answer"));
+            let failure = of_answer(&answer, &organization);
+            assert_eq!(failure.remedy.contains("the ids"), id.is_some(), "{failure}");
+            assert_eq!(failure.to_string().contains("ActivityId"), id.is_some(), "{failure}");
+            assert!(failure.remedy.starts_with("Run it again; if it stays, "), "{failure}");
+        }
+    }
+}
