@@ -44,7 +44,7 @@ pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<Client
     for AuthorityFile { variable, path } in extra {
         let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if found.certs.is_empty() {
-            let why = found.errors.first().map_or("it holds no certificate".to_owned(), |error| words(error));
+            let why = found.errors.first().map_or("it holds no certificate".to_owned(), words);
             return Err(Obstacle {
                 why: format!("the CA file {}, which {variable} names, cannot be used: {why}", path.display()),
                 remedy: format!(
