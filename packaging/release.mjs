@@ -1,7 +1,8 @@
-// The two steps of a release that are more than a line of a workflow:
+// The steps of a release that are more than a line of a workflow:
 //
 //     node packaging/release.mjs version candidate/v1.2.3    prints 1.2.3, or says why it cannot be released
 //     node packaging/release.mjs commit FOLDER               makes the release commit from the built binaries
+//     node packaging/release.mjs materials adopat.cdx.json   says which crates the bill of materials forgets
 //
 // The action trusts nothing but the checksums in its own tag, so the tag can only be set once the binaries exist,
 // while they should be built from the tagged sources. Hence: a maintainer tags a commit `candidate/v1.2.3`; the
@@ -42,6 +43,32 @@ export function commit(binaries, root = ROOT) {
   return git(root, 'rev-parse', 'HEAD');
 }
 
+/** Counts the crates of a bill of materials (CycloneDX), which must name every one that is linked into a binary. */
+export function materials(bill, metadata) {
+  const packages = new Map(metadata.packages.map((crate) => [crate.id, crate]));
+  const nodes = new Map(metadata.resolve.nodes.map((node) => [node.id, node]));
+  const own = metadata.packages.find(({ name, source }) => name === 'adopat' && source === null).id;
+  const linked = new Set([own]);
+  // A set that grows while it is walked is walked to its end.
+  for (const id of linked) {
+    for (const { pkg, dep_kinds: kinds } of nodes.get(id).deps) {
+      if (kinds.some(({ kind }) => kind === null)) linked.add(pkg);
+    }
+  }
+  linked.delete(own);
+  const named = new Set(bill.components.map(({ name, version }) => `${name} ${version}`));
+  const crates = [...linked].map((id) => packages.get(id)).map(({ name, version }) => `${name} ${version}`);
+  const forgotten = crates.filter((crate) => !named.has(crate)).sort();
+  if (forgotten.length > 0) throw new Error(`the bill of materials forgets ${forgotten.join(', ')}`);
+  return crates.length;
+}
+
+/** What cargo knows of the crates, for every platform. */
+export function metadata(root = ROOT) {
+  const words = ['metadata', '--locked', '--format-version', '1'];
+  return JSON.parse(execFileSync('cargo', words, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 30 }));
+}
+
 function sourceVersion(root) {
   const manifest = fs.readFileSync(path.join(root, 'Cargo.toml'), 'utf8');
   return /\[workspace\.package\]\s+version = "([^"]+)"/.exec(manifest)[1];
@@ -57,9 +84,13 @@ function git(root, ...words) {
 
 if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [step, word] = process.argv.slice(2);
-  const steps = { version, commit: (folder) => commit(path.resolve(folder)) };
+  const steps = {
+    version,
+    commit: (folder) => commit(path.resolve(folder)),
+    materials: (file) => materials(JSON.parse(fs.readFileSync(file, 'utf8')), metadata()),
+  };
   try {
-    if (!steps[step] || !word) throw new Error('say: version candidate/vX.Y.Z, or: commit FOLDER');
+    if (!steps[step] || !word) throw new Error('say: version candidate/vX.Y.Z, commit FOLDER, or materials FILE');
     console.log(steps[step](word));
   } catch (error) {
     console.error(`release: ${error.message}`);

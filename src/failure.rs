@@ -43,9 +43,11 @@ impl Exit {
     }
 }
 
-/// The signals by which a CI system cancels a job.
+/// The signals by which a CI system cancels a job, or a person the run at their terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
+    /// SIGHUP: the terminal was closed.
+    HangUp,
     /// SIGINT; Ctrl-C on Windows.
     Interrupt,
     /// SIGTERM; Ctrl-Break on Windows.
@@ -56,6 +58,7 @@ impl Signal {
     /// The signal's number on every Unix.
     pub fn number(self) -> u8 {
         match self {
+            Self::HangUp => 1,
             Self::Interrupt => 2,
             Self::Terminate => 15,
         }

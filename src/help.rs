@@ -18,7 +18,10 @@ pub const EXIT_CODES: [(&str, &str); 12] = [
     ("8", "fail-if-expiring or fail-if-global: such a PAT was found"),
     ("126", "exec: the command is not executable"),
     ("127", "exec: the command was not found"),
-    ("128+N", "cancelled by signal N (130, 143), nothing left over; exec: the command ended by signal N"),
+    (
+        "128+N",
+        "cancelled by signal N (129, 130, 143), nothing left over; exec: the command ended by signal N",
+    ),
 ];
 
 /// The width of a terminal that nobody has widened.

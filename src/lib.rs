@@ -10,7 +10,8 @@
 //! - [`azure_devops`]: what the services of Azure DevOps share;
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in.
+//! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in;
+//! - [`hang_up`]: whether a terminal that is closed ends the run.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
@@ -18,6 +19,7 @@
 pub mod azure_devops;
 pub mod entra;
 pub mod failure;
+pub mod hang_up;
 pub mod help;
 pub mod host;
 pub mod http;

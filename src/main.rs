@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use adopat::failure::Signal;
+#[cfg(unix)]
+use adopat::hang_up;
 use adopat::host::Streams;
 use adopat::http::reqwest_wire::ReqwestWire;
 use adopat::inputs::Environment;
@@ -66,11 +68,17 @@ fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
     else {
         return;
     };
+    let mut hang_up = if hang_up::is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
     tokio::spawn(async move {
+        let mut hung_up = async || match &mut hang_up {
+            Some(hang_up) => hang_up.recv().await,
+            None => std::future::pending().await,
+        };
         loop {
             let signal = tokio::select! {
                 _ = interrupt.recv() => Signal::Interrupt,
                 _ = terminate.recv() => Signal::Terminate,
+                _ = hung_up() => Signal::HangUp,
             };
             note(&cancel, signal);
         }

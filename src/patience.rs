@@ -23,6 +23,15 @@ pub enum Ended {
     Cancelled(Signal),
 }
 
+/// How much longer a piece of work that was to end may go on, to end by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grace {
+    /// Once the run was cancelled, within the deadline and [`Self::when_late`].
+    pub when_cancelled: Duration,
+    /// Once the deadline has passed.
+    pub when_late: Duration,
+}
+
 /// The first signal that cancelled the run, if one did. A second one changes nothing.
 pub type Cancellation = watch::Receiver<Option<Signal>>;
 
@@ -100,26 +109,26 @@ impl Patience {
 
     /// Runs the work to its end, unless the deadline or a cancellation comes first.
     pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
-        self.bound_with_grace(Duration::ZERO, work).await
+        self.bound_with_grace(Grace::default(), work).await
     }
 
-    /// The same, but once cancelled the work has `grace` longer to end by itself.
-    pub async fn bound_with_grace<T>(
-        &self,
-        grace: Duration,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Ended> {
+    /// The same, but work that was to end has some grace to end by itself.
+    pub async fn bound_with_grace<T>(&self, grace: Grace, work: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(work);
         let ended = tokio::select! {
             biased;
             signal = self.cancellation() => Ended::Cancelled(signal),
             done = &mut work => return Ok(done),
-            () = tokio::time::sleep_until(self.deadline()) => return Err(Ended::TimedOut),
+            () = tokio::time::sleep_until(self.deadline()) => Ended::TimedOut,
+        };
+        let grace = match ended {
+            Ended::Cancelled(_) => grace.when_cancelled.min(self.left() + grace.when_late),
+            Ended::TimedOut => grace.when_late,
         };
         if grace.is_zero() {
             return Err(ended);
         }
-        tokio::time::timeout(grace.min(self.left()), work).await.map_err(|_| ended)
+        tokio::time::timeout(grace, work).await.map_err(|_| ended)
     }
 
     /// Waits for `time`, unless the deadline lies before its end (then it fails at once) or the run is
@@ -188,10 +197,36 @@ mod tests {
     async fn a_cancelled_request_has_its_grace() {
         let (sender, patience) = patience(60);
         sender.send(Some(Signal::Interrupt)).expect("a receiver lives");
-        let grace = Duration::from_secs(4);
+        let grace = Grace { when_cancelled: Duration::from_secs(4), when_late: Duration::ZERO };
         let quick = tokio::time::sleep(Duration::from_secs(3));
         assert_eq!(patience.bound_with_grace(grace, quick).await, Ok(()));
         let slow = tokio::time::sleep(Duration::from_secs(5));
         assert_eq!(patience.bound_with_grace(grace, slow).await, Err(Ended::Cancelled(Signal::Interrupt)));
+    }
+
+    #[rstest::rstest]
+    #[case::in_time(4, 5, Ok(()))]
+    #[case::in_the_grace(4, 8, Ok(()))]
+    #[case::after_it(4, 10, Err(Ended::TimedOut))]
+    #[case::without_any(0, 6, Err(Ended::TimedOut))]
+    #[tokio::test(start_paused = true)]
+    async fn late_work_has_its_grace(
+        #[case] grace: u64,
+        #[case] takes: u64,
+        #[case] expected: Result<(), Ended>,
+        #[values(false, true)] cancelled: bool,
+    ) {
+        let (sender, patience) = patience(5);
+        if cancelled {
+            sender.send(Some(Signal::Terminate)).expect("a receiver lives");
+        }
+        let when_late = Duration::from_secs(grace);
+        let grace = Grace { when_cancelled: Duration::from_secs(60), when_late };
+        let work = tokio::time::sleep(Duration::from_secs(takes));
+        let expected = match expected {
+            Err(_) if cancelled => Err(Ended::Cancelled(Signal::Terminate)),
+            expected => expected,
+        };
+        assert_eq!(patience.bound_with_grace(grace, work).await, expected);
     }
 }

@@ -51,14 +51,43 @@ pub const LARGEST_ANSWER: usize = 1 << 20;
 /// Why no answer came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireError {
-    /// The request never left: the name, the connection or the proxy failed. The words say how.
+    /// The request never left: the name or the connection failed. The words say how.
     Unreachable(String),
+    /// The request never left, and what stands in its way is known.
+    Obstructed(Obstacle),
     /// The server's certificate does not hold. Not worth repeating.
-    Untrusted(String),
+    Untrusted {
+        /// Why not: the rest of a sentence that begins with "the certificate does not hold:".
+        why: String,
+        /// What to do about it, one sentence with its full stop.
+        remedy: &'static str,
+    },
     /// The request may have been received, but the answer broke off.
     BrokenOff(String),
     /// The answer is larger than [`LARGEST_ANSWER`].
     TooLarge,
+}
+
+/// What stands between this machine and a service: a proxy, a setting, a server that speaks something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What it is: the rest of a sentence that begins with "the service could not be reached:".
+    pub why: String,
+    /// What to do about it, one sentence with its full stop.
+    pub remedy: String,
+    /// Whether it would stand in the way of a repetition too.
+    pub lasts: bool,
+}
+
+impl WireError {
+    /// Whether a repetition may fare better.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::BrokenOff(_) => true,
+            Self::Obstructed(obstacle) => !obstacle.lasts,
+            Self::Untrusted { .. } | Self::TooLarge => false,
+        }
+    }
 }
 
 /// The wall clock, in UTC.

@@ -64,7 +64,7 @@ fn nothing_is_left(machine: &Machine, before: &[adopat_emulator::Pat]) {
 fn a_create_that_is_cancelled_leaves_nothing(
     #[values((Service::Entra, "POST"), (Service::Pats, "POST"))] request: (Service, &str),
     #[values(false, true)] acted_on: bool,
-    #[values(Signal::INT, Signal::TERM)] signal: Signal,
+    #[values(Signal::INT, Signal::TERM, Signal::HUP)] signal: Signal,
 ) {
     let machine = creating();
     let (run, hold) = start_until_held(&machine, fault(request.0, request.1, acted_on));
@@ -79,7 +79,7 @@ fn a_rotation_that_is_cancelled_before_delivery_leaves_the_old_one_as_it_was(
         &str,
     ),
     #[values(false, true)] acted_on: bool,
-    #[values(Signal::INT, Signal::TERM)] signal: Signal,
+    #[values(Signal::INT, Signal::TERM, Signal::HUP)] signal: Signal,
 ) {
     let machine = rotating();
     let old = machine.emulator.add_pat(NewPat::named("nightly"));
@@ -246,4 +246,40 @@ fn the_other_operations_end_too(#[case] operation: &str, #[case] method: &str) {
     machine.wait(run).expect(143);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     hold.release();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_was_started_to_outlive_its_terminal_does() {
+    let machine = rotating();
+    let old = machine.emulator.add_pat(NewPat::named("nightly"));
+    let hold = machine.emulator.order(fault(Service::Pats, "POST", true));
+    let run = machine.spawn_with_hang_up_ignored();
+    assert!(hold.wait_until_held(Duration::from_secs(20)), "the request came");
+    let ended = signal_and_wait(&machine, run, &hold, Signal::HUP);
+    ended.expect(0);
+    let [new] = machine.active("nightly").try_into().expect("one is active");
+    assert_ne!(new.authorization_id, old.authorization_id);
+    assert_eq!(machine.outputs(&ended)["token"], new.value);
+}
+
+#[test]
+fn a_run_whose_terminal_is_gone_cleans_up_though_nobody_reads_its_words() {
+    let mut machine = creating();
+    // On this host no secret goes to the terminal, so that it is gone is no reason to fail.
+    machine.unset("GITHUB_ACTIONS").input("output-file", "pat");
+    let hold = machine.emulator.order(fault(Service::Pats, "POST", true));
+    let (ours, theirs) = support::terminal();
+    let mut command = machine.command();
+    command.stdout(theirs.try_clone().expect("a terminal")).stderr(theirs);
+    let mut run = command.spawn().expect("the binary starts");
+    drop(command);
+    assert!(hold.wait_until_held(Duration::from_secs(20)), "the request came");
+    drop(ours);
+    support::signal(&run, Signal::HUP);
+    std::thread::sleep(APART);
+    hold.release();
+    assert_eq!(run.wait().expect("it ends").code(), Some(129));
+    nothing_is_left(&machine, &[]);
+    assert!(!machine.path("pat").exists());
 }

@@ -252,6 +252,14 @@ fn a_signal_is_passed_on(#[case] signal: Signal, #[case] name: &str) {
     made_and_revoked(&machine);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_inherits_that_it_is_to_outlive_its_terminal() {
+    let machine = running(Host::Generic, "kill -HUP $$; kill -HUP $PPID; sleep 0.2; exit 7");
+    machine.wait(machine.spawn_with_hang_up_ignored()).expect(7);
+    made_and_revoked(&machine);
+}
+
 #[test]
 fn a_command_that_dies_of_a_signal_passed_on_is_128_and_the_signal() {
     let machine = running(Host::Generic, "touch started; exec sleep 30");

@@ -3,12 +3,16 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adopat_emulator::{Emulator, Fault, Service};
 use base64::Engine as _;
+use rcgen::{CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rstest::rstest;
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use support::{Host, Machine};
 
 /// A proxy that knows CONNECT, and remembers what it was asked.
@@ -163,11 +167,111 @@ fn https_proxy_beats_the_agents() {
     assert_eq!(agents.heads(), [""; 0]);
 }
 
-#[test]
-fn a_proxy_that_is_not_there_is_explained() {
+/// A server that answers whatever it is sent first with the same bytes, and counts who came.
+fn parrot(answer: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let came: Arc<AtomicUsize> = Arc::default();
+    let count = Arc::clone(&came);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(answer);
+            let _ = client.shutdown(std::net::Shutdown::Write);
+            let _ = client.read_to_end(&mut Vec::new());
+        }
+    });
+    (port, came)
+}
+
+/// The variables that name a proxy, what a remedy says of each, and how its password is given.
+fn behind(machine: &mut Machine, variable: &str, port: u16) {
+    match variable {
+        "AGENT_PROXYURL" => machine
+            .set("AGENT_PROXYURL", format!("http://127.0.0.1:{port}"))
+            .set("AGENT_PROXYUSERNAME", "contoso")
+            .set("SECRET_AGENT_PROXYPASSWORD", "fake-proxy-password"),
+        _ => machine.set(variable, format!("http://contoso:fake-proxy-password@127.0.0.1:{port}")),
+    };
+}
+
+#[rstest]
+#[case::is_not_there(None, "could not be reached", "lets this machine reach that host")]
+#[case::forbids(
+    Some("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+    "refused to open a tunnel",
+    "lets this machine reach that host"
+)]
+#[case::wants_credentials(
+    Some(
+        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "HTTP 407",
+    "user and password"
+)]
+#[case::cannot_reach_the_host(
+    Some("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"),
+    "refused to open a tunnel",
+    "lets this machine reach that host"
+)]
+#[case::hangs_up(Some(""), "broke off", "lets this machine reach that host")]
+fn a_proxy_that_fails_is_blamed_itself_with_the_variable_that_names_it(
+    #[case] answer: Option<&'static str>,
+    #[case] cause: &str,
+    #[case] remedy: &str,
+    #[values("HTTPS_PROXY", "https_proxy", "AGENT_PROXYURL")] variable: &str,
+) {
     let mut machine = secure(Host::Azure);
-    machine.set("HTTPS_PROXY", "http://127.0.0.1:1").input("timeout", "20s");
-    machine.run().expect(6).says("proxy");
+    let (port, came) = answer.map_or((1, Arc::default()), |answer| parrot(answer.as_bytes()));
+    behind(&mut machine, variable, port);
+    let ended = machine.input("timeout", "20s").run();
+    ended.expect(6).says(cause).says(remedy);
+    ended
+        .says(&format!("the proxy 127.0.0.1:{port}"))
+        .says("Microsoft Entra (127.0.0.1) could not be reached");
+    let named =
+        if variable == "AGENT_PROXYURL" && cause == "HTTP 407" { "--proxypassword" } else { variable };
+    assert!(ended.words().contains(named), "{}", ended.words());
+    assert!(!ended.words().contains("fake-proxy-password"), "{}", ended.words());
+    assert!(machine.calls().is_empty());
+    if cause == "HTTP 407" {
+        assert_eq!(came.load(Ordering::SeqCst), 1, "a wrong password is not tried again and again");
+    }
+}
+
+#[rstest]
+#[case::no_address("http://", "HTTPS_PROXY")]
+#[case::of_another_kind("socks5://contoso:fake-proxy-password@proxy.contoso.example", "https_proxy")]
+#[case::the_agents("http://:fake-proxy-password@", "AGENT_PROXYURL")]
+fn what_is_no_address_of_a_proxy_fails_at_once(#[case] address: &str, #[case] variable: &str) {
+    let mut machine = secure(Host::Azure);
+    machine.set(variable, address).input("log", "debug");
+    let ended = machine.run();
+    ended.expect(6).says(&format!("{variable} is not the address of an HTTP proxy"));
+    assert!(!ended.words().contains("fake-proxy-password"), "{}", ended.words());
+    assert_eq!(ended.words().matches("/oauth2/v2.0/token").count(), 1, "not tried again: {}", ended.words());
+    assert!(machine.calls().is_empty());
+}
+
+#[rstest]
+#[case::missing(None)]
+#[case::without_a_certificate(Some("no certificate at all\n"))]
+#[case::broken(Some("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"))]
+fn a_file_of_authorities_that_cannot_be_used_fails_at_once_by_name(
+    #[case] holds: Option<&str>,
+    #[values("SSL_CERT_FILE", "AGENT_CAINFO")] variable: &str,
+) {
+    let mut machine = secure(Host::Azure);
+    let file = machine.path("authorities.pem");
+    if let Some(text) = holds {
+        std::fs::write(&file, text).expect("written");
+    }
+    machine.unset("SSL_CERT_FILE").set(variable, &file).input("log", "debug");
+    let ended = machine.run();
+    ended.expect(6).says(&file.display().to_string()).says(&format!("which {variable} names"));
+    ended.says(&format!("Let {variable} name a file"));
+    assert_eq!(ended.words().matches("/oauth2/v2.0/token").count(), 1, "not tried again: {}", ended.words());
     assert!(machine.calls().is_empty());
 }
 
@@ -186,6 +290,211 @@ fn a_certificate_of_an_unknown_authority_is_refused_at_once_and_explained() {
     machine.unset("SSL_CERT_FILE").run().expect(6).says("not trusted").says("SSL_CERT_FILE");
     assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it is not retried until the timeout");
     assert!(machine.calls().is_empty(), "no request was made");
+}
+
+/// TLS in front of a service that speaks none, with a certificate and versions of one's choice.
+struct Front {
+    port: u16,
+    came: Arc<AtomicUsize>,
+}
+
+/// The certificate that a front shows.
+#[derive(Clone, Copy)]
+struct Shown {
+    names: &'static [&'static str],
+    until: i32,
+}
+
+const GOOD: Shown = Shown { names: &["127.0.0.1", "localhost"], until: 4096 };
+
+/// An authority of one's own: the PEM to be trusted, and a front for each service.
+fn fronts<const N: usize>(
+    shown: Shown,
+    versions: &[&'static SupportedProtocolVersion],
+    services: [String; N],
+) -> (String, [Front; N]) {
+    let key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).expect("a certificate").pem();
+    let issuer = Issuer::new(authority, key);
+    let key = KeyPair::generate().expect("a key");
+    let mut leaf = CertificateParams::new(shown.names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .expect("names");
+    leaf.not_before = date_time_ymd(2020, 1, 1);
+    leaf.not_after = date_time_ymd(shown.until, 1, 1);
+    let certificate: CertificateDer<'static> = leaf.signed_by(&key, &issuer).expect("signed").der().clone();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .expect("ring serves them")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate],
+            PrivateKeyDer::try_from(key.serialize_der()).expect("a key in PKCS#8"),
+        )
+        .expect("the key is the certificate's");
+    let config = Arc::new(config);
+    (pem, services.map(|service| Front::start(Arc::clone(&config), &service)))
+}
+
+impl Front {
+    fn start(config: Arc<ServerConfig>, service: &str) -> Self {
+        let service = service.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let came: Arc<AtomicUsize> = Arc::default();
+        let count = Arc::clone(&came);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let (config, service) = (Arc::clone(&config), service.clone());
+                std::thread::spawn(move || pass_on(client, config, &service));
+            }
+        });
+        Self { port, came }
+    }
+
+    fn connections(&self) -> usize {
+        self.came.load(Ordering::SeqCst)
+    }
+}
+
+/// Passes one request on, and its answer back.
+fn pass_on(client: TcpStream, config: Arc<ServerConfig>, service: &str) -> std::io::Result<()> {
+    let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut client = BufReader::new(StreamOwned::new(connection, client));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if client.read_line(&mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let length = head
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    client.read_exact(&mut body)?;
+    let mut server = TcpStream::connect(service)?;
+    server.write_all(head.trim_end().as_bytes())?;
+    server.write_all(b"\r\nConnection: close\r\n\r\n")?;
+    server.write_all(&body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    let client = client.get_mut();
+    client.write_all(&answer)?;
+    client.conn.send_close_notify();
+    client.flush()
+}
+
+/// A job whose sign-in and PAT service are behind such fronts.
+fn behind_fronts(shown: Shown, versions: &[&'static SupportedProtocolVersion]) -> (Machine, [Front; 2]) {
+    let mut machine = Machine::new(Host::Azure, "create");
+    let services = [machine.emulator.entra_url(), machine.emulator.service_url()];
+    let (pem, fronts) = fronts(shown, versions, services);
+    let file = machine.path("authority.pem");
+    std::fs::write(&file, pem).expect("written");
+    machine.set("SSL_CERT_FILE", file).input("display-name", "nightly").input("scope", "vso.code");
+    for (name, front) in ["authority-host", "service-url"].iter().zip(&fronts) {
+        machine.input(name, format!("https://127.0.0.1:{}", front.port));
+    }
+    (machine, fronts)
+}
+
+#[rstest]
+#[case::tls_1_2(&rustls::version::TLS12)]
+#[case::tls_1_3(&rustls::version::TLS13)]
+fn a_service_that_speaks_one_safe_version_of_tls_alone_is_spoken_to(
+    #[case] version: &'static SupportedProtocolVersion,
+) {
+    let (machine, fronts) = behind_fronts(GOOD, &[version]);
+    machine.run().expect(0);
+    assert!(fronts.iter().all(|front| front.connections() == 1));
+    assert_eq!(machine.active("nightly").len(), 1);
+}
+
+#[rstest]
+#[case::that_has_expired(Shown { until: 2021, ..GOOD }, "has expired", "renew")]
+#[case::of_another_name(Shown { names: &["fabrikam.example"], ..GOOD }, "issued for another name", "another server")]
+fn a_certificate_that_does_not_hold_is_told_with_its_host_and_not_tried_again(
+    #[case] shown: Shown,
+    #[case] cause: &str,
+    #[case] remedy: &str,
+) {
+    let (machine, [entra, pats]) = behind_fronts(shown, rustls::ALL_VERSIONS);
+    let ended = machine.run();
+    ended
+        .expect(6)
+        .says("The certificate of Microsoft Entra (127.0.0.1) does not hold")
+        .says(cause)
+        .says(remedy);
+    assert!(!ended.words().contains("SSL_CERT_FILE"), "no other authority would help: {}", ended.words());
+    assert_eq!((entra.connections(), pats.connections()), (1, 0));
+    assert!(machine.calls().is_empty());
+}
+
+/// A ServerHello of TLS 1.1, with a cipher suite of its time.
+const SERVER_HELLO_1_1: &[u8] = b"\x16\x03\x02\x00\x2a\x02\x00\x00\x26\x03\x02\
+    0123456789abcdef0123456789abcdef\x00\xc0\x13\x00";
+
+#[rstest]
+#[case::tls_1_1(SERVER_HELLO_1_1, "no version of TLS that is safe")]
+#[case::an_alert(b"\x15\x03\x01\x00\x02\x02\x46", "no version of TLS that is safe")]
+#[case::plain_http(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "speaks no TLS")]
+fn what_speaks_no_tls_that_is_safe_is_told_and_not_tried_again(
+    #[case] answer: &'static [u8],
+    #[case] cause: &str,
+) {
+    let mut machine = Machine::new(Host::Azure, "create");
+    let (port, came) = parrot(answer);
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    machine.input("authority-host", format!("https://127.0.0.1:{port}"));
+    let ended = machine.run();
+    ended
+        .expect(6)
+        .says("Microsoft Entra (127.0.0.1) could not be reached")
+        .says(cause)
+        .says("Check the address");
+    assert_eq!(came.load(Ordering::SeqCst), 1);
+}
+
+/// Services on `[::1]` alone; none where this machine has no such loopback.
+fn on_ipv6(tls: bool) -> Option<Machine> {
+    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    if TcpListener::bind(address).is_err() {
+        println!("not tried: this machine has no [::1]");
+        return None;
+    }
+    let services = [Service::Entra, Service::Pats, Service::DevOps];
+    let builder = services
+        .into_iter()
+        .fold(Emulator::builder().tls(tls), |builder, service| builder.listen_on(service, address));
+    let mut machine = Machine::with(builder.start(), Host::Azure, "create");
+    let authority = machine.emulator.ca_pem_path().to_owned();
+    machine.set("SSL_CERT_FILE", authority).input("display-name", "nightly").input("scope", "vso.code");
+    // Asked at the third service, too.
+    machine.without("tenant-id");
+    Some(machine)
+}
+
+#[rstest]
+fn services_that_are_on_ipv6_alone_are_reached_by_address_and_by_name(
+    #[values(false, true)] tls: bool,
+    #[values(false, true)] by_name: bool,
+) {
+    let Some(mut machine) = on_ipv6(tls) else { return };
+    let addresses = [
+        ("authority-host", machine.emulator.entra_url()),
+        ("service-url", machine.emulator.service_url()),
+        ("devops-url", machine.emulator.devops_url()),
+    ];
+    for (name, address) in addresses {
+        assert!(address.contains("://[::1]:"), "{address}");
+        if by_name {
+            machine.input(name, address.replace("[::1]", "localhost"));
+        }
+    }
+    machine.run().expect(0);
+    assert_eq!(machine.active("nightly").len(), 1);
 }
 
 #[rstest]

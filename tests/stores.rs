@@ -227,6 +227,50 @@ fn a_signal_while_entra_rolls_the_token_does_not_lose_the_new_one() {
     no_pat_call_was_made(&machine);
 }
 
+#[test]
+fn an_answer_that_comes_a_little_late_does_not_lose_the_new_token() {
+    let emulator = Emulator::builder().one_time_refresh_tokens().start();
+    let mut machine = prepared(Machine::with(emulator, Host::GitHub, "rotate"));
+    machine.input("timeout", "3s");
+    let before = machine.read("refresh-token");
+    let hold = machine.emulator.order(Fault::on(Service::Entra).method("POST").hold_after());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    std::thread::sleep(Duration::from_millis(3_500));
+    hold.release();
+    machine.wait(run).expect(6).says("timeout");
+    assert!(!machine.emulator.refresh_token_is_valid(&before));
+    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
+    assert!(machine.sent("POST").is_empty(), "nothing was minted when the time was over");
+    machine.without("timeout").run().expect(0);
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_not_waited_for_much_longer_than_the_timeout() {
+    let mut machine = rotating();
+    machine.input("timeout", "2s");
+    let hold = machine.emulator.order(Fault::on(Service::Entra).method("POST").hold_before());
+    let begun = std::time::Instant::now();
+    machine.run().expect(6).says("did not answer within the time");
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    hold.release();
+}
+
+#[test]
+fn a_token_that_another_run_redeemed_but_has_not_stored_yet_is_waited_for() {
+    let mut machine = rotating();
+    let (stored, rolled) = (machine.read("refresh-token"), machine.emulator.refresh_token());
+    machine.emulator.revoke_refresh_token(&stored);
+    let run = machine.input("timeout", "30s").spawn();
+    while redeemed(&machine).is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    std::fs::write(machine.store(), &rolled).expect("the other run stores its own");
+    machine.wait(run).expect(0);
+    assert_eq!(redeemed(&machine), [stored, rolled]);
+}
+
 // Which token is redeemed.
 
 #[test]
@@ -594,55 +638,4 @@ fn a_person_signs_in_without_one(
     machine.emulator.approve_device_code(&code, cast::PERSON);
     machine.wait(run).expect(0);
     assert!(machine.emulator.refresh_token_is_valid(&written(&machine, kind).expect("stored")));
-}
-
-// Several runs at once.
-
-/// Rotates eight PATs at once; each has a file of its own to be delivered to.
-#[track_caller]
-fn eight_at_once(machine: &mut Machine) {
-    let names: Vec<String> = (0..8).map(|number| format!("nightly-{number}")).collect();
-    let files: Vec<String> = names.iter().map(|name| machine.file(&format!("{name}.pat"))).collect();
-    machine.deliver_to(&files);
-    let mut runs: Vec<_> = names
-        .iter()
-        .zip(&files)
-        .map(|(name, file)| {
-            machine.emulator.add_pat(NewPat::named(name));
-            let mut command = machine.command();
-            command.env("ADOPAT_DISPLAY_NAME", name).env("ADOPAT_DELIVER_TO", file);
-            command.spawn().expect("the binary starts")
-        })
-        .collect();
-    for run in &mut runs {
-        run.wait().expect("it ends");
-    }
-    for run in runs {
-        machine.wait(run).expect(0);
-    }
-    for name in &names {
-        let active = machine.active(name);
-        assert_eq!(active.len(), 1, "{name}");
-        assert_eq!(machine.read(&format!("{name}.pat")), active[0].value);
-    }
-}
-
-#[test]
-fn eight_runs_at_once_leave_a_file_whole() {
-    let mut machine = Machine::new(Host::Generic, "rotate");
-    eight_at_once(&mut machine);
-    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
-    machine.input("display-name", "nightly-0").run().expect(0);
-}
-
-#[test]
-fn eight_runs_at_once_leave_a_vaults_secret_readable() {
-    let mut machine = with_a_token_in_the_vault(Host::Generic);
-    machine.opens_the_vault_by_secret();
-    eight_at_once(&mut machine);
-    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
-    assert_eq!(secret.versions.len(), 9);
-    let newest = secret.newest().expect("there");
-    assert!(newest.enabled && machine.emulator.refresh_token_is_valid(&newest.value));
-    machine.input("display-name", "nightly-0").run().expect(0);
 }

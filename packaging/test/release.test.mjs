@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { commit, version } from '../release.mjs';
+import { commit, materials, metadata, version } from '../release.mjs';
 
 const { BINARIES } = createRequire(import.meta.url)('../../launcher/platform.js');
 const checksums = createRequire(import.meta.url)('../../launcher/checksums.js');
@@ -70,4 +70,19 @@ test('a candidate names the version that the sources say, once', (t) => {
   }
   git('tag', 'v1.2.3');
   assert.throws(() => version('candidate/v1.2.3', root), /released already/);
+});
+
+test('a bill of materials names every crate that is linked into a binary of any platform', () => {
+  const known = metadata();
+  const components = known.packages.map(({ name, version }) => ({ name, version }));
+  const count = materials({ components }, known);
+  assert.ok(count > 200, `${count} crates`);
+  const without = (forgotten) => ({ components: components.filter(({ name }) => name !== forgotten) });
+  // Of every platform, of Windows alone, and of the tests alone.
+  for (const name of ['rustls', 'windows-sys']) {
+    assert.throws(() => materials(without(name), known), new RegExp(`forgets ${name} [0-9]`), name);
+  }
+  assert.equal(materials(without('mockito'), known), count);
+  const older = components.map((crate) => (crate.name === 'ring' ? { ...crate, version: '0.1.0' } : crate));
+  assert.throws(() => materials({ components: older }, known), /forgets ring/);
 });

@@ -412,7 +412,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_host_that_cannot_be_reached_is_named() {
-        let failure = refused(Err(WireError::Untrusted("it has expired".into()))).await.failure;
+        let failure =
+            refused(Err(WireError::Untrusted { why: "it has expired".into(), remedy: "Renew it." }))
+                .await
+                .failure;
         assert_eq!(failure.exit, Exit::Service);
         assert!(failure.cause.contains("Microsoft Entra (login.microsoftonline.com)"), "{failure}");
         assert!(failure.support_ids.iter().any(|(name, _)| *name == "client-request-id"));

@@ -48,7 +48,8 @@ impl Wire for Script {
     fn exchange(&self, request: Request<Bytes>) -> Exchange<'_> {
         self.asked.lock().expect("no test panicked").push(request);
         let answer = self.answers.lock().expect("no test panicked").pop_front();
-        let answer = answer.unwrap_or_else(|| Err(WireError::Untrusted("the script has ended".into())));
+        let answer = answer
+            .unwrap_or_else(|| Err(WireError::Untrusted { why: "the script has ended".into(), remedy: "" }));
         Box::pin(std::future::ready(answer))
     }
 }

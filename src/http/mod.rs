@@ -7,7 +7,7 @@ mod answer;
 pub mod inspect;
 pub mod proxy;
 pub mod reqwest_wire;
-mod trust;
+pub mod trust;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 pub use self::answer::Answer;
 use crate::failure::{Exit, Failure};
-use crate::patience::{Ended, Patience};
+use crate::patience::{Ended, Grace, Patience};
 use crate::world::{WireError, World};
 
 /// How adopat names itself to services; it shows up in their audit logs.
@@ -30,8 +30,9 @@ pub const AGENT: &str = concat!("adopat/", env!("CARGO_PKG_VERSION"));
 
 /// The longest wait for one answer.
 const ONE_EXCHANGE: Duration = Duration::from_secs(60);
-/// How long a request that must not be torn apart may go on after the run was cancelled.
-const GRACE_WHEN_CANCELLED: Duration = Duration::from_secs(4);
+/// How long a request that must not be torn apart may go on after the run was cancelled, and one whose answer must
+/// not be lost after the run's time is over.
+pub const GRACE: Duration = Duration::from_secs(4);
 /// How often an idempotent request is sent where nothing says how long to wait.
 const ATTEMPTS: u32 = 4;
 /// The same where cleaning up: what is not revoked lives on.
@@ -45,7 +46,7 @@ pub enum Effect {
     /// The same as the first: it is retried.
     Idempotent,
     /// The same as the first, but its answer holds what must not be lost, such as a rolled refresh token: it is
-    /// retried, and when the run is cancelled it is given a moment to end by itself.
+    /// retried, and when the run is cancelled, or its time is over, it is given a moment to end by itself.
     Precious,
     /// Something more (a `POST` that mints): it is sent once, and when the run is cancelled it is given a
     /// moment to end by itself.
@@ -74,7 +75,10 @@ impl NoAnswer {
     pub fn may_have_acted(&self) -> bool {
         match self {
             Self::Ended(_) | Self::Wire(WireError::BrokenOff(_) | WireError::TooLarge) => true,
-            Self::Wire(WireError::Unreachable(_) | WireError::Untrusted(_)) | Self::Throttled(_) => false,
+            Self::Wire(
+                WireError::Unreachable(_) | WireError::Obstructed(_) | WireError::Untrusted { .. },
+            )
+            | Self::Throttled(_) => false,
         }
     }
 
@@ -102,10 +106,15 @@ impl NoAnswer {
                 format!("{service} could not be reached: {why}."),
                 "Check the name, the network, and the proxy settings (HTTPS_PROXY, NO_PROXY) of this machine.",
             ),
-            Self::Wire(WireError::Untrusted(why)) => Failure::new(
+            Self::Wire(WireError::Obstructed(obstacle)) => Failure::new(
+                Exit::Service,
+                format!("{service} could not be reached: {}.", obstacle.why),
+                obstacle.remedy,
+            ),
+            Self::Wire(WireError::Untrusted { why, remedy }) => Failure::new(
                 Exit::Service,
                 format!("The certificate of {service} does not hold: {why}."),
-                "If a proxy inspects TLS here, name its CA certificate in SSL_CERT_FILE; otherwise do not go on.",
+                remedy,
             ),
             Self::Wire(WireError::BrokenOff(why)) => Failure::new(
                 Exit::Service,
@@ -189,13 +198,19 @@ impl Http {
             let asked = match &outcome {
                 Ok(answer) if is_transient(answer.status) => answer.retry_after(self.world.clock.now()),
                 Ok(_) => return outcome,
-                Err(NoAnswer::Wire(WireError::Unreachable(_) | WireError::BrokenOff(_))) => None,
+                Err(NoAnswer::Wire(error)) if error.may_pass() => None,
                 Err(_) => return outcome,
             };
             let attempts = if self.patience.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
-            let Some(wait) = asked.or_else(|| (attempt < attempts).then(|| self.backoff(attempt))) else {
-                return outcome;
+            let wait = match asked {
+                Some(asked) => asked,
+                None if attempt < attempts => self.backoff(attempt),
+                None => return outcome,
             };
+            // What came of this attempt tells more than that there is no time for another.
+            if asked.is_none() && wait > self.patience.left() {
+                return outcome;
+            }
             self.wait(wait).await?;
             attempt += 1;
         }
@@ -218,8 +233,10 @@ impl Http {
 
     async fn exchange(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
         let grace = match effect {
-            Effect::Idempotent => Duration::ZERO,
-            Effect::Precious | Effect::OnceOnly => GRACE_WHEN_CANCELLED,
+            Effect::Idempotent => Grace::default(),
+            Effect::Precious => Grace { when_cancelled: GRACE, when_late: GRACE },
+            // What it may have made is looked for afterwards, and there is time of its own for that.
+            Effect::OnceOnly => Grace { when_cancelled: GRACE, when_late: Duration::ZERO },
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let begun = Instant::now();
@@ -259,11 +276,12 @@ impl Http {
     /// answer. [`Http::send`] does so by itself; whoever takes the time of a request has to do it before.
     ///
     /// # Errors
-    /// The run may not last so long, or was cancelled meanwhile: nothing was sent.
+    /// The run's time is over, it may not last so long, or it was cancelled meanwhile: nothing was sent.
     pub async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
         let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
         match until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => self.wait(wait).await,
+            _ if self.patience.left().is_zero() => Err(Ended::TimedOut.into()),
             _ => Ok(()),
         }
     }

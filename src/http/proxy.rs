@@ -8,16 +8,26 @@ use reqwest::{NoProxy, Proxy};
 use url::Url;
 
 use crate::secret::Secret;
+use crate::world::Obstacle;
 
 /// The proxy settings a run found in its environment. The addresses may hold credentials.
 #[derive(Clone, Debug, Default)]
 pub struct ProxySettings {
-    /// `HTTPS_PROXY` or `https_proxy`.
-    pub https_proxy: Option<Secret>,
+    /// `https_proxy` or `HTTPS_PROXY`.
+    pub https_proxy: Option<HttpsProxy>,
     /// `NO_PROXY` or `no_proxy`.
     pub no_proxy: Option<String>,
     /// The agent's proxy, used where `HTTPS_PROXY` is not set.
     pub agent: Option<AgentProxy>,
+}
+
+/// A proxy that the environment names.
+#[derive(Clone, Debug)]
+pub struct HttpsProxy {
+    /// The variable that names it, as it is spelt there.
+    pub variable: &'static str,
+    /// Its value.
+    pub url: Secret,
 }
 
 /// `AGENT_PROXYURL` and what belongs to it.
@@ -31,6 +41,21 @@ pub struct AgentProxy {
     pub password: Option<Secret>,
     /// `AGENT_PROXYBYPASSLIST`: addresses that are called directly.
     pub bypass: Vec<Regex>,
+}
+
+/// What a proxy did, or did not do, with a request for a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its name, or the connection to it, failed. The words say how.
+    Unreachable(String),
+    /// It is spoken to over TLS, and its certificate does not hold. The words say why.
+    Untrusted(String),
+    /// It wants credentials, or better ones: not worth repeating, which could lock an account.
+    Unauthorized,
+    /// It said no, or that it could not reach the host; which of the two is not told.
+    Refused,
+    /// It ended the connection in place of an answer.
+    BrokenOff,
 }
 
 /// Reads the agent's bypass list. Entries that are no regular expression are returned second: they are
@@ -64,7 +89,7 @@ impl ProxySettings {
         }
         let place = |proxy: &Url| Some(format!("{}:{}", proxy.host_str()?, proxy.port_or_known_default()?));
         if let Some(proxy) = &self.https_proxy {
-            let proxy = parse_address(proxy)?;
+            let proxy = parse_address(&proxy.url)?;
             let no_proxy = self.no_proxy.clone().unwrap_or_default();
             let matcher = Matcher::builder().https(proxy.as_str().to_owned()).no(no_proxy).build();
             return matcher.intercept(&address.as_str().parse().ok()?).and_then(|_| place(&proxy));
@@ -74,19 +99,56 @@ impl ProxySettings {
         if direct { None } else { place(&parse_address(&agent.url)?) }
     }
 
+    /// What a failure on the way to an address comes to that the proxy is to blame for; none where there is no
+    /// proxy on that way.
+    pub fn blame(&self, address: &Url, trouble: Trouble) -> Option<Obstacle> {
+        let proxy = self.of(address)?;
+        let variable = self.https_proxy.as_ref().map_or(AGENTS, |proxy| proxy.variable);
+        let why = match &trouble {
+            Trouble::Unreachable(why) => format!("the proxy {proxy} on the way could not be reached: {why}"),
+            Trouble::Untrusted(why) => {
+                format!("the certificate of the proxy {proxy} on the way does not hold: {why}")
+            }
+            Trouble::Unauthorized => {
+                format!("the proxy {proxy} on the way wants a user and a password, or other ones (HTTP 407)")
+            }
+            Trouble::Refused => format!("the proxy {proxy} on the way refused to open a tunnel to it"),
+            Trouble::BrokenOff => format!("the proxy {proxy} on the way broke off before it opened a tunnel"),
+        };
+        let remedy = match (&trouble, variable) {
+            (Trouble::Unauthorized, AGENTS) => {
+                "Give the agent the proxy's user and password (--proxyusername, --proxypassword).".into()
+            }
+            (Trouble::Unauthorized, variable) => {
+                format!("Put the proxy's user and password into {variable}: http://USER:PASSWORD@{proxy}.")
+            }
+            (_, AGENTS) => {
+                "Check the agent's proxy (AGENT_PROXYURL), that it lets this machine reach that host, and \
+                            whether that host belongs on its bypass list."
+                    .into()
+            }
+            (_, variable) => format!(
+                "Check {variable}, that this proxy lets this machine reach that host, and whether that host belongs in \
+                 NO_PROXY."
+            ),
+        };
+        let lasts = matches!(trouble, Trouble::Unauthorized | Trouble::Untrusted(_));
+        Some(Obstacle { why, remedy, lasts })
+    }
+
     /// The proxy for reqwest, if one is set.
     ///
     /// # Errors
-    /// A sentence that says which setting is no address.
-    pub fn to_reqwest(&self) -> Result<Option<Proxy>, String> {
-        if let Some(address) = &self.https_proxy {
-            let url = parse_address(address).ok_or("HTTPS_PROXY is not the address of a proxy")?;
+    /// That the setting is no address.
+    pub fn to_reqwest(&self) -> Result<Option<Proxy>, Obstacle> {
+        if let Some(HttpsProxy { variable, url }) = &self.https_proxy {
+            let url = parse_address(url).ok_or_else(|| not_an_address(variable))?;
             let exceptions = self.no_proxy.as_deref().and_then(NoProxy::from_string);
-            let proxy = Proxy::https(url).map_err(|_| "HTTPS_PROXY is not the address of a proxy")?;
+            let proxy = Proxy::https(url).map_err(|_| not_an_address(variable))?;
             return Ok(Some(proxy.no_proxy(exceptions)));
         }
         let Some(agent) = &self.agent else { return Ok(None) };
-        let address = parse_address(&agent.url).ok_or("AGENT_PROXYURL is not the address of a proxy")?;
+        let address = parse_address(&agent.url).ok_or_else(|| not_an_address(AGENTS))?;
         let bypass = agent.bypass.clone();
         let proxy = Proxy::custom(move |url| {
             let direct = url.scheme() != "https" || bypass.iter().any(|entry| entry.is_match(url.as_str()));
@@ -99,11 +161,26 @@ impl ProxySettings {
     }
 }
 
+/// The agent's variable.
+const AGENTS: &str = "AGENT_PROXYURL";
+
 /// A proxy's address; `http://` where no scheme is given, as every tool reads it.
 fn parse_address(address: &Secret) -> Option<Url> {
     let text = address.expose();
     let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    url.ok().filter(Url::has_host)
+    // Of any other scheme reqwest would make no proxy, without a word.
+    url.ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+}
+
+/// The value is not told: it may hold a password.
+fn not_an_address(variable: &str) -> Obstacle {
+    let remedy = match variable {
+        AGENTS => {
+            "Configure the agent's proxy (--proxyurl) as http://HOST:PORT, or name one in HTTPS_PROXY.".into()
+        }
+        _ => format!("Write {variable} as http://HOST:PORT, or leave it empty."),
+    };
+    Obstacle { why: format!("{variable} is not the address of an HTTP proxy"), remedy, lasts: true }
 }
 
 #[cfg(test)]
@@ -121,7 +198,10 @@ mod tests {
     #[test]
     fn the_proxy_of_an_address_is_told_without_its_credentials() {
         let settings = ProxySettings {
-            https_proxy: Some(Secret::new("http://user:hunter2hunter2@proxy.contoso.com:8080".into())),
+            https_proxy: Some(HttpsProxy {
+                variable: "https_proxy",
+                url: Secret::new("http://user:hunter2hunter2@proxy.contoso.com:8080".into()),
+            }),
             no_proxy: Some(".visualstudio.com,localhost".into()),
             agent: None,
         };
@@ -136,6 +216,21 @@ mod tests {
         let of = |address: &str| settings.of(&address.parse().expect("an address"));
         assert_eq!(of("https://login.microsoftonline.com/").as_deref(), Some("proxy.fabrikam.com:80"));
         assert_eq!(of("https://dev.azure.com/"), None);
+    }
+
+    #[test]
+    fn what_is_no_address_of_an_http_proxy_is_told_by_its_variable_alone() {
+        for url in ["socks5://user:hunter2hunter2@proxy.contoso.com", "http://", "http://:hunter2hunter2@"] {
+            let https_proxy = HttpsProxy { variable: "https_proxy", url: Secret::new(url.into()) };
+            let settings = ProxySettings { https_proxy: Some(https_proxy), ..ProxySettings::default() };
+            let obstacle = settings.to_reqwest().expect_err("no proxy");
+            assert!(
+                obstacle.lasts
+                    && obstacle.why.contains("https_proxy")
+                    && obstacle.remedy.contains("https_proxy")
+            );
+            assert!(!format!("{obstacle:?}").contains("hunter2"));
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The real network: one reqwest client for every service, built when the first request needs it.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
@@ -9,27 +8,27 @@ use http::{Request, Response};
 use url::Url;
 
 use super::inspect::Issuers;
-use super::proxy::ProxySettings;
-use super::trust;
-use crate::world::{Exchange, LARGEST_ANSWER, Wire, WireError};
+use super::proxy::{ProxySettings, Trouble};
+use super::trust::{self, AuthorityFile};
+use crate::world::{Exchange, LARGEST_ANSWER, Obstacle, Wire, WireError};
 
 /// The network behind reqwest and rustls.
 #[derive(Debug)]
 pub struct ReqwestWire {
     proxy: ProxySettings,
     /// CA files that take the place of the machine's own.
-    authorities: Vec<PathBuf>,
+    authorities: Vec<AuthorityFile>,
     /// Who issued certificates that no public authority did.
     issuers: Issuers,
     /// For https. Built at the first use, since reading the trust roots is the larger part of a start.
-    secure: OnceLock<Result<reqwest::Client, String>>,
+    secure: OnceLock<Result<reqwest::Client, Obstacle>>,
     /// For http, which only loopback may speak.
-    plain: OnceLock<Result<reqwest::Client, String>>,
+    plain: OnceLock<Result<reqwest::Client, Obstacle>>,
 }
 
 impl ReqwestWire {
     /// The network through these proxies, trusting these CA files in place of the machine's own.
-    pub fn new(proxy: ProxySettings, authorities: Vec<PathBuf>) -> Self {
+    pub fn new(proxy: ProxySettings, authorities: Vec<AuthorityFile>) -> Self {
         Self {
             proxy,
             authorities,
@@ -48,13 +47,15 @@ impl ReqwestWire {
         } else {
             self.plain.get_or_init(|| build(trust::trust_nobody(), None))
         };
-        client.as_ref().map_err(|why| WireError::Unreachable(why.clone()))
+        client.as_ref().map_err(|obstacle| WireError::Obstructed(obstacle.clone()))
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, WireError> {
         let secure = request.uri().scheme_str() == Some("https");
-        let request = reqwest::Request::try_from(request).map_err(|error| classify(&error))?;
-        let mut response = self.client(secure)?.execute(request).await.map_err(|error| classify(&error))?;
+        let request = reqwest::Request::try_from(request).map_err(|error| unreachable(&error))?;
+        let address = request.url().clone();
+        let response = self.client(secure)?.execute(request).await;
+        let mut response = response.map_err(|error| self.classify(&error, &address))?;
         let mut answer = Response::new(Bytes::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = std::mem::take(response.headers_mut());
@@ -69,6 +70,24 @@ impl ReqwestWire {
         }
         *answer.body_mut() = body.freeze();
         Ok(answer)
+    }
+
+    /// What kind of failure reqwest's error is; its own words would name the URL with its query, so only causes
+    /// are told.
+    fn classify(&self, error: &reqwest::Error, address: &Url) -> WireError {
+        if let Some(trouble) = with_the_proxy(error)
+            && let Some(obstacle) = self.proxy.blame(address, trouble)
+        {
+            return WireError::Obstructed(obstacle);
+        }
+        match tls_error(error) {
+            Some(rustls::Error::InvalidCertificate(why)) => {
+                WireError::Untrusted { why: describe_certificate(why), remedy: remedy_of_certificate(why) }
+            }
+            Some(error) => WireError::Obstructed(no_common_language(error)),
+            None if error.is_connect() || error.is_builder() => unreachable(error),
+            None => WireError::BrokenOff(innermost(error)),
+        }
     }
 }
 
@@ -87,7 +106,7 @@ impl Wire for ReqwestWire {
     }
 }
 
-fn build(tls: rustls::ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, String> {
+fn build(tls: rustls::ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, Obstacle> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
@@ -98,25 +117,59 @@ fn build(tls: rustls::ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<req
         Some(proxy) => builder.proxy(proxy),
         None => builder,
     };
-    builder.build().map_err(|error| innermost(&error))
+    builder.build().map_err(|error| Obstacle {
+        why: format!("the HTTP client cannot be made: {}", innermost(&error)),
+        remedy: "Report it: this is a defect in adopat.".into(),
+        lasts: true,
+    })
 }
 
-/// What kind of failure reqwest's error is; its own words would name the URL with its query, so only the
-/// innermost cause is told.
-fn classify(error: &reqwest::Error) -> WireError {
-    let certificate = causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
-        Some(rustls::Error::InvalidCertificate(why)) => Some(describe_certificate(why)),
-        _ => None,
-    });
-    match certificate {
-        Some(why) => WireError::Untrusted(why),
-        // The resolver's own words describe its query.
-        None if causes(error).any(|cause| cause.to_string().starts_with("dns error")) => {
-            WireError::Unreachable("the name could not be resolved".into())
-        }
-        None if error.is_connect() || error.is_builder() => WireError::Unreachable(innermost(error)),
-        None => WireError::BrokenOff(innermost(error)),
+/// The name or the connection failed.
+fn unreachable(error: &(dyn Error + 'static)) -> WireError {
+    WireError::Unreachable(why_unreachable(error))
+}
+
+fn why_unreachable(error: &(dyn Error + 'static)) -> String {
+    // The resolver's own words describe its query.
+    match causes(error).any(|cause| cause.to_string().starts_with("dns error")) {
+        true => "the name could not be resolved".into(),
+        false => innermost(error),
     }
+}
+
+/// What the proxy on the way has to do with a failure, if it has. hyper-util does not let its errors be told apart
+/// but by their words; the tests hold these to what it says.
+fn with_the_proxy(error: &(dyn Error + 'static)) -> Option<Trouble> {
+    let (tunnel, why) = causes(error)
+        .find_map(|cause| Some((cause, cause.to_string().strip_prefix("tunnel error: ")?.to_owned())))?;
+    Some(match (why.as_str(), tls_error(tunnel)) {
+        ("proxy authorization required", _) => Trouble::Unauthorized,
+        ("unsuccessful" | "proxy response headers too long", _) => Trouble::Refused,
+        ("unexpected end of file" | "io error establishing tunnel", _) => Trouble::BrokenOff,
+        (_, Some(rustls::Error::InvalidCertificate(why))) => Trouble::Untrusted(describe_certificate(why)),
+        _ => Trouble::Unreachable(why_unreachable(tunnel)),
+    })
+}
+
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+}
+
+/// Both sides were reached, and do not speak the same TLS; or one of them speaks none.
+fn no_common_language(error: &rustls::Error) -> Obstacle {
+    use rustls::{AlertDescription, Error};
+    let why = match error {
+        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
+            "what answers there speaks no TLS".into()
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
+            "what answers there speaks no version of TLS that is safe, which are 1.2 and 1.3".into()
+        }
+        Error::AlertReceived(alert) => format!("what answers there ended the TLS handshake ({alert:?})"),
+        other => format!("no TLS connection came about ({other})"),
+    };
+    let remedy = "Check the address and its port, and that no captive portal, firewall or old proxy answers in its place.";
+    Obstacle { why, remedy: remedy.into(), lasts: true }
 }
 
 fn describe_certificate(error: &rustls::CertificateError) -> String {
@@ -137,6 +190,25 @@ fn describe_certificate(error: &rustls::CertificateError) -> String {
     }
 }
 
+fn remedy_of_certificate(error: &rustls::CertificateError) -> &'static str {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+    };
+    match error {
+        Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
+            "Set this machine's clock if it is wrong; if it is right, whoever runs that server, or the proxy in front \
+             of it, has to renew the certificate."
+        }
+        NotValidForName | NotValidForNameContext { .. } => {
+            "Check the address, and where its name leads on this machine: another server answers in its place."
+        }
+        _ => {
+            "If a proxy inspects TLS here, name the CA certificate of that proxy (PEM) in SSL_CERT_FILE, or give it to \
+             the Azure Pipelines agent by --sslcacert; otherwise do not go on."
+        }
+    }
+}
+
 /// An error and all its causes. An `io::Error` hides what it wraps from `source`, so it is looked into.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| {
@@ -148,4 +220,87 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use reqwest::dns::{Name, Resolve, Resolving};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::failure::Exit;
+    use crate::http::{Effect, Http, NoAnswer};
+    use crate::patience::Patience;
+    use crate::world::{SystemClock, SystemRandom, World};
+
+    /// A resolver that fails so often, then knows every name as loopback.
+    #[derive(Clone)]
+    struct Names {
+        failures: usize,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Resolve for Names {
+        fn resolve(&self, _name: Name) -> Resolving {
+            let fails = self.asked.fetch_add(1, Ordering::SeqCst) < self.failures;
+            Box::pin(async move {
+                match fails {
+                    true => Err("no record found for Query { name: Name(...) }".into()),
+                    false => Ok(Box::new([SocketAddr::from(([127, 0, 0, 1], 0))].into_iter()) as Box<_>),
+                }
+            })
+        }
+    }
+
+    /// Asks a name for something; how often it was resolved for that.
+    async fn ask(failures: usize, effect: Effect) -> (Result<u16, NoAnswer>, usize) {
+        let mut server = mockito::Server::new_async().await;
+        server.mock("GET", "/").create_async().await;
+        let names = Names { failures, asked: Arc::default() };
+        let wire = ReqwestWire::new(ProxySettings::default(), Vec::new());
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(trust::trust_nobody());
+        let client = builder.no_proxy().dns_resolver(Arc::new(names.clone())).build().expect("a client");
+        wire.plain.set(Ok(client)).expect("not built yet");
+        let world =
+            World { wire: Arc::new(wire), clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+        let patience = Patience::new(Duration::from_secs(30), watch::channel(None).1);
+        let address = format!("http://login.contoso.example:{}/", server.socket_address().port());
+        let request = Request::get(address).body(Bytes::new()).expect("a request");
+        let answer = Http::new(world, patience).send(request, effect).await;
+        (answer.map(|answer| answer.status.as_u16()), names.asked.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_resolved_at_first_is_asked_again() {
+        for effect in [Effect::Idempotent, Effect::Precious] {
+            assert_eq!(ask(2, effect).await, (Ok(200), 3));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_never_resolved_is_given_up_and_told_without_the_resolvers_words() {
+        let (answer, asked) = ask(usize::MAX, Effect::Idempotent).await;
+        assert_eq!(asked, 4);
+        let answer = answer.expect_err("no answer");
+        assert!(!answer.may_have_acted());
+        let failure = answer.into_failure("The service (login.contoso.example)");
+        assert_eq!(failure.exit, Exit::Service);
+        assert_eq!(
+            failure.cause,
+            "The service (login.contoso.example) could not be reached: the name could not be resolved."
+        );
+        assert!(failure.remedy.contains("Check the name") && failure.remedy.contains("HTTPS_PROXY"));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_mints_is_not_repeated_though_its_name_could_not_be_resolved() {
+        let (answer, asked) = ask(1, Effect::OnceOnly).await;
+        assert!(matches!(answer, Err(NoAnswer::Wire(WireError::Unreachable(_)))), "{answer:?}");
+        assert_eq!(asked, 1);
+    }
 }

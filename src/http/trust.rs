@@ -2,13 +2,25 @@
 //! machine's own or those of `SSL_CERT_FILE` and the Azure Pipelines agent's CA file, so that an inspecting
 //! proxy can be allowed. Reading them takes milliseconds, so it happens once, and only for TLS.
 
-use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::inspect::{Issuers, NamingVerifier};
+use crate::world::Obstacle;
+
+/// A file of certificate authorities that takes the place of the machine's own.
+#[derive(Clone, Debug)]
+pub struct AuthorityFile {
+    /// The variable that names it.
+    pub variable: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+}
 
 /// Where Linux distributions keep all their certificate authorities in one file. Reading the folder of single
 /// files beside it instead costs hundreds of system calls.
@@ -25,15 +37,21 @@ const BUNDLES: [&str; 5] = [
 /// that are none of the bundled roots are noted in `issuers` by name.
 ///
 /// # Errors
-/// A sentence that names the file of `extra` that cannot be read or holds no certificate.
-pub fn client_config(extra: &[PathBuf], issuers: Issuers) -> Result<ClientConfig, String> {
+/// The file of `extra` that cannot be read or holds no certificate.
+pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<ClientConfig, Obstacle> {
     let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let mut roots = public.clone();
-    for file in extra {
-        let found = rustls_native_certs::load_certs_from_paths(Some(file), None);
+    for AuthorityFile { variable, path } in extra {
+        let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if found.certs.is_empty() {
-            let why = found.errors.first().map_or("it holds no certificate".to_owned(), ToString::to_string);
-            return Err(format!("the CA file {} cannot be used: {why}", file.display()));
+            let why = found.errors.first().map_or("it holds no certificate".to_owned(), words);
+            return Err(Obstacle {
+                why: format!("the CA file {}, which {variable} names, cannot be used: {why}", path.display()),
+                remedy: format!(
+                    "Let {variable} name a file of PEM certificates that adopat can read, or unset it."
+                ),
+                lasts: true,
+            });
         }
         roots.add_parsable_certificates(found.certs);
     }
@@ -44,14 +62,22 @@ pub fn client_config(extra: &[PathBuf], issuers: Issuers) -> Result<ClientConfig
     let verifier = |roots: RootCertStore| {
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
-            .map_err(|error| error.to_string())
+            .expect("the bundled roots alone are enough")
     };
-    let naming = NamingVerifier { public: verifier(public)?, trusted: verifier(roots)?, issuers };
+    let naming = NamingVerifier { public: verifier(public), trusted: verifier(roots), issuers };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring serves TLS 1.2 and 1.3");
     // "Dangerous" is a verifier that trusts what it should not; this one asks rustls' own.
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(naming)).with_no_client_auth())
+}
+
+/// The innermost cause: the outer ones name the file again.
+fn words(error: &rustls_native_certs::Error) -> String {
+    match &error.kind {
+        rustls_native_certs::ErrorKind::Io { inner, .. } => inner.to_string(),
+        _ => "it is no file of PEM certificates".into(),
+    }
 }
 
 /// The TLS configuration of a client that never speaks TLS.

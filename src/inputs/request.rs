@@ -9,6 +9,7 @@ use url::Url;
 use crate::azure_devops::Organization;
 use crate::entra::Certificate;
 use crate::http::proxy::ProxySettings;
+use crate::http::trust::AuthorityFile;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
 use crate::pending::Pending;
@@ -415,7 +416,7 @@ pub struct Surroundings {
     /// The proxies.
     pub proxy: ProxySettings,
     /// `SSL_CERT_FILE` and the agent's CA file.
-    pub authorities: Vec<PathBuf>,
+    pub authorities: Vec<AuthorityFile>,
     /// Whether a terminal may be shown colours: `NO_COLOR` (no-color.org) is not set, and the terminal is not
     /// `dumb`.
     pub colours: bool,

@@ -8,7 +8,8 @@ use super::Values;
 use super::environment::Environment;
 use super::problem::Problems;
 use super::request::Surroundings;
-use crate::http::proxy::{AgentProxy, ProxySettings, parse_bypass_list};
+use crate::http::proxy::{AgentProxy, HttpsProxy, ProxySettings, parse_bypass_list};
+use crate::http::trust::AuthorityFile;
 use crate::secret::Secret;
 
 pub(super) fn read(
@@ -25,7 +26,9 @@ pub(super) fn read(
         understood
     });
     let host_debugs = environment.is_true("SYSTEM_DEBUG") || environment.is_true("RUNNER_DEBUG");
-    let authorities = ["SSL_CERT_FILE", "AGENT_CAINFO"].into_iter().filter_map(|name| environment.path(name));
+    let authorities = ["SSL_CERT_FILE", "AGENT_CAINFO"]
+        .into_iter()
+        .filter_map(|variable| environment.path(variable).map(|path| AuthorityFile { variable, path }));
     Surroundings {
         log: log.or_else(|| host_debugs.then(|| "adopat=debug".to_owned())),
         proxy: proxy(environment, warnings),
@@ -50,10 +53,11 @@ fn proxy(environment: &Environment, warnings: &mut Vec<String>) -> ProxySettings
             bypass,
         }
     });
-    let text = |names: &[&str]| environment.first(names).map(str::to_owned);
     ProxySettings {
-        https_proxy: text(&["https_proxy", "HTTPS_PROXY"]).map(Secret::new),
-        no_proxy: text(&["no_proxy", "NO_PROXY"]),
+        https_proxy: ["https_proxy", "HTTPS_PROXY"]
+            .into_iter()
+            .find_map(|variable| environment.secret(variable).map(|url| HttpsProxy { variable, url })),
+        no_proxy: environment.first(&["no_proxy", "NO_PROXY"]).map(str::to_owned),
         agent,
     }
 }

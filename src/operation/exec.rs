@@ -16,6 +16,8 @@ use super::minting::{Ticket, mint_for_a_command};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
 use crate::failure::{Exit, Failure, sentence_of};
+#[cfg(unix)]
+use crate::hang_up;
 use crate::inputs::request::Exec;
 use crate::pats::{Minted, Pat, Revocation};
 
@@ -149,21 +151,25 @@ fn defect(what: &str, error: &io::Error) -> Failure {
 
 /// The signals that are passed on to the command.
 #[cfg(unix)]
-struct Signals([(tokio::signal::unix::Signal, rustix::process::Signal); 6]);
+struct Signals(Vec<(tokio::signal::unix::Signal, rustix::process::Signal)>);
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> io::Result<Self> {
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self([
+        let mut passed_on = vec![
             (signal(SignalKind::interrupt())?, Signal::INT),
             (signal(SignalKind::terminate())?, Signal::TERM),
-            (signal(SignalKind::hangup())?, Signal::HUP),
             (signal(SignalKind::quit())?, Signal::QUIT),
             (signal(SignalKind::user_defined1())?, Signal::USR1),
             (signal(SignalKind::user_defined2())?, Signal::USR2),
-        ]))
+        ];
+        // The command inherits that it is ignored.
+        if !hang_up::is_ignored() {
+            passed_on.push((signal(SignalKind::hangup())?, Signal::HUP));
+        }
+        Ok(Self(passed_on))
     }
 
     async fn next(&mut self) -> rustix::process::Signal {

@@ -13,9 +13,11 @@ use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
+use crate::http::NoAnswer;
 use crate::inputs::request::{ClientProof, Credential};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
+use crate::patience::{Ended, Patience};
 use crate::pats::Service;
 use crate::secret::Secret;
 use crate::store::bearer::bearer;
@@ -23,6 +25,9 @@ use crate::store::{Address, Delivery, Kind, Store};
 
 /// How long Entra keeps a refresh token that nobody uses (Microsoft Entra documentation).
 const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The pauses before each further look at a store whose token Entra has refused.
+const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 
 /// The least time that storing the rolled refresh token has, however late it is.
 const TO_STORE: Duration = Duration::from_secs(5);
@@ -150,8 +155,8 @@ pub(super) async fn tokens_again(run: &Run<'_>, session: &Session) -> Result<Tok
     Ok(tokens)
 }
 
-/// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read once
-/// more, since another run may have rolled it meanwhile, and at last the seed is tried.
+/// Redeems the stored token, else the seed. Where Entra no longer takes the stored one, the store is read again,
+/// since another run may have rolled it meanwhile, and at last the seed is tried.
 pub(super) async fn redeem(
     run: &Run<'_>,
     store: Option<&dyn Store>,
@@ -165,18 +170,37 @@ pub(super) async fn redeem(
         outcome => return outcome.map_err(|refusal| refusal.failure),
     };
     let mut tried = vec![first.clone()];
-    let again = if stored.is_some() { self::stored(run, store).await? } else { None };
-    for token in again.as_ref().into_iter().chain(seed) {
-        if tried.contains(token) {
-            continue;
-        }
-        match attempt(run, &entra, token).await {
+    loop {
+        let rolled = if stored.is_some() { rolled_meanwhile(run, store, &tried).await? } else { None };
+        let Some(token) = rolled.or_else(|| seed.filter(|seed| !tried.contains(seed)).cloned()) else {
+            return Err(refusal.failure);
+        };
+        match attempt(run, &entra, &token).await {
             Err(next) if next.invalid_grant => refusal = next,
             outcome => return outcome.map_err(|refusal| refusal.failure),
         }
-        tried.push(token.clone());
+        tried.push(token);
     }
-    Err(refusal.failure)
+}
+
+/// What another run has stored meanwhile. Between its redeeming the old token and its storing the new one lies a
+/// moment, so one look is not enough.
+async fn rolled_meanwhile(
+    run: &Run<'_>,
+    store: Option<&dyn Store>,
+    tried: &[Secret],
+) -> Result<Option<Secret>, Failure> {
+    for pause in LOOKS {
+        match run.patience().pause(pause).await {
+            Ok(()) => {}
+            Err(Ended::TimedOut) => break,
+            Err(cancelled) => return Err(NoAnswer::from(cancelled).into_failure("")),
+        }
+        if let Some(token) = stored(run, store).await?.filter(|token| !tried.contains(token)) {
+            return Ok(Some(token));
+        }
+    }
+    Ok(None)
 }
 
 async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result<Tokens, Refusal> {
@@ -299,14 +323,18 @@ pub(super) async fn keep(
             return Ok(());
         }
     };
-    // Entra has rolled the token: no signal, and no deadline that is close, may keep it from being stored.
-    let left = run.patience().left().max(TO_STORE);
-    let patience = run.patience().to_clean_up().at_most(left);
-    store.write(rolled, &Kind::RefreshToken, &patience).await.map_err(|failure| {
+    store.write(rolled, &Kind::RefreshToken, &patience_to_store(run)).await.map_err(|failure| {
         failure.and(
             "The rolled refresh token could not be stored, so the run ends before anything else is done.",
         )
     })
+}
+
+/// Entra has rolled the token: no signal, and no deadline that is close or has passed, may keep it from being
+/// stored.
+pub(super) fn patience_to_store(run: &Run<'_>) -> Patience {
+    let left = run.patience().left().max(TO_STORE);
+    run.patience().to_clean_up().at_most(left)
 }
 
 /// The warning for a run without a credential-store.

@@ -21,7 +21,6 @@ use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::inputs::request::Verify;
 use crate::patience::Ended;
 use crate::secret::Secret;
-use crate::world::WireError;
 
 /// How long a PAT has to become usable.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -84,7 +83,7 @@ async fn try_once(http: &Http, url: &Url, token: &Secret) -> Result<(Tried, Opti
         Ok(answer) => answer,
         Err(cancelled @ NoAnswer::Ended(Ended::Cancelled(_))) => return Err(cancelled.into_failure("")),
         Err(error) => {
-            let again = !matches!(error, NoAnswer::Wire(WireError::Untrusted(_) | WireError::TooLarge));
+            let again = !matches!(&error, NoAnswer::Wire(error) if !error.may_pass());
             let why = error.into_failure(url.host_str().unwrap_or_default()).cause;
             let doubt = Doubt { why, support_ids: Vec::new() };
             return Ok((if again { Tried::NotYet(doubt) } else { Tried::Never(doubt) }, None));

@@ -27,7 +27,9 @@ pub struct Meaning {
 }
 
 const DOCTOR: &str = "'adopat doctor' checks every precondition.";
+/// Of an answer that brought such ids; else [`AGAIN`] is all there is to say.
 const REPORT: &str = "Run it again; if it stays, give Microsoft support the ids.";
+const AGAIN: &str = "Run it again; if it stays, look at https://status.dev.azure.com.";
 const ANOTHER_ACCOUNT: &str =
     "Sign in as a person who is a member of this organization; 'adopat doctor' shows who is signed in.";
 const DEFECT: &str = "Report it: adopat should never have sent this.";
@@ -273,7 +275,14 @@ pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
         Some(name) => of_name(&name, None, organization),
         None => of_status(answer, &body, organization),
     };
-    failure.with_support_ids(support_ids(answer))
+    with_ids_of(answer, failure)
+}
+
+/// The failure with the ids that the answer brought, and advice to use them only where there are any.
+pub fn with_ids_of(answer: &Answer, failure: Failure) -> Failure {
+    let ids = support_ids(answer);
+    let remedy = if ids.is_empty() && failure.remedy == REPORT { AGAIN.into() } else { failure.remedy };
+    Failure { remedy, ..failure }.with_support_ids(ids)
 }
 
 /// A `patTokenError` can come in its own JSON or as the whole message of the generic one.
@@ -416,5 +425,36 @@ fn names_of(key: &str, message: &str) -> Option<String> {
         (true, false) => Some(message.into_owned()),
         (false, true) => Some(key.to_owned()),
         (false, false) => Some(format!("{key}: {message}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::of_a_failing_service(500, "")]
+    #[case::of_a_failing_service(503, "<html></html>")]
+    #[case::of_a_name(200, r#"{"patTokenError": "failedToIssueAccessToken"}"#)]
+    #[case::of_a_name(400, r#"{"message": "duplicateHash"}"#)]
+    fn support_is_to_be_given_the_ids_only_where_there_are_any(
+        #[case] status: u16,
+        #[case] body: &'static str,
+    ) {
+        let organization = Organization::parse("fabrikam").expect("a name");
+        for id in [None, Some("00000000-0000-0000-0000-00000000000a")] {
+            let mut response = http::Response::builder().status(status);
+            if let Some(id) = id {
+                response = response.header("ActivityId", id);
+            }
+            let answer = Answer::from(response.body(Bytes::from_static(body.as_bytes())).expect("an answer"));
+            let failure = of_answer(&answer, &organization);
+            assert_eq!(failure.remedy.contains("the ids"), id.is_some(), "{failure}");
+            assert_eq!(failure.to_string().contains("ActivityId"), id.is_some(), "{failure}");
+            assert!(failure.remedy.starts_with("Run it again; if it stays, "), "{failure}");
+        }
     }
 }

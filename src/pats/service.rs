@@ -448,8 +448,8 @@ impl Service {
 
     fn refusal_of(&self, answer: &Answer, result: &PatTokenResult) -> Failure {
         let name = result.pat_token_error.as_deref().unwrap_or_default();
-        refusal::of_name(name, result.pat_token_error_message.as_deref(), &self.organization)
-            .with_support_ids(support_ids(answer))
+        let message = result.pat_token_error_message.as_deref();
+        refusal::with_ids_of(answer, refusal::of_name(name, message, &self.organization))
     }
 
     fn refusal(&self, answer: &Answer) -> Failure {

@@ -27,7 +27,6 @@ use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
 use crate::secret::Secret;
-use crate::world::WireError;
 
 const API_VERSION: &str = "7.1";
 /// How many groups a page of the list holds.
@@ -252,9 +251,7 @@ impl VariableGroupStore {
                 let asked = answer.retry_after(call.http.world().clock.now());
                 Some(asked.unwrap_or_else(|| call.http.backoff(1)))
             }
-            Err(NoAnswer::Wire(WireError::Unreachable(_) | WireError::BrokenOff(_))) => {
-                Some(call.http.backoff(1))
-            }
+            Err(NoAnswer::Wire(error)) if error.may_pass() => Some(call.http.backoff(1)),
             _ => None,
         }
     }
@@ -433,7 +430,7 @@ mod tests {
 
     const LIST: &str = "/fabrikam/Fabrikam%20Fiber/_apis/distributedtask/variablegroups";
 
-    type Outcome = Result<Response<Bytes>, WireError>;
+    type Outcome = Result<Response<Bytes>, crate::world::WireError>;
 
     fn group() -> Value {
         json!({

@@ -138,7 +138,7 @@ impl Fault {
     pub fn wire_error(self) -> Option<WireError> {
         match self {
             Self::Unreachable => Some(WireError::Unreachable("connection refused".into())),
-            Self::Untrusted => Some(WireError::Untrusted("it has expired".into())),
+            Self::Untrusted => Some(WireError::Untrusted { why: "it has expired".into(), remedy: "" }),
             Self::Reset | Self::AnswerLost | Self::ActsAfterReset => {
                 Some(WireError::BrokenOff("connection reset".into()))
             }

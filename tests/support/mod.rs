@@ -213,6 +213,15 @@ impl Machine {
         self.command().spawn().expect("the binary starts")
     }
 
+    /// Starts a run as `nohup` would, so that it outlives its terminal.
+    pub fn spawn_with_hang_up_ignored(&self) -> Child {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", BINARY]).args(&self.arguments);
+        shell.env_clear().envs(&self.environment).current_dir(self.folder.path());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell.spawn().expect("a shell starts")
+    }
+
     /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
     pub fn spawn_binary_with_launcher(&self) -> Child {
         self.command().env("ADOPAT_LAUNCHER", "1").spawn().expect("the binary starts")

@@ -14,7 +14,6 @@ use crate::http::{Answer, Effect, NoAnswer};
 use crate::inputs::request::{ClientProof, Credential};
 use crate::patience::Ended;
 use crate::store::Address;
-use crate::world::WireError;
 
 /// How far this machine's clock may be from a service's.
 const CLOCK_OFF: SignedDuration = SignedDuration::from_mins(2);
@@ -90,7 +89,9 @@ fn in_one(failures: Vec<Failure>) -> Option<Failure> {
     let mut failures = failures.into_iter();
     let mut all = failures.next()?;
     for failure in failures {
-        all = all.and(failure.cause);
+        if !all.cause.contains(&failure.cause) {
+            all = all.and(failure.cause);
+        }
         if !all.remedy.contains(&failure.remedy) {
             all.remedy = format!("{} {}", all.remedy, failure.remedy);
         }
@@ -110,7 +111,9 @@ async fn reach(run: &Run<'_>, address: &Url) -> Result<Answer, Failure> {
         sent.map_err(NoAnswer::Ended).and_then(|outcome| outcome)
     };
     let mut outcome = ask().await;
-    if let Err(NoAnswer::Wire(WireError::Unreachable(_) | WireError::BrokenOff(_))) = &outcome {
+    if let Err(NoAnswer::Wire(error)) = &outcome
+        && error.may_pass()
+    {
         sleep(ONCE_MORE).await;
         outcome = ask().await;
     }
@@ -120,12 +123,6 @@ async fn reach(run: &Run<'_>, address: &Url) -> Result<Answer, Failure> {
             format!("{} did not answer in time.", named(run, address)),
             "Check that a firewall lets this machine out, and the proxy settings (HTTPS_PROXY, NO_PROXY).",
         ),
-        NoAnswer::Wire(WireError::Untrusted(_)) => Failure {
-            remedy: "If a proxy inspects TLS here, name the CA certificate of that proxy (PEM) in SSL_CERT_FILE, or \
-                     give it to the Azure Pipelines agent by --sslcacert; otherwise do not go on."
-                .into(),
-            ..error.into_failure(&named(run, address))
-        },
         error => error.into_failure(&named(run, address)),
     })
 }

@@ -7,6 +7,7 @@ use super::network::Network;
 use super::report::Finding;
 use crate::entra::Tokens;
 use crate::failure::Failure;
+use crate::http::GRACE;
 use crate::inputs::request::Credential;
 use crate::secret::Secret;
 use crate::store::bearer::bearer;
@@ -58,7 +59,8 @@ pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> S
                 let store = untried(run, store.as_deref()).await;
                 return SignedIn { sign_in: Ok(Finding::skipped(why)), store, bearer: None };
             }
-            let limited = run.at_most(ONE_CHECK);
+            // The answer that brings the new refresh token may come a little late, still within this check.
+            let limited = run.at_most(ONE_CHECK - GRACE);
             let outcome = signing_in::redeem(&limited, store.as_deref(), seed.as_ref()).await;
             let kept = match &outcome {
                 Ok(tokens) => keep(run, store, tokens).await,
@@ -147,7 +149,8 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
             return Ok(Finding::warning(signing_in::goes_nowhere(run), remedy));
         }
     };
-    store.write(rolled, &Kind::RefreshToken, &run.patience().undisturbed().at_most(ONE_CHECK)).await?;
+    let patience = signing_in::patience_to_store(run).at_most(ONE_CHECK);
+    store.write(rolled, &Kind::RefreshToken, &patience).await?;
     let address = store.address();
     Ok(Finding::ok(match store.is_readable() {
         true => format!("{address} can be read, and took the new refresh token."),
