@@ -59,6 +59,7 @@ impl Found {
                 assert!(!text.contains(person), "{person} is named in:\n{text}");
             }
         }
+        assert!(!written.iter().any(|text| text.contains("oid=")), "whose id opened the vault");
         for secret in machine.emulator.issued_secrets() {
             assert!(
                 !written.iter().any(|text| text.contains(&secret)),
@@ -896,4 +897,48 @@ fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
             assert!(ended.words().contains("'adopat doctor'"), "{operation}, {what}: {}", ended.words());
         }
     }
+}
+
+#[rstest]
+#[case::a_vault("a vault", "ForbiddenByFirewall")]
+#[case::the_vaults_sign_in("its sign-in", "AADSTS7000215")]
+#[case::a_variable_group("a variable group", "may not change")]
+#[case::a_permission_for_groups("a permission", "vso.variablegroups_manage")]
+#[case::a_github_secret("a GitHub secret", "GITHUB_TOKEN never may")]
+fn so_does_a_store_that_refuses(#[case] what: &str, #[case] why: &str) {
+    let mut machine = match what {
+        "a vault" | "its sign-in" => with_vault(Host::GitHub),
+        "a permission" => {
+            let app = AppRegistration::public(cast::CLIENT_ID);
+            let permissions = ["vso.pats", "vso.pats_manage", "vso.variablegroups_read"];
+            on(Emulator::builder().app(app.permissions(&permissions)).start(), Host::GitHub)
+        }
+        _ => machine(Host::GitHub),
+    };
+    let (seed, file) = (machine.emulator.refresh_token(), machine.file("refresh-token"));
+    std::fs::write(machine.store(), seed).expect("a store");
+    machine.input("credential-store", file).input("display-name", "nightly").run_as("rotate");
+    machine.without("output-file");
+    match what {
+        "a vault" => {
+            machine.opens_the_vault_by_secret();
+            let policy = VaultPolicy { access: VaultAccess::Firewalled, ..VaultPolicy::default() };
+            machine.emulator.services().services.set_vault_policy(policy);
+        }
+        "its sign-in" => {
+            machine.opens_the_vault_by_secret().set("AZURE_CLIENT_SECRET", "FAKE~not-the-secret-0123456789");
+        }
+        "a GitHub secret" => {
+            let token = machine.emulator.github_token_with(GitHubRights::Workflow);
+            machine.input("deliver-to", SECRET).input("github-token", token);
+        }
+        _ => {
+            machine.emulator.add_variable_group(NewVariableGroup::named("web", "feeds"));
+            if what == "a variable group" {
+                machine.emulator.services().services.set_group_role(1, cast::PERSON, GroupRole::Reader);
+            }
+            machine.input("deliver-to", GROUP);
+        }
+    }
+    machine.run().expect(7).says(why).says("'adopat doctor'");
 }

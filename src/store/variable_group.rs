@@ -40,8 +40,8 @@ const ATTEMPTS: u32 = 3;
 /// vsts-rest-api-specs, `VariableGroupActionFilter`).
 const MANAGE: &str = "manage";
 /// What a user lacks who may only read the group.
-const ADMINISTRATOR: &str =
-    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).";
+const ADMINISTRATOR: &str = "Give that user the role Administrator on the group (Pipelines, Library, the group, Security); 'adopat doctor' \
+     shows whether that is enough.";
 
 /// A group's fields that an update takes (MicrosoftDocs/vsts-rest-api-specs, `VariableGroupParameters`). The
 /// others, who made it and when, are the service's own.

@@ -77,7 +77,7 @@ async fn store(
     let prepared = destinations::open(run, address, bearer).prepare(run.patience()).await?;
     Ok(match prepared {
         None => Way::Open(format!("{address} would take it.")),
-        Some(doubt) => Way::Doubtful(format!("{address}: {doubt}")),
+        Some(doubt) => Way::Doubtful(format!("{address}: {}", our_words(&doubt))),
     })
 }
 
