@@ -229,7 +229,11 @@ pub struct Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_none = |claim: &Option<String>| claim.clone().unwrap_or_else(|| "(none)".into());
+        // No claim is longer than an address; what is, is no use to a person.
+        let cut =
+            |claim: &String| claim.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let or_none =
+            |claim: &Option<String>| -> String { claim.as_ref().map_or_else(|| "(none)".into(), cut) };
         let (issuer, subject, audience) =
             (or_none(&self.issuer), or_none(&self.subject), or_none(&self.audience));
         write!(formatter, "issuer {issuer}, subject {subject}, audience {audience}")

@@ -3,17 +3,25 @@
 mod support;
 
 use adopat_emulator::{
-    Aadsts, AppRegistration, Emulator, Fault, NewPat, Organization, PatStatus, RefusalShape, Service, cast,
+    Aadsts, AppRegistration, DeviceCodePolicy, Emulator, Fault, GITHUB_ISSUER, GitHubRights, GroupRole,
+    NewPat, NewVariableGroup, Organization, PatStatus, RefusalShape, Service, TOKEN_EXCHANGE, User,
+    VaultAccess, VaultPolicy, VaultRights, cast,
 };
 use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::Value;
-use support::{Ended, Host, Machine};
+use support::{Ended, Host, Machine, VAULT_APP};
 
 const CHECKS: [&str; 8] =
     ["inputs", "network", "organization", "sign-in", "credential store", "identity", "PATs", "delivery"];
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
+/// A person by a name that is no address.
+const ALEX: &str = "Alex Wilber";
+const GITHUB_SUBJECT: &str = "repo:contoso/fabrikam:ref:refs/heads/main";
+const CONNECTION: &str = "00000000-0000-0000-0000-00000000000c";
+const GROUP: &str = "variable-group:web/feeds/ADO_PAT";
+const SECRET: &str = "github-secret:contoso/fabrikam/ADO_PAT";
 
 /// A machine on which all is well, with a place for what was found.
 fn machine(host: Host) -> Machine {
@@ -47,10 +55,11 @@ impl Found {
         assert_eq!(machine.read("pat"), "", "nothing is written to a store of deliver-to");
         let written = ["checks.json", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"].map(|name| machine.read(name));
         for text in written.iter().chain([&ended.stdout, &ended.stderr]) {
-            for person in [cast::PERSON, cast::STRANGER, cast::SERVICE_PRINCIPAL] {
+            for person in [cast::PERSON, cast::STRANGER, cast::SERVICE_PRINCIPAL, ALEX] {
                 assert!(!text.contains(person), "{person} is named in:\n{text}");
             }
         }
+        assert!(!written.iter().any(|text| text.contains("oid=")), "whose id opened the vault");
         for secret in machine.emulator.issued_secrets() {
             assert!(
                 !written.iter().any(|text| text.contains(&secret)),
@@ -58,6 +67,14 @@ impl Found {
             );
         }
         for request in machine.emulator.requests() {
+            let reads = ["GET", "HEAD"].contains(&request.method.as_str());
+            let gives_tokens = matches!(request.service, Service::Entra | Service::Job);
+            // By these names tests know the credential store in a vault and in a variable group.
+            let keeps = || {
+                request.path.contains("/secrets/refresh-token")
+                    || request.json()["variables"].get("RT").is_some()
+            };
+            assert!(reads || gives_tokens || keeps(), "{}", request.line());
             assert!(
                 request.header("authorization").is_none_or(|it| it.starts_with("Bearer ")),
                 "no PAT is used"
@@ -284,8 +301,9 @@ fn nobody_is_no_person() {
 #[rstest]
 #[case::a_service_principal(cast::SERVICE_PRINCIPAL, "people only")]
 #[case::a_stranger(cast::STRANGER, "TF400813")]
+#[case::a_stranger_by_name(ALEX, "TF400813")]
 fn who_may_not_use_the_pat_service_is_refused_without_a_name(#[case] user: &str, #[case] word: &str) {
-    let mut machine = machine(Host::GitHub);
+    let mut machine = on(Emulator::builder().user(User::person(ALEX)).start(), Host::GitHub);
     let token = machine.emulator.access_token(user);
     machine.without("credential-store").input("access-token", token);
     let (found, _) = Found::by(&machine, 4);
@@ -296,6 +314,7 @@ fn who_may_not_use_the_pat_service_is_refused_without_a_name(#[case] user: &str,
 #[rstest]
 #[case::failing(Fault::on(Service::Pats).method("GET").internal_error().always(), 6, "HTTP 500")]
 #[case::sign_in_page(Fault::on(Service::Pats).method("GET").sign_in_page().always(), 3, "sign-in page")]
+#[case::refused(Fault::on(Service::Pats).method("GET").answer(403, &[], "").always(), 4, "HTTP 403")]
 fn pats_that_cannot_be_read_are_found_alone(#[case] fault: Fault, #[case] code: i32, #[case] word: &str) {
     let machine = machine(Host::GitHub);
     machine.emulator.order(fault);
@@ -367,6 +386,465 @@ fn a_cancelled_doctor_says_so_by_its_exit_code() {
     hold.release();
 }
 
+#[test]
+fn the_exit_code_is_that_of_the_first_failure() {
+    let mut machine = machine(Host::GitHub);
+    let nowhere = machine.path("no/such/folder/pat");
+    machine.input("organization", "northwind").input("deliver-to", format!("file:{}", nowhere.display()));
+    let (found, _) = Found::by(&machine, 4);
+    found.results(["ok", "ok", "failed", "ok", "ok", "skipped", "skipped", "failed"]);
+    machine.input("authority-host", NOWHERE);
+    let (found, _) = Found::by(&machine, 6);
+    found.results(["ok", "failed", "failed", "skipped", "ok", "skipped", "skipped", "failed"]);
+}
+
+// What the job's own token says.
+
+/// A machine whose client proves itself by the job's own token, as this issuer and subject.
+fn federated(host: Host, issuer: &str, subject: &str) -> Machine {
+    let app = AppRegistration::confidential(cast::CLIENT_ID).federated(issuer, subject, TOKEN_EXCHANGE);
+    let mut machine = on(Emulator::builder().app(app).start(), host);
+    machine.input("federated", "true");
+    machine
+}
+
+/// Gives the job its token as this CI system does; what the token says.
+fn with_job_token(machine: &mut Machine, of: &str) -> [String; 3] {
+    let (issuer, subject) = claims_of(of);
+    match of {
+        "GitHub" => {
+            let (url, token) = machine.emulator.github_id_token_request();
+            machine.set("ACTIONS_ID_TOKEN_REQUEST_URL", url).set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", token);
+        }
+        "Azure Pipelines" => {
+            let (url, token) = machine.emulator.pipelines_id_token_request();
+            machine.set("SYSTEM_OIDCREQUESTURI", url).set("SYSTEM_ACCESSTOKEN", token);
+            machine.input("azure-service-connection", CONNECTION);
+        }
+        "a file" => {
+            let token = machine.emulator.job_token(&issuer, &subject, TOKEN_EXCHANGE);
+            let file = machine.path("workload-token");
+            std::fs::write(&file, format!("{token}\n")).expect("written");
+            machine.set("AZURE_FEDERATED_TOKEN_FILE", file);
+        }
+        _ => {
+            let token = machine.emulator.job_token(&issuer, &subject, TOKEN_EXCHANGE);
+            machine.input("id-token", token);
+        }
+    }
+    [format!("issuer {issuer}"), format!("subject {subject}"), format!("audience {TOKEN_EXCHANGE}")]
+}
+
+fn claims_of(of: &str) -> (String, String) {
+    match of {
+        "GitHub" => (GITHUB_ISSUER.into(), GITHUB_SUBJECT.into()),
+        "Azure Pipelines" => {
+            let services = Emulator::builder().services();
+            (services.service_connection_issuer(), services.service_connection_subject(CONNECTION))
+        }
+        _ => ("https://oidc.contoso.example".into(), "system:serviceaccount:ci:runner".into()),
+    }
+}
+
+fn all_of(says: &[String; 3]) -> [&str; 3] {
+    says.each_ref().map(String::as_str)
+}
+
+#[rstest]
+#[case(Host::GitHub, "GitHub")]
+#[case(Host::Azure, "Azure Pipelines")]
+#[case(Host::Generic, "a file")]
+#[case(Host::Generic, "an input")]
+fn where_the_jobs_token_proves_the_client_it_is_shown_what_it_says(#[case] host: Host, #[case] of: &str) {
+    let (issuer, subject) = claims_of(of);
+    let mut machine = federated(host, &issuer, &subject);
+    let says = with_job_token(&mut machine, of);
+    let (found, ended) = Found::by(&machine, 0);
+    found.results(WELL).says("sign-in", &all_of(&says)).says("sign-in", &["Signed in"]);
+    assert!(!found.check("delivery").to_string().contains(&issuer), "no vault is opened with it");
+    let text = format!("{}{}", ended.stdout, machine.read("checks.json"));
+    for claim in ["jti", "iat", "nbf", "exp "] {
+        assert!(!text.contains(claim), "'{claim}' is told in:\n{text}");
+    }
+    if ["GitHub", "Azure Pipelines"].contains(&of) {
+        let endpoint = machine.emulator.url(Service::Job).replace("http://", "");
+        found.says("network", &[&endpoint]);
+    }
+}
+
+#[rstest]
+#[case::issuer(700_211, "https://issuer.example", GITHUB_SUBJECT, TOKEN_EXCHANGE)]
+#[case::audience(700_212, GITHUB_ISSUER, GITHUB_SUBJECT, "https://github.com/contoso")]
+#[case::subject(700_213, GITHUB_ISSUER, "repo:contoso/fabrikam:pull_request", TOKEN_EXCHANGE)]
+fn where_the_jobs_token_is_refused_the_remedy_says_what_to_register(
+    #[case] code: u32,
+    #[case] issuer: &str,
+    #[case] subject: &str,
+    #[case] audience: &str,
+) {
+    let mut machine = federated(Host::Generic, GITHUB_ISSUER, GITHUB_SUBJECT);
+    let token = machine.emulator.job_token(issuer, subject, audience);
+    machine.input("id-token", token);
+    let (found, ended) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "failed", "ok", "skipped", "skipped", "ok"]);
+    let remedy = found.check("sign-in")["remedy"].as_str().expect("a text");
+    let says = format!("The job's token says issuer {issuer}, subject {subject}, audience {audience}.");
+    assert!(remedy.contains("Federated credentials") && remedy.contains(&says), "{remedy}");
+    found.says("sign-in", &[&format!("AADSTS{code}"), &cast::CLIENT_ID.to_string()]);
+    assert_eq!(ended.stdout.matches(&says).count(), 1, "once: {}", ended.stdout);
+}
+
+#[test]
+fn where_another_thing_is_refused_the_detail_says_what_the_jobs_token_says() {
+    let mut machine = federated(Host::GitHub, GITHUB_ISSUER, GITHUB_SUBJECT);
+    let says = with_job_token(&mut machine, "GitHub");
+    machine.emulator.revoke_refresh_token(machine.read("refresh-token").trim());
+    let (found, _) = Found::by(&machine, 3);
+    found.says("sign-in", &["AADSTS50173", "adopat login"]).says("sign-in", &all_of(&says));
+}
+
+#[test]
+fn a_job_without_a_token_is_told_what_it_lacks() {
+    let machine = federated(Host::GitHub, GITHUB_ISSUER, GITHUB_SUBJECT);
+    let (found, _) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "failed", "ok", "skipped", "skipped", "ok"]);
+    found.says("sign-in", &["permissions: id-token: write"]);
+}
+
+#[rstest]
+fn what_a_token_says_is_made_harmless(#[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host) {
+    let mut machine = federated(host, GITHUB_ISSUER, GITHUB_SUBJECT);
+    let hostile = "repo:x\n::error::boo\n##vso[task.complete result=Failed]\n##[error]boo\u{1b}[2Jmegan@contoso.example";
+    let token = machine.emulator.job_token(GITHUB_ISSUER, hostile, TOKEN_EXCHANGE);
+    machine.input("id-token", token);
+    let (found, ended) = Found::by(&machine, 3);
+    found.says("sign-in", &["AADSTS700213", "subject repo:x"]);
+    for text in [&ended.stdout, &ended.stderr] {
+        assert!(!text.lines().any(|line| line.starts_with("::error::boo")), "{text}");
+        assert!(!text.contains("##vso[task.complete") && !text.contains("##[error]boo"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}
+
+// A vault.
+
+/// A machine with a vault in place of its files: it keeps the refresh token and receives the PAT.
+fn with_vault(host: Host) -> Machine {
+    let mut machine = Machine::with_vault(host, "doctor");
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.emulator.add_vault_secret("refresh-token", &machine.emulator.refresh_token());
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-value");
+    std::fs::remove_file(machine.store()).expect("there was one");
+    let (store, pat, checks) =
+        (machine.vault_secret("refresh-token"), machine.vault_secret("ado-pat"), machine.path("checks.json"));
+    machine.input("credential-store", store).deliver_to(&[pat]).input("output-file", checks);
+    machine
+}
+
+/// The PAT's secret is as it was.
+#[track_caller]
+fn nothing_was_delivered(machine: &Machine) {
+    let secret = machine.emulator.vault_secret("ado-pat").expect("there");
+    assert_eq!(secret.versions.len(), 1);
+    assert_eq!(secret.versions[0].value, "FAKE-former-value");
+}
+
+#[test]
+fn a_vault_keeps_the_refresh_token_and_would_take_the_pat() {
+    let mut machine = with_vault(Host::GitHub);
+    machine.opens_the_vault_by_secret();
+    let (found, _) = Found::by(&machine, 0);
+    found.results(WELL).says("credential store", &["keyvault:", "took the new refresh token"]);
+    found.says("delivery", &["keyvault:", "would take it"]).says("network", &["127.0.0.1"]);
+    let kept = machine.emulator.vault_secret("refresh-token").expect("there");
+    assert!(machine.emulator.refresh_token_is_valid(&kept.newest().expect("one").value));
+    assert_eq!(kept.versions.len(), 2);
+    nothing_was_delivered(&machine);
+}
+
+#[rstest]
+#[case(Host::GitHub, "GitHub")]
+#[case(Host::Azure, "Azure Pipelines")]
+#[case(Host::Generic, "a file")]
+fn where_the_jobs_token_opens_the_vault_it_is_shown_what_it_says(#[case] host: Host, #[case] of: &str) {
+    let mut machine = with_vault(host);
+    let (issuer, subject) = claims_of(of);
+    let trust = |machine: &Machine, subject: &str| {
+        let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT);
+        let app = app.federated(&issuer, subject, TOKEN_EXCHANGE);
+        machine.emulator.services().services.add_app(app);
+    };
+    trust(&machine, &subject);
+    let says = with_job_token(&mut machine, of);
+    machine.set("AZURE_CLIENT_ID", VAULT_APP.to_string()).set("AZURE_TENANT_ID", cast::TENANT.to_string());
+    let (found, _) = Found::by(&machine, 0);
+    for check in ["credential store", "delivery"] {
+        assert!(["ok", "warning"].contains(&found.check(check)["result"].as_str().expect("a word")));
+        found.says(check, &all_of(&says));
+    }
+    assert!(!found.check("sign-in").to_string().contains(&issuer), "the app is a public one");
+    nothing_was_delivered(&machine);
+
+    trust(&machine, "somebody else");
+    let (found, _) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "skipped", "failed", "skipped", "skipped", "failed"]);
+    for check in ["credential store", "delivery"] {
+        let remedy = found.check(check)["remedy"].as_str().expect("a text");
+        assert!(says.iter().all(|claim| remedy.contains(claim)), "{remedy}");
+        found.says(check, &["AADSTS700213", "federated credential"]);
+    }
+}
+
+#[test]
+fn a_vault_that_may_be_written_but_not_read_is_a_warning() {
+    let mut machine = with_vault(Host::GitHub);
+    let (seed, file) = (machine.emulator.refresh_token(), machine.file("refresh-token"));
+    std::fs::write(machine.store(), seed).expect("a store");
+    machine.opens_the_vault_by_secret().input("credential-store", file);
+    machine.emulator.set_vault_rights(&VAULT_APP.to_string(), VaultRights::SET);
+    let (found, _) = Found::by(&machine, 0);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "warning"]);
+    found.says("delivery", &["cannot be read by this identity"]);
+    nothing_was_delivered(&machine);
+}
+
+#[test]
+fn a_vault_that_refuses_is_found_for_both_its_uses() {
+    let mut machine = with_vault(Host::GitHub);
+    machine.opens_the_vault_by_secret();
+    let policy = VaultPolicy { access: VaultAccess::Firewalled, ..VaultPolicy::default() };
+    machine.emulator.services().services.set_vault_policy(policy);
+    let (found, _) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "skipped", "failed", "skipped", "skipped", "failed"]);
+    for check in ["credential store", "delivery"] {
+        found.says(check, &["ForbiddenByFirewall", "address of this agent"]);
+    }
+    let (seed, file) = (machine.emulator.refresh_token(), machine.file("refresh-token"));
+    std::fs::write(machine.store(), seed).expect("a store");
+    machine.input("credential-store", file);
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "failed"]);
+}
+
+#[test]
+fn a_vault_that_may_be_read_but_not_written_cannot_keep_the_refresh_token() {
+    let mut machine = with_vault(Host::GitHub);
+    machine.opens_the_vault_by_secret().without("deliver-to");
+    machine.emulator.set_vault_rights(&VAULT_APP.to_string(), VaultRights { set: false, ..VaultRights::ALL });
+    let (found, _) = Found::by(&machine, 7);
+    assert_eq!(found.check("credential store")["result"], "failed");
+    found.says("credential store", &["ForbiddenByRbac", "Key Vault Secrets Officer"]);
+    assert_eq!(found.check("PATs")["result"], "ok", "it stops none of the others");
+}
+
+#[test]
+fn a_vault_that_nobody_opens_is_found() {
+    let mut machine = with_vault(Host::GitHub);
+    let (seed, file) = (machine.emulator.refresh_token(), machine.file("refresh-token"));
+    std::fs::write(machine.store(), seed).expect("a store");
+    machine.input("credential-store", file);
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "failed"]);
+    found.says("delivery", &["No identity was found to open the vault"]);
+}
+
+// A variable group, a GitHub secret.
+
+fn with_groups(host: Host) -> Machine {
+    let mut machine = machine(host);
+    machine.emulator.add_variable_group(NewVariableGroup::named("web", "feeds").secret("A", "FAKE-a-secret"));
+    let linked = NewVariableGroup::named("web", "linked").linked_to_vault("contoso").secret("B", "FAKE-b");
+    machine.emulator.add_variable_group(linked);
+    machine.input("deliver-to", GROUP);
+    machine
+}
+
+#[test]
+fn a_variable_group_would_take_the_pat() {
+    let machine = with_groups(Host::Azure);
+    let (found, _) = Found::by(&machine, 0);
+    found.results(WELL).says("delivery", &[GROUP, "would take it"]);
+    found.says("sign-in", &["vso.variablegroups_read", "vso.variablegroups_manage"]);
+    assert!(!machine.emulator.variable_groups()[0].variables.contains_key("ADO_PAT"));
+}
+
+#[test]
+fn a_variable_group_takes_the_rolled_refresh_token() {
+    let mut machine = with_groups(Host::Azure);
+    let seed = machine.read("refresh-token");
+    let pat = machine.file("pat");
+    machine.input("credential-store", "variable-group:web/feeds/RT").input("refresh-token", seed);
+    machine.input("deliver-to", pat);
+    let (found, _) = Found::by(&machine, 0);
+    found.results(WELL).says("credential store", &["variable-group:web/feeds/RT", "took the new"]);
+    let kept = machine.emulator.variable_groups()[0].variables["RT"].clone();
+    assert!(kept.is_secret && machine.emulator.refresh_token_is_valid(&kept.value));
+}
+
+#[test]
+fn a_variable_group_that_the_user_may_only_read_is_found() {
+    let machine = with_groups(Host::Azure);
+    machine.emulator.services().services.set_group_role(1, cast::PERSON, GroupRole::Reader);
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "failed"]);
+    found.says("delivery", &["may not change", "Administrator"]);
+}
+
+#[test]
+fn a_variable_group_that_is_linked_to_a_vault_is_found() {
+    let mut machine = with_groups(Host::Azure);
+    machine.input("deliver-to", "variable-group:web/linked/ADO_PAT");
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "failed"]);
+    found.says("delivery", &["linked to a Key Vault"]);
+}
+
+#[test]
+fn the_permissions_for_a_variable_group_are_missed_where_one_is_configured() {
+    let app = AppRegistration::public(cast::CLIENT_ID).permissions(&["vso.pats", "vso.pats_manage"]);
+    let mut machine = on(Emulator::builder().app(app).start(), Host::Azure);
+    Found::by(&machine, 0).0.results(WELL);
+    machine.emulator.add_variable_group(NewVariableGroup::named("web", "feeds"));
+    machine.input("deliver-to", GROUP);
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "warning", "ok", "ok", "ok", "failed"]);
+    found.says("sign-in", &["vso.variablegroups_read", "vso.variablegroups_manage", "API permissions"]);
+}
+
+#[test]
+fn a_github_secret_would_be_taken() {
+    let mut machine = machine(Host::GitHub);
+    let token = machine.emulator.github_token();
+    machine.input("deliver-to", SECRET).input("github-token", token);
+    let (found, _) = Found::by(&machine, 0);
+    found.results(WELL).says("delivery", &[SECRET, "would take it"]);
+    found.says("network", &[&machine.emulator.github_url().replace("http://", "")]);
+    assert!(machine.emulator.github_secrets().is_empty());
+}
+
+#[test]
+fn githubs_own_token_of_the_job_cannot_write_a_secret() {
+    let mut machine = machine(Host::GitHub);
+    let token = machine.emulator.github_token_with(GitHubRights::Workflow);
+    machine.input("deliver-to", SECRET).input("github-token", token);
+    let (found, _) = Found::by(&machine, 7);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "ok", "failed"]);
+    found.says("delivery", &["GITHUB_TOKEN never may"]);
+}
+
+#[test]
+fn every_store_that_would_not_take_the_pat_is_named() {
+    let mut machine = with_groups(Host::Azure);
+    let nowhere = machine.file("no/such/folder/pat");
+    machine.deliver_to(&["variable-group:web/nothing/A".into(), nowhere, GROUP.into()]);
+    let (found, _) = Found::by(&machine, 7);
+    found.says("delivery", &["'nothing'", "no/such/folder/pat"]);
+}
+
+// The Azure CLI.
+
+/// A machine on which the Azure CLI answers like this to `account show` and `account get-access-token`.
+#[cfg(unix)]
+fn with_azure_cli(account: &str, token: &str) -> Machine {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut machine = machine(Host::Generic);
+    machine.without("credential-store").without("client-id").input("credential", "azure-cli");
+    let folder = machine.path("programs");
+    std::fs::create_dir(&folder).expect("a folder");
+    let script = format!(
+        "#!/bin/sh\ncase \"$1 $2\" in\n'account show') {account};;\n'account get-access-token') {token};;\nesac\n"
+    );
+    std::fs::write(folder.join("az"), script).expect("a script");
+    std::fs::set_permissions(folder.join("az"), std::fs::Permissions::from_mode(0o755)).expect("a program");
+    machine.set("PATH", folder);
+    machine
+}
+
+#[cfg(unix)]
+#[test]
+fn the_azure_cli_signs_a_person_in_and_keeps_its_own_tokens() {
+    let machine = with_azure_cli("echo '\"user\"'", "cat token.json");
+    let token = serde_json::json!({
+        "accessToken": machine.emulator.access_token(cast::PERSON), "expiresOn": "2030-01-01 00:00:00.000000",
+        "expires_on": 1_893_456_000, "subscription": "s", "tenant": "t", "tokenType": "Bearer",
+    });
+    let script = std::fs::read_to_string(machine.path("programs/az")).expect("a script");
+    let script = script.replace("cat token.json", &format!("echo '{token}'"));
+    std::fs::write(machine.path("programs/az"), script).expect("a script");
+    let (found, _) = Found::by(&machine, 0);
+    found.results(["ok", "ok", "ok", "ok", "skipped", "ok", "ok", "ok"]);
+    found.says("inputs", &["azure-cli"]).says("credential store", &["The Azure CLI keeps its own."]);
+    assert!(machine.emulator.requests_to(Service::Entra).is_empty(), "it would not be talked to");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::a_service_principal("echo '\"servicePrincipal\"'", "people only")]
+#[case::not_logged_in("echo \"ERROR: Please run 'az login' to setup account.\" >&2; exit 1", "az login")]
+fn an_azure_cli_that_signs_no_person_in_says_why(#[case] account: &str, #[case] why: &str) {
+    let machine = with_azure_cli(account, "exit 9");
+    let (found, _) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "failed", "skipped", "skipped", "skipped", "ok"]);
+    found.says("sign-in", &[why]);
+}
+
+// At a terminal.
+
+/// What a person at a terminal is shown.
+#[cfg(unix)]
+fn shown_at_a_terminal(machine: &Machine) -> String {
+    use std::io::Read as _;
+    let (mut ours, theirs) = support::terminal();
+    let mut command = machine.command();
+    command.stdout(std::process::Stdio::from(theirs));
+    let mut run = command.spawn().expect("the binary starts");
+    drop(command);
+    let mut shown = String::new();
+    // A terminal whose other side is closed ends in an error.
+    let _ = ours.read_to_string(&mut shown);
+    assert!(run.wait().expect("it ends").success());
+    shown
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_the_verdicts_are_coloured_and_aligned() {
+    let mut machine = machine(Host::Generic);
+    // So that some checks are skipped.
+    machine.input("credential", "device-code");
+    let plain = |line: &str| {
+        let mut plain = String::new();
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            plain.push_str(before);
+            rest = after.split_once('m').expect("a colour").1;
+        }
+        plain + rest
+    };
+    let shown = shown_at_a_terminal(&machine);
+    for (line, check) in shown.lines().zip(CHECKS) {
+        let verdict = if line.contains("skipped") { "skipped" } else { "ok" };
+        let colour = if verdict == "ok" { "32" } else { "2" };
+        assert!(line.starts_with(&format!("\u{1b}[{colour}m{verdict}\u{1b}[0m")), "{line:?}");
+        let line = plain(line);
+        assert_eq!((line[..9].trim_end(), line[9..27].trim_end()), (verdict, check), "{line:?}");
+        assert!(!line[27..].starts_with(' '), "{line:?}");
+    }
+    assert_eq!(shown.lines().count(), CHECKS.len());
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::not_wanted("NO_COLOR", "1")]
+#[case::not_known("TERM", "dumb")]
+fn a_terminal_without_colours_is_shown_none(#[case] name: &str, #[case] value: &str) {
+    let mut machine = machine(Host::Generic);
+    machine.set(name, value);
+    let shown = shown_at_a_terminal(&machine);
+    assert_eq!(shown.lines().count(), CHECKS.len());
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
 /// What makes a sign-in or a permission fail.
 fn refusals() -> Vec<(&'static str, Fault)> {
     let aadsts = |code| Fault::on(Service::Entra).path("/token").aadsts(Aadsts::code(code)).always();
@@ -385,6 +863,12 @@ fn refusals() -> Vec<(&'static str, Fault)> {
     ]
 }
 
+/// A person who is quick.
+fn approved() -> DeviceCodePolicy {
+    let interval = std::time::Duration::from_secs(1);
+    DeviceCodePolicy { interval, approved_by: Some(cast::PERSON.into()), ..DeviceCodePolicy::default() }
+}
+
 #[test]
 fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
     for (operation, inputs) in [
@@ -394,9 +878,18 @@ fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
         ("revoke", &[("display-name", "nightly")]),
         ("get", &[("display-name", "nightly")]),
         ("update", &[("display-name", "nightly"), ("lifetime", "7d")]),
+        ("exec", &[("scope", "vso.code")]),
+        ("login", &[]),
     ] {
         for (what, fault) in refusals() {
             let mut machine = Machine::new(Host::Azure, operation);
+            match operation {
+                "exec" => _ = machine.arguments(&["exec", "--", "/bin/sh", "-c", ":"]),
+                // It asks Entra alone.
+                "login" if ["page", "bare", "policy"].iter().any(|word| what.contains(word)) => continue,
+                "login" => machine.emulator.set_device_code_policy(approved()),
+                _ => {}
+            }
             inputs.iter().for_each(|(name, value)| _ = machine.input(name, value));
             machine.emulator.order(fault);
             let ended = machine.run();
@@ -404,4 +897,48 @@ fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
             assert!(ended.words().contains("'adopat doctor'"), "{operation}, {what}: {}", ended.words());
         }
     }
+}
+
+#[rstest]
+#[case::a_vault("a vault", "ForbiddenByFirewall")]
+#[case::the_vaults_sign_in("its sign-in", "AADSTS7000215")]
+#[case::a_variable_group("a variable group", "may not change")]
+#[case::a_permission_for_groups("a permission", "vso.variablegroups_manage")]
+#[case::a_github_secret("a GitHub secret", "GITHUB_TOKEN never may")]
+fn so_does_a_store_that_refuses(#[case] what: &str, #[case] why: &str) {
+    let mut machine = match what {
+        "a vault" | "its sign-in" => with_vault(Host::GitHub),
+        "a permission" => {
+            let app = AppRegistration::public(cast::CLIENT_ID);
+            let permissions = ["vso.pats", "vso.pats_manage", "vso.variablegroups_read"];
+            on(Emulator::builder().app(app.permissions(&permissions)).start(), Host::GitHub)
+        }
+        _ => machine(Host::GitHub),
+    };
+    let (seed, file) = (machine.emulator.refresh_token(), machine.file("refresh-token"));
+    std::fs::write(machine.store(), seed).expect("a store");
+    machine.input("credential-store", file).input("display-name", "nightly").run_as("rotate");
+    machine.without("output-file");
+    match what {
+        "a vault" => {
+            machine.opens_the_vault_by_secret();
+            let policy = VaultPolicy { access: VaultAccess::Firewalled, ..VaultPolicy::default() };
+            machine.emulator.services().services.set_vault_policy(policy);
+        }
+        "its sign-in" => {
+            machine.opens_the_vault_by_secret().set("AZURE_CLIENT_SECRET", "FAKE~not-the-secret-0123456789");
+        }
+        "a GitHub secret" => {
+            let token = machine.emulator.github_token_with(GitHubRights::Workflow);
+            machine.input("deliver-to", SECRET).input("github-token", token);
+        }
+        _ => {
+            machine.emulator.add_variable_group(NewVariableGroup::named("web", "feeds"));
+            if what == "a variable group" {
+                machine.emulator.services().services.set_group_role(1, cast::PERSON, GroupRole::Reader);
+            }
+            machine.input("deliver-to", GROUP);
+        }
+    }
+    machine.run().expect(7).says(why).says("'adopat doctor'");
 }

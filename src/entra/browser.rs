@@ -254,30 +254,43 @@ fn answer(target: &str, state: &str) -> (Page, Option<Arrived>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Page {
     status: &'static str,
+    title: &'static str,
     words: &'static str,
 }
 
 impl Page {
     const DONE: Self = Self {
         status: "200 OK",
-        words: "adopat has received the answer. You can close this window and go back to the terminal.",
+        title: "Go back to the terminal",
+        words: "adopat has received the answer and goes on from there. You can close this window.",
     };
     const REFUSED: Self = Self {
         status: "200 OK",
+        title: "Not signed in",
         words: "The sign-in was not completed. You can close this window; the terminal says why.",
     };
     const NOT_OURS: Self = Self {
         status: "400 Bad Request",
+        title: "Not the answer",
         words: "This is no answer to the sign-in that adopat waits for. Use the address that it printed last.",
     };
-    const NOT_FOUND: Self = Self { status: "404 Not Found", words: "There is nothing here." };
+    const NOT_FOUND: Self =
+        Self { status: "404 Not Found", title: "Not found", words: "There is nothing here." };
 
+    /// Without script, pictures or anything from elsewhere.
     fn to_http(self) -> String {
-        let Self { status, words } = self;
-        let body = format!("<!DOCTYPE html><meta charset=utf-8><title>adopat</title><p>{words}</p>\n");
+        let Self { status, title, words } = self;
+        let body = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title} - adopat</title>\n\
+             <style>body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto 0;padding:0 1rem;\
+             color:#1b1b1b;background:#fff}}h1{{font-size:1.75rem}}</style>\n</head>\n\
+             <body><h1>{title}</h1><p>{words}</p></body>\n</html>\n"
+        );
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\nContent-Security-Policy: default-src 'none'\r\n\
+             Cache-Control: no-store\r\nContent-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
              Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )

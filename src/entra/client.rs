@@ -153,7 +153,8 @@ impl Client {
                 Refusal {
                     failure: match &proven.job {
                         Some(job) if error.code().is_some_and(refusal::is_about_federation) => {
-                            failure.and(format!("The job's token says {job}."))
+                            let remedy = format!("{} The job's token says {job}.", failure.remedy);
+                            Failure { remedy, ..failure }
                         }
                         _ => failure,
                     },

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod identity;
+mod job_token;
 mod network;
 mod organization;
 mod pats;
@@ -13,6 +14,7 @@ mod sign_in;
 
 use std::time::Duration;
 
+use self::job_token::{JobToken, shown};
 use self::report::{Check, Finding, Report};
 use super::{Run, delivery as outputs};
 use crate::failure::{Exit, Failure};
@@ -44,8 +46,11 @@ pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<
     let exists = report.add(Check::Organization, found)? && !is_skipped;
 
     let signed_in = sign_in::sign_in(run, &network, exists).await;
-    report.add(Check::SignIn, signed_in.sign_in)?;
-    report.add(Check::CredentialStore, signed_in.store)?;
+    let job = JobToken::look(run, &network).await;
+    let of_the_vaults = |uses_a_vault: bool| job.of_the_vaults.as_ref().filter(|_| uses_a_vault);
+    report.add(Check::SignIn, shown(signed_in.sign_in, job.of_the_sign_in.as_ref()))?;
+    let in_vault = run.request.sign_in.credential_store.as_ref().is_some_and(job_token::is_vault);
+    report.add(Check::CredentialStore, shown(signed_in.store, of_the_vaults(in_vault)))?;
     let bearer = signed_in.bearer;
 
     let found = match &bearer {
@@ -67,7 +72,8 @@ pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<
     report.add(Check::Pats, found)?;
 
     let found = delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await;
-    report.add(Check::Delivery, found)?;
+    let to_vault = run.request.delivery.deliver_to.iter().any(job_token::is_vault);
+    report.add(Check::Delivery, shown(found, of_the_vaults(to_vault)))?;
     hand_over(run, &report)
 }
 

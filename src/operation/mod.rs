@@ -156,9 +156,14 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart.
+/// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart. So it does
+/// where a store's service refuses, which its error has a name for, but not where a file cannot be written.
 fn with_next_step(mut failure: Failure) -> Failure {
-    let concerned = matches!(failure.exit, Exit::SignIn | Exit::Refused);
+    let concerned = match failure.exit {
+        Exit::SignIn | Exit::Refused => true,
+        Exit::Store => failure.name.is_some(),
+        _ => false,
+    };
     if concerned && !failure.remedy.contains("'adopat doctor'") {
         failure.remedy.push_str(" 'adopat doctor' checks every precondition.");
     }

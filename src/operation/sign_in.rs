@@ -105,7 +105,8 @@ fn may_write_groups(run: &Run<'_>, tokens: &Tokens) -> Result<(), Failure> {
         format!(
             "The sign-in was not granted vso.variablegroups_manage, without which {group} cannot be written."
         ),
-        "Add it to the app registration ('API permissions', 'Azure DevOps', delegated), and consent to it.",
+        "Add it to the app registration ('API permissions', 'Azure DevOps', delegated), and consent to it; 'adopat \
+         doctor' shows what was granted.",
     ))
 }
 

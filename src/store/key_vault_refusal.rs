@@ -191,7 +191,7 @@ pub(super) fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing)
     let description = body.error_description.unwrap_or_default();
     let words = description.split(" Trace ID:").next().unwrap_or_default();
     let remedy = match body.error_codes.first().copied().unwrap_or_default() {
-        70_021 | 700_211 | 700_212 | 700_213 => {
+        70_021 | 70_025 | 700_211 | 700_212 | 700_213 => {
             "Add a federated credential to that app for exactly the issuer, subject and audience that Entra names; \
              minutes may pass until it works."
         }

@@ -43,7 +43,8 @@ const MANAGE: &str = "manage";
 const NOT_MANAGEABLE: Meaning = Meaning::new(
     Exit::Store,
     "The user who signed in may not change the {group}.",
-    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security).",
+    "Give that user the role Administrator on the group (Pipelines, Library, the group, Security); 'adopat doctor' \
+     shows whether that is enough.",
 )
 .status(&[403..=403]);
 /// What it means that the group is not there.

@@ -12,7 +12,7 @@ use crate::call::{Call, Form};
 use crate::cast::{AppRegistration, Platform, Redirect};
 use crate::entra::Tenant;
 use crate::entra::aadsts::Aadsts;
-use crate::entra::pages::{self, Decision};
+use crate::entra::pages::{self, Asked, Decision};
 use crate::entra::scope::Scope;
 use crate::entra::token::{self, Grant};
 use crate::entra::tokens::{ClientKind, NewRefreshToken};
@@ -66,14 +66,14 @@ pub(super) fn answer(services: &mut Services, call: &Call, tenant: &str, now: Ti
 }
 
 fn decide(services: &mut Services, call: &Call, request: &Request) -> Result<Decision, Aadsts> {
-    request.scope()?;
+    let scope = request.scope()?;
     if request.form.get("response_type") != Some("code") {
         return Err(Aadsts::code(700051).error("unsupported_response_type"));
     }
     if request.form.get("prompt") == Some("none") {
         return Err(Aadsts::code(50058).error("login_required"));
     }
-    Ok(pages::sign_in(services, call, None))
+    Ok(pages::sign_in(services, call, &Asked::by(&request.app, &scope, None)))
 }
 
 impl Request {

@@ -12,6 +12,7 @@ use crate::call::{Call, Form};
 use crate::cast::AppRegistration;
 use crate::entra::Tenant;
 use crate::entra::aadsts::Aadsts;
+use crate::entra::pages::Asked;
 use crate::entra::scope::Scope;
 use crate::entra::token::{self, Grant};
 use crate::entra::tokens::{ClientKind, NewRefreshToken};
@@ -223,9 +224,23 @@ impl Services {
         self.entra.pending.iter_mut().find(|pending| pending.user_code.eq_ignore_ascii_case(user_code.trim()))
     }
 
-    /// Whether a person could sign in with this user code now.
-    pub(super) fn awaits_sign_in(&mut self, user_code: &str, now: Timestamp) -> bool {
-        self.pending(user_code)
-            .is_some_and(|pending| pending.state == DeviceCodeState::Pending && now < pending.end)
+    /// What the device asks for that shows this user code; what a person is told where nobody can sign in with
+    /// it now.
+    pub(super) fn asked_by_device<'a>(
+        &mut self,
+        user_code: &'a str,
+        now: Timestamp,
+    ) -> Result<Asked<'a>, &'static str> {
+        const UNKNOWN: &str = "That code didn't work. Check the code and try again.";
+        let pending = self.pending(user_code).ok_or(UNKNOWN)?;
+        if pending.state != DeviceCodeState::Pending {
+            return Err("That code has been used already. Start the sign-in on your device again.");
+        }
+        if pending.end <= now {
+            return Err("That code has expired. Start the sign-in on your device again.");
+        }
+        let (client_id, scope) = (pending.client_id, pending.scope.clone());
+        let app = self.cast.app(client_id).ok_or(UNKNOWN)?;
+        Ok(Asked::by(app, &scope, Some(user_code)))
     }
 }

@@ -65,13 +65,11 @@ fn device_page(services: &mut Services, call: &Call, now: Timestamp) -> Answer {
     let Some(code) = form.get("otc") else {
         return pages::ask_user_code(call.query("otc"), None);
     };
-    if !services.awaits_sign_in(code, now) {
-        return pages::ask_user_code(
-            Some(code),
-            Some("That code didn't work. Check the code and try again."),
-        );
-    }
-    match pages::sign_in(services, call, Some(code)) {
+    let asked = match services.asked_by_device(code, now) {
+        Ok(asked) => asked,
+        Err(complaint) => return pages::ask_user_code(Some(code), Some(complaint)),
+    };
+    match pages::sign_in(services, call, &asked) {
         pages::Decision::Ask(page) => page,
         pages::Decision::Accept(user) => {
             services.approve_device_code(code, &user);

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use url::{Origin, Url};
 
 use super::super::Run;
+use super::job_token;
 use super::report::Finding;
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
@@ -139,7 +140,7 @@ fn addresses(run: &Run<'_>) -> Vec<Url> {
         addresses.push(places.authority_host.clone());
     }
     addresses.extend([places.service_url.clone(), places.devops_url.clone()]);
-    if matches!(sign_in.proof, Some(ClientProof::Federated)) {
+    if matches!(sign_in.proof, Some(ClientProof::Federated)) || job_token::opens_a_vault(run) {
         let endpoints = [&sign_in.oidc.github, &sign_in.oidc.azure_pipelines];
         addresses.extend(endpoints.into_iter().flatten().map(|(endpoint, _)| endpoint.clone()));
     }

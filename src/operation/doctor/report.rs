@@ -80,6 +80,12 @@ impl Finding {
         Self { verdict: Verdict::Warning, detail: detail.into(), remedy: remedy.into() }
     }
 
+    /// With a further sentence to what was found.
+    pub(super) fn and(mut self, sentence: &str) -> Self {
+        self.detail = format!("{} {sentence}", self.detail.trim_end());
+        self
+    }
+
     /// Whether nothing was found out.
     pub(super) fn is_skipped(&self) -> bool {
         self.verdict == Verdict::Skipped
@@ -178,15 +184,23 @@ impl<'a> Report<'a> {
 /// often name the user.
 fn told(failure: &Failure) -> String {
     let name = failure.name.iter().map(|name| {
-        let words = name.split(": ").take_while(|part| part.split_whitespace().count() <= 2);
+        let is_name =
+            |part: &&str| part.strip_prefix("Key Vault ").unwrap_or(part).split_whitespace().count() <= 2;
+        let words = name.split(": ").take_while(is_name);
         words.collect::<Vec<_>>().join(": ")
     });
     let ids = failure.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
     let details: Vec<String> = name.filter(|name| !name.is_empty()).chain(ids).collect();
     match details.is_empty() {
-        true => failure.cause.clone(),
-        false => format!("{} [{}]", failure.cause, details.join("; ")),
+        true => our_words(&failure.cause).to_owned(),
+        false => format!("{} [{}]", our_words(&failure.cause), details.join("; ")),
     }
+}
+
+/// A cause up to where it quotes the service: a vault tells in its words who asked.
+pub(super) fn our_words(cause: &str) -> &str {
+    let quotes = [" It says: ", " The sign-in says: "].into_iter().filter_map(|mark| cause.find(mark));
+    &cause[..quotes.min().unwrap_or(cause.len())]
 }
 
 /// The text without any word that could be a person's address.
@@ -224,9 +238,18 @@ mod tests {
     )]
     #[case("AADSTS50034", "AADSTS50034")]
     #[case("patTokenError accessDenied: Megan Bowen may not.", "patTokenError accessDenied")]
+    #[case("Key Vault ForbiddenByPolicy", "Key Vault ForbiddenByPolicy")]
     fn of_a_services_words_the_errors_name_is_told(#[case] name: &str, #[case] expected: &str) {
         let failure = Failure::new(Exit::Refused, "No.", "").named(name);
         assert_eq!(told(&failure), format!("No. [{expected}]"));
+    }
+
+    #[test]
+    fn what_a_vault_says_of_who_asked_stays_out() {
+        let cause =
+            "No role lets it in. It says: Caller: name=Megan;oid=00000000-0000-0000-0000-00000000000a;";
+        let failure = Failure::new(Exit::Store, cause, "").named("Key Vault ForbiddenByRbac");
+        assert_eq!(told(&failure), "No role lets it in. [Key Vault ForbiddenByRbac]");
     }
 
     #[rstest]

@@ -1,0 +1,97 @@
+//! What the job's own OIDC token says of itself, wherever it proves something: issuer, subject and audience, which
+//! a person has to register letter by letter. No other claim is ever shown.
+//!
+//! The token is asked for once more, for this alone: the one that proves something goes to Entra unread.
+
+use super::super::{Run, destinations};
+use super::ONE_CHECK;
+use super::network::Network;
+use super::report::Finding;
+use crate::failure::Failure;
+use crate::inputs::request::{ClientProof, Credential, OidcSources};
+use crate::oidc::{self, Identity, JobTokens};
+use crate::store::Address;
+use crate::store::bearer::bearer;
+use crate::store::vault_identity::{self, Way};
+
+/// What the tokens say that this configuration proves something with; none where it does without, or where none
+/// can be had, which whoever needs it says.
+pub(super) struct JobToken {
+    /// Of the app that is signed in to (`federated`).
+    pub(super) of_the_sign_in: Option<Identity>,
+    /// Of whoever opens the vaults.
+    pub(super) of_the_vaults: Option<Identity>,
+}
+
+impl JobToken {
+    /// Asks for the tokens.
+    pub(super) async fn look(run: &Run<'_>, network: &Network) -> Self {
+        let sign_in = &run.request.sign_in;
+        let of_the_sign_in = match (&sign_in.proof, &sign_in.credential) {
+            (Some(ClientProof::Federated), Credential::RefreshToken(_)) => {
+                described(run, network, &sign_in.oidc).await
+            }
+            _ => None,
+        };
+        let of_the_vaults = match way_into_a_vault(run) {
+            Some(Way::ServiceConnection(_) | Way::GithubJob(_)) => {
+                described(run, network, &sign_in.oidc).await
+            }
+            Some(Way::TokenFile(_, file)) => {
+                let alone = OidcSources { file: Some(file), ..OidcSources::default() };
+                described(run, network, &alone).await
+            }
+            _ => None,
+        };
+        Self { of_the_sign_in, of_the_vaults }
+    }
+}
+
+/// Whether a vault is opened with a token that the CI system's own endpoint gives.
+pub(super) fn opens_a_vault(run: &Run<'_>) -> bool {
+    matches!(way_into_a_vault(run), Some(Way::ServiceConnection(_) | Way::GithubJob(_)))
+}
+
+/// Whether the address is of a vault.
+pub(super) fn is_vault(address: &Address) -> bool {
+    matches!(address, Address::KeyVault { .. })
+}
+
+/// Adds what the token says to what was found with it: to the remedy where that asks to register it, and there
+/// has been said already where Entra's refusal was about it.
+pub(super) fn shown(
+    found: Result<Finding, Failure>,
+    identity: Option<&Identity>,
+) -> Result<Finding, Failure> {
+    let Some(identity) = identity else { return found };
+    let sentence = format!("The job's token says {identity}.");
+    match found {
+        Ok(finding) if finding.is_skipped() => Ok(finding),
+        Ok(finding) => Ok(finding.and(&sentence)),
+        Err(failure) if failure.remedy.contains(&sentence) => Err(failure),
+        Err(failure) if failure.remedy.contains("issuer, subject and audience") => {
+            Err(Failure { remedy: format!("{} {sentence}", failure.remedy), ..failure })
+        }
+        Err(failure) => Err(failure.and(sentence)),
+    }
+}
+
+fn way_into_a_vault(run: &Run<'_>) -> Option<Way> {
+    let sign_in = &run.request.sign_in;
+    let mut stores = run.request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
+    let choose = || vault_identity::choose(&destinations::context(run, bearer().1).vault).ok();
+    stores.any(is_vault).then(choose).flatten()
+}
+
+async fn described(run: &Run<'_>, network: &Network, sources: &OidcSources) -> Option<Identity> {
+    let endpoint = sources.github.as_ref().or(sources.azure_pipelines.as_ref());
+    if endpoint.is_some_and(|(endpoint, _)| network.cannot_reach(endpoint).is_some()) {
+        return None;
+    }
+    let run = run.at_most(ONE_CHECK);
+    let sign_in = &run.request.sign_in;
+    let connection = sign_in.azure_service_connection.clone();
+    let tokens = JobTokens::new(run.http.clone(), sources.clone(), connection, run.mask());
+    let token = tokens.token(oidc::audience(&run.request.places.authority_host)).await.ok()?;
+    Some(oidc::describe(&token))
+}
