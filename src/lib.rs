@@ -10,7 +10,8 @@
 //! - [`azure_devops`]: what the services of Azure DevOps share;
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`patience`], [`outputs`]: the words all of them speak in.
+//! - [`secret`], [`failure`], [`patience`], [`outputs`]: the words all of them speak in;
+//! - [`process`]: what a program of this house does with its own process.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
@@ -30,6 +31,7 @@ pub mod patience;
 pub mod pats;
 pub mod pending;
 pub mod private_file;
+pub mod process;
 pub mod secret;
 pub mod store;
 pub mod world;
