@@ -64,7 +64,9 @@ impl Call {
         let is_form = self.header("content-type").is_some_and(|kind| kind.contains("x-www-form-urlencoded"));
         match self.json() {
             _ if self.body.is_empty() => Value::Null,
-            _ if is_form => self.form().0.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
+            _ if is_form => {
+                self.form().0.into_iter().map(|(name, value)| (name, Value::from(value))).collect()
+            }
             Some(json) => json,
             None => String::from_utf8_lossy(&self.body).into_owned().into(),
         }

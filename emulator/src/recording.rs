@@ -13,6 +13,7 @@
 //!     "path": "/{{organization-1}}/_apis/tokens/pats",
 //!     "query": {"authorizationId": "{{id-3}}", "api-version": "7.1-preview.1"},
 //!     "authorization": "Bearer",
+//!     "requestId": null,
 //!     "body": null
 //!   },
 //!   "answer": {"status": 204, "headers": {}, "body": null}
@@ -46,6 +47,8 @@ pub struct Exchange {
     pub query: Map<String, Value>,
     /// The scheme of its `Authorization`, such as `Bearer`.
     pub authorization: Option<String>,
+    /// Its `client-request-id`, which Entra repeats.
+    pub request_id: Option<String>,
     /// Its body: JSON, a form as an object of texts, any other text, or nothing.
     pub body: Value,
     /// The answer's status.
@@ -80,6 +83,7 @@ impl Exchange {
                 "path": self.path,
                 "query": self.query,
                 "authorization": self.authorization,
+                "requestId": self.request_id,
                 "body": self.body,
             },
             "answer": answer,
@@ -103,6 +107,7 @@ impl Exchange {
             path: text(&request["path"])?,
             query: request["query"].as_object()?.clone(),
             authorization: text(&request["authorization"]),
+            request_id: text(&request["requestId"]),
             body: request["body"].clone(),
             status: answer["status"].as_u64()?.try_into().ok()?,
             headers,

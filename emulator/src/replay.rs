@@ -49,10 +49,7 @@ impl Replay {
     ) -> (Answer, Vec<String>) {
         let Some(found) = self.find(service, request) else {
             let line = format!("The recording holds no answer to {} {}.\n", request.method(), request.uri());
-            return (
-                answer::bytes(StatusCode::NOT_IMPLEMENTED, "text/plain", line.into_bytes()),
-                Vec::new(),
-            );
+            return (answer::bytes(StatusCode::NOT_IMPLEMENTED, "text/plain", line.into_bytes()), Vec::new());
         };
         self.used[found] = true;
         let exchange = &self.exchanges[found];
@@ -101,19 +98,21 @@ struct Asked {
     path: String,
     query: Map<String, Value>,
     authorization: Option<String>,
+    request_id: Option<String>,
     body: Value,
 }
 
 impl Asked {
     fn of(request: &Request<Bytes>) -> Self {
         let query = crate::call::query_pairs(request.uri());
-        let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-        let scheme = authorization.and_then(|value| value.split(' ').next());
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let scheme = header("authorization").and_then(|value| value.split(' ').next());
         Self {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             query: query.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
             authorization: scheme.map(str::to_owned),
+            request_id: header("client-request-id").map(str::to_owned),
             body: Call::new(request.clone()).body_as_json(),
         }
     }
@@ -125,6 +124,10 @@ impl Asked {
             && bound.fits(&exchange.path, &self.path)
             && bound.fits_object(&exchange.query, &self.query)
             && bound.fits_json(&exchange.body, &self.body);
+        if let (Some(recorded), Some(sent)) = (&exchange.request_id, &self.request_id) {
+            // Each request has an id of its own.
+            bound.texts.insert(recorded.trim_matches(['{', '}']).to_owned(), sent.clone());
+        }
         fits.then_some(bound)
     }
 }
@@ -152,9 +155,9 @@ impl Bindings {
 
     fn fits_object(&mut self, pattern: &Map<String, Value>, actual: &Map<String, Value>) -> bool {
         pattern.len() == actual.len()
-            && pattern.iter().all(|(name, pattern)| {
-                actual.get(name).is_some_and(|actual| self.fits_json(pattern, actual))
-            })
+            && pattern
+                .iter()
+                .all(|(name, pattern)| actual.get(name).is_some_and(|actual| self.fits_json(pattern, actual)))
     }
 
     fn fits(&mut self, pattern: &str, actual: &str) -> bool {
