@@ -191,10 +191,14 @@ impl Redactor {
 
     /// `Bearer authorization_uri=...` keeps the tenant as a placeholder, `Basic realm=...` nothing but that it is one.
     fn challenge(&mut self, text: &str) -> String {
-        match text.split_once("realm=") {
-            Some((scheme, _)) => format!("{scheme}realm=\"redacted\""),
-            None => self.ids(text),
+        if let Some((scheme, _)) = text.split_once("realm=") {
+            return format!("{scheme}realm=\"redacted\"");
         }
+        let Some((scheme, address)) = text.split_once("authorization_uri=") else { return self.words(text) };
+        let tenant =
+            self.ids(address.trim_matches('"').trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        let tenant = if tenant.contains("{{") || is_guid(&tenant) { tenant } else { "redacted".into() };
+        format!("{scheme}authorization_uri=https://login.microsoftonline.com/{tenant}")
     }
 
     fn answer_body(&mut self, service: Service, at: Timestamp, answer: &Answer) -> Value {
@@ -243,7 +247,8 @@ impl Redactor {
             "message" if service == Service::Entra => "redacted".into(),
             "message" | "error_description" | "patTokenErrorMessage" => self.words(text),
             "patTokenError" | "typeKey" | "typeName" | "error" | "suberror" | "token_type" | "scope"
-            | "deploymentType" | "verification_uri" | "timestamp" | "$id" => self.ids(text),
+            | "deploymentType" | "timestamp" | "$id" => self.ids(text),
+            "verification_uri" => "https://microsoft.com/devicelogin".into(),
             _ if is_guid(text) => self.id(text),
             _ if text.contains('T') && text.parse::<Timestamp>().is_ok() => text.to_owned(),
             _ => "redacted".into(),

@@ -321,6 +321,9 @@ impl Scene {
             Err(_) => false,
         };
         let answer = self.revoke(&pat.id).await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(Unobserved::hidden(format!("no PAT could be revoked: {}", answer.verdict())));
+        }
         let revoked = Instant::now();
         let mut attempt = 1;
         loop {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::expectation::Source::{Doc, Guess, Issue, Live, Spec, Src};
-use crate::expectation::Sure::{Certain, Likely, Open};
+use crate::expectation::Sure::{Certain, Likely};
 use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
 use crate::scene::Scene;
 use crate::seen::Seen;
