@@ -64,7 +64,7 @@ token is stored as in any run. ADOPAT_TIMEOUT (5m) is the limit of the whole run
 
 What it does to your organization: it makes up to ten PATs, never all at once, each named adopat-probe-RANDOM, with
 the scope vso.gallery and an end an hour away, and revokes every one however the run ends. Azure DevOps mails you
-about each. It sends no more than 200 requests, one at a time, and rests where the service asks for it.
+about each. It stops looking after 160 requests, sends one at a time, and rests where the service asks for it.
 It touches no other PAT.
 
 The report goes to standard output, what is being done to standard error.

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use adopat::entra::AZURE_DEVOPS;
 use adopat::http::Answer;
+use adopat::secret::Secret;
 use adopat_emulator::{Exchange, Service};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -29,6 +30,8 @@ const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 pub struct Redactor {
     hasher: RandomState,
     numbers: HashMap<(&'static str, u64), usize>,
+    /// Names of persons and organizations that were met: they may stand in a service's words unquoted.
+    names: Vec<Secret>,
 }
 
 impl Redactor {
@@ -41,6 +44,7 @@ impl Redactor {
         response: &Response<Bytes>,
     ) -> Exchange {
         let answer = Answer::from(response.clone());
+        self.learn(service, request, &answer);
         let headers = request.headers();
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = text("client-request-id").map(|id| self.ids(id));
@@ -57,6 +61,31 @@ impl Redactor {
             headers: self.headers(&answer),
             byte_order_mark: answer.body.starts_with(b"\xEF\xBB\xBF"),
             answer: self.answer_body(service, at, &answer),
+        }
+    }
+
+    fn learn(&mut self, service: Service, request: &Request<Bytes>, answer: &Answer) {
+        let mut names = Vec::new();
+        if service != Service::Entra {
+            names.extend(request.uri().path().split('/').nth(1).map(str::to_owned));
+        }
+        let user = answer.header("X-VSS-UserData").and_then(|data| data.split_once(':'));
+        names.extend(user.map(|(_, name)| name.to_owned()));
+        if let Ok(json) = answer.json::<Value>() {
+            let user = &json["authenticatedUser"];
+            for name in [
+                &user["providerDisplayName"],
+                &user["customDisplayName"],
+                &user["properties"]["Account"]["$value"],
+            ] {
+                names.extend(name.as_str().map(str::to_owned));
+            }
+        }
+        for name in names.into_iter().map(|name| Secret::new(name.to_ascii_lowercase())) {
+            let says_something = name.expose().len() > 2 && name.expose().contains(char::is_alphanumeric);
+            if says_something && !name.expose().starts_with('_') && !self.names.contains(&name) {
+                self.names.push(name);
+            }
         }
     }
 
@@ -116,7 +145,15 @@ impl Redactor {
         let kept = pairs.into_iter().map(|(name, value)| {
             let value = match name.as_str() {
                 "continuationToken" if !value.is_empty() => self.placeholder("continuation", &value),
-                _ => self.ids(&value),
+                "authorizationId" if is_guid(&value) => self.id(&value),
+                "authorizationId"
+                | "api-version"
+                | "displayFilterOption"
+                | "sortByOption"
+                | "isSortAscending"
+                | "$top" => value,
+                _ if value.is_empty() => value,
+                _ => self.placeholder("text", &value),
             };
             (name, Value::from(value))
         });
@@ -141,7 +178,8 @@ impl Redactor {
         let kept = fields.into_iter().map(|(name, value)| {
             let value = match value {
                 Value::String(text) => self.sent(&name, &text).into(),
-                other => other,
+                Value::Object(_) | Value::Array(_) => "redacted".into(),
+                plain => plain,
             };
             (name, value)
         });
@@ -154,7 +192,8 @@ impl Redactor {
             _ if text.trim().is_empty() => text.to_owned(),
             "displayName" => self.placeholder("name", text),
             "authorizationId" | "client_id" => self.id(text),
-            "scope" | "grant_type" | "validTo" | "client_assertion_type" => text.to_owned(),
+            "scope" => scope(text),
+            "grant_type" | "validTo" | "client_assertion_type" => text.to_owned(),
             _ => self.placeholder("secret", text),
         }
     }
@@ -246,8 +285,9 @@ impl Redactor {
             // The words that go with a device code hold the code itself.
             "message" if service == Service::Entra => "redacted".into(),
             "message" | "error_description" | "patTokenErrorMessage" => self.words(text),
-            "patTokenError" | "typeKey" | "typeName" | "error" | "suberror" | "token_type" | "scope"
+            "patTokenError" | "typeKey" | "typeName" | "error" | "suberror" | "token_type"
             | "deploymentType" | "timestamp" | "$id" => self.ids(text),
+            "scope" => scope(text),
             "verification_uri" => "https://microsoft.com/devicelogin".into(),
             _ if is_guid(text) => self.id(text),
             _ if text.contains('T') && text.parse::<Timestamp>().is_ok() => text.to_owned(),
@@ -281,13 +321,29 @@ impl Redactor {
 
     /// A service's words without what they quote, without addresses and without ids.
     fn words(&mut self, text: &str) -> String {
-        let text = without_quotes(&self.ids(text));
+        let mut text = without_quotes(&self.ids(text));
+        for name in &self.names {
+            while let Some(at) = text.to_ascii_lowercase().find(name.expose()) {
+                text.replace_range(at..at + name.expose().len(), "...");
+            }
+        }
         let kept = text.split(' ').map(|word| match word {
             word if word.contains(['@', '\\']) || word.contains("://") => "...",
             word => word,
         });
         kept.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// The words of a scope that are Azure DevOps' own; others could be an app's of the tenant.
+fn scope(text: &str) -> String {
+    let known = |word: &str| {
+        word.starts_with("vso.")
+            || word.starts_with(AZURE_DEVOPS)
+            || ["offline_access", "app_token"].contains(&word)
+    };
+    let kept = text.split(' ').map(|word| if known(word) { word } else { "redacted" });
+    kept.collect::<Vec<_>>().join(" ")
 }
 
 fn is_guid(text: &str) -> bool {
@@ -360,6 +416,20 @@ mod tests {
              isn't authorized at https://contoso.visualstudio.com/ for \"Secret Project\".",
         );
         assert_eq!(told, "TF400813: The user '...' of ... ... isn't authorized at ... for \"...\".");
+    }
+
+    #[test]
+    fn a_name_that_was_met_is_kept_nowhere_even_unquoted() {
+        let mut redactor = Redactor::default();
+        let request = Request::get("https://dev.azure.com/fabrikam/_apis/connectionData").body(Bytes::new());
+        let answer =
+            Response::new(Bytes::from(r#"{"authenticatedUser": {"providerDisplayName": "Megan Bowen"}}"#));
+        let at = AT.parse().expect("an instant");
+        redactor.exchange(Service::DevOps, at, &request.expect("a request"), &answer);
+        assert_eq!(
+            redactor.words("Megan Bowen is unknown in Fabrikam, says megan bowen."),
+            "... is unknown in ..., says ...."
+        );
     }
 
     #[test]

@@ -36,8 +36,6 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// No more requests than this are sent to look at something. Azure DevOps lets a user spend 200 units in five
 /// minutes, and none of these is worth a whole one.
 pub const REQUESTS: usize = 160;
-/// Cleaning up, signing in and repetitions may send so many more.
-pub const RESERVE: usize = 40;
 
 /// How long a PAT may take until it works.
 const UNTIL_IT_WORKS: Duration = Duration::from_secs(30);

@@ -128,7 +128,12 @@ impl SignIn {
             return None;
         }
         let json: Value = serde_json::from_slice(answer.body()).ok()?;
-        let redeemed = form_urlencoded::parse(request.body()).find(|(name, _)| name == "refresh_token");
+        let sent = |wanted: &str| form_urlencoded::parse(request.body()).find(|(name, _)| name == wanted);
+        // An app that signs in as itself opens a store, and is not the user.
+        if sent("grant_type").is_some_and(|(_, grant)| grant == "client_credentials") {
+            return None;
+        }
+        let redeemed = sent("refresh_token");
         let rolled = redeemed.zip(json["refresh_token"].as_str()).map(|((_, old), new)| old != new);
         Some(Self {
             uri: request.uri().clone(),

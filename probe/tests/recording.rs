@@ -2,7 +2,7 @@
 
 mod support;
 
-use adopat_emulator::{Emulator, Recording};
+use adopat_emulator::{Emulator, NewVariableGroup, Recording};
 use support::{FIVE, Machine, different_services};
 
 /// Records a run into a folder.
@@ -64,4 +64,22 @@ fn a_folder_that_holds_something_is_refused_before_anything_is_sent() {
     let ended = machine.arguments(&["--record", "."]).run();
     ended.expect(2).says("Nothing can be recorded");
     assert!(machine.emulator.requests().is_empty());
+}
+
+#[test]
+fn what_keeps_the_refresh_token_elsewhere_is_not_recorded() {
+    let mut machine = Machine::new();
+    machine
+        .emulator
+        .add_variable_group(NewVariableGroup::named("secret-project", "sign-in").secret("TOKEN", "seed"));
+    let token = machine.emulator.refresh_token();
+    machine
+        .input("CREDENTIAL_STORE", "variable-group:secret-project/sign-in/TOKEN")
+        .input("REFRESH_TOKEN", &token);
+    let machine = recorded(machine);
+    let files = machine.recorded(&machine.path("recording"));
+    assert!(files.len() < machine.emulator.requests().len());
+    for (path, exchange) in files {
+        assert!(!exchange.to_string().contains("secret-project"), "{}", path.display());
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::expectation::Source::{Doc, Guess, Issue, Live, Spec, Src};
+use crate::expectation::Source::{Doc, Guess, Issue, Spec, Src};
 use crate::expectation::Sure::{Certain, Likely, Open};
 use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
 use crate::scene::{Made, SCOPE, Scene};
@@ -95,7 +95,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "create-same-name",
             "names need not be unique",
-            &[(Src, "microsoft-authentication-cli PatClient.cs"), (Doc, "rotation")],
+            &[(Src, "microsoft-authentication-cli PatClient.cs, which rotates so")],
             Certain,
         )
         .shows("a PAT", |scene| Box::pin(async { Ok(scene.second().await?.answer.verdict()) })),
@@ -174,7 +174,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "create-value-old",
             "older PATs have 52 characters",
-            &[(Doc, "use-personal-access-tokens-to-authenticate.md"), (Live, "wardyn")],
+            &[(Spec, "its examples"), (Doc, "use-personal-access-tokens-to-authenticate.md")],
             Certain,
         )
         .not_probed("none is made any more; the emulator makes none either"),

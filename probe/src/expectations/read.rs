@@ -50,7 +50,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "path-case",
             "the path may be written `_apis/Tokens/Pats`",
-            &[(Doc, "the examples are written so")],
+            &[(Doc, "its examples are written so")],
             Certain,
         )
         .shows("a list", |scene| {
@@ -85,7 +85,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of("list-top-above-limit", "`$top` over 100 counts as 100", &[(Guess, "")], Open)
             .question()
             .shows("as 100", |scene| Box::pin(as_a_full_page(scene, Some("1000")))),
-        of("list-default-top", "without `$top` a page has as many", &[(Guess, "")], Open)
+        of("list-default-top", "without `$top` a page has 100 PATs too", &[(Guess, "")], Open)
             .question()
             .shows("as 100", |scene| Box::pin(as_a_full_page(scene, None))),
         of("list-top", "`$top=1` gives one PAT and a token to go on with", &[(Spec, "tokens.json")], Certain)

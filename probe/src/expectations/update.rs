@@ -22,7 +22,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "update-omitted",
             "what is not sent stays as it is",
-            &[(Src, "azure-devops-auth-samples app.py `pat_put`"), (Issue, "TfsCmdlets")],
+            &[(Src, "azure-devops-auth-samples app.py `pat_put`")],
             Certain,
         )
         .shows("scope and end are the same", |scene| Box::pin(omitted(scene))),
@@ -77,8 +77,8 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "update-expired",
-            "an expired PAT cannot be extended: `expiredPatCannotBeExtended`",
-            &[(Spec, "`SessionTokenError`, since 2026-03-19")],
+            "an expired PAT cannot be extended: `expiredPatCannotBeExtended`, a name of 7.2, in answers to 7.1 too",
+            &[(Spec, "`SessionTokenError`, since 2026-03-19"), (Guess, "that 7.1 has it")],
             Likely,
         )
         .question()
