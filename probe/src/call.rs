@@ -96,7 +96,7 @@ impl<'s> Call<'s> {
     }
 
     /// As a browser.
-    pub(crate) fn as_browser(self) -> Self {
+    pub(crate) fn for_a_browser(self) -> Self {
         Self { accept: "text/html", suppress: false, ..self }
     }
 

@@ -4,14 +4,15 @@
 //! services, the emulator's test, and the table in its README that says how true it is.* The map:
 //!
 //! - [`expectation`]: what one is; [`expectations`]: all of them, one file an area;
-//! - [`scene`]: what an observation works with: the user, the probe's PATs, the limits; `call`: one raw request;
-//!   [`seen`]: an answer, and the words for it;
+//! - [`scene`]: what an observation works with: the user, the ledger of PATs, the limits; `exhibits`: what several look
+//!   at; `call`: one raw request; [`seen`]: an answer, and the words for it;
 //! - [`watch`], [`record`], [`redact`]: the wire that counts, and keeps exchanges without what is secret or personal;
 //! - `clean_up`: no PAT is left alive; [`report`], [`fidelity`]: the two tables.
 
 pub mod arguments;
 mod call;
 mod clean_up;
+mod exhibits;
 pub mod expectation;
 pub mod expectations;
 pub mod fidelity;

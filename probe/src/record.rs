@@ -10,6 +10,7 @@ use adopat_emulator::Service;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
+use url::form_urlencoded;
 
 use crate::redact::Redactor;
 
@@ -75,10 +76,19 @@ impl Recorder {
 fn is_looked_at(service: Service, request: &Request<Bytes>) -> bool {
     let path = request.uri().path().to_ascii_lowercase();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    match (service, segments.as_slice()) {
-        (Service::Entra, [_, "oauth2", "v2.0", "token" | "devicecode"]) => true,
-        (Service::Pats, [_, "_apis", "tokens", "pats"] | ["_apis", "tokens", "pats"]) => true,
-        (Service::DevOps, [_] | [_, "_apis", "connectiondata"]) => true,
+    let segments = segments.as_slice();
+    match service {
+        // An app that signs in as itself opens a store.
+        Service::Entra if as_itself(request) => false,
+        Service::Entra => matches!(segments, [_, "oauth2", "v2.0", "token" | "devicecode"]),
+        Service::Pats => matches!(segments, [.., "_apis", "tokens", "pats"] if segments.len() <= 4),
+        Service::DevOps => matches!(segments, [_] | [_, "_apis", "connectiondata"]),
         _ => false,
     }
+}
+
+/// Whether a token request is an app's own, not a user's.
+pub(crate) fn as_itself(request: &Request<Bytes>) -> bool {
+    form_urlencoded::parse(request.body())
+        .any(|(name, value)| name == "grant_type" && value == "client_credentials")
 }

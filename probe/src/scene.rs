@@ -18,10 +18,10 @@ use adopat::secret::Secret;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::call::{By, Call};
+use crate::exhibits::Exhibits;
 use crate::expectation::Unobserved;
 use crate::seen::Seen;
 use crate::watch::{SignIn, Watched};
@@ -37,10 +37,6 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// minutes, and none of these is worth a whole one.
 pub const REQUESTS: usize = 160;
 
-/// How long a PAT may take until it works.
-const UNTIL_IT_WORKS: Duration = Duration::from_secs(30);
-/// How long a PAT may take until it is dead.
-const UNTIL_IT_IS_DEAD: Duration = Duration::from_secs(60);
 /// How many pages of a list are read.
 const PAGES: usize = 10;
 
@@ -57,16 +53,7 @@ pub struct Scene {
     watched: Arc<Watched>,
     ledger: Mutex<Ledger>,
     rest_until: Mutex<Option<Instant>>,
-    made: OnceCell<Result<Made, Unobserved>>,
-    works: OnceCell<Result<Duration, Unobserved>>,
-    second: OnceCell<Result<Made, Unobserved>>,
-    dead: OnceCell<Result<Dead, Unobserved>>,
-    renamed: OnceCell<Result<Seen, Unobserved>>,
-    dying: OnceCell<Result<(Made, Instant), Unobserved>>,
-    active: OnceCell<Result<Vec<Seen>, Unobserved>>,
-    generic_error: OnceCell<Result<Seen, Unobserved>>,
-    refused_token: OnceCell<Result<(Seen, String), Unobserved>>,
-    device_code: OnceCell<Result<(Seen, Secret), Unobserved>>,
+    pub(crate) exhibits: Exhibits,
 }
 
 /// The app registration that was signed in to.
@@ -76,32 +63,6 @@ pub struct Client {
     pub(crate) id: String,
     /// Whether it has to prove itself.
     pub(crate) confidential: bool,
-}
-
-/// A PAT of the probe.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// Its authorization id.
-    pub(crate) id: String,
-    /// Its value.
-    pub(crate) value: Secret,
-    /// The answer to its creation.
-    pub(crate) answer: Seen,
-    /// When that arrived.
-    pub(crate) at: Instant,
-}
-
-/// A PAT of the probe that was revoked.
-#[derive(Clone, Debug)]
-pub struct Dead {
-    /// The PAT.
-    pub(crate) pat: Made,
-    /// The answer to its revocation.
-    pub(crate) answer: Seen,
-    /// How long it went on working; none where it did to the end of patience.
-    pub(crate) took: Option<Duration>,
-    /// What Azure DevOps last said to it.
-    pub(crate) said: Seen,
 }
 
 /// What has to be undone.
@@ -135,16 +96,7 @@ impl Scene {
             watched,
             ledger: Mutex::default(),
             rest_until: Mutex::default(),
-            made: OnceCell::new(),
-            works: OnceCell::new(),
-            second: OnceCell::new(),
-            dead: OnceCell::new(),
-            renamed: OnceCell::new(),
-            dying: OnceCell::new(),
-            active: OnceCell::new(),
-            generic_error: OnceCell::new(),
-            refused_token: OnceCell::new(),
-            device_code: OnceCell::new(),
+            exhibits: Exhibits::default(),
         }
     }
 
@@ -255,115 +207,9 @@ impl Scene {
         json!({"displayName": name, "scope": SCOPE, "validTo": valid_to, "allOrgs": false})
     }
 
-    async fn make(&self) -> Result<Made, Unobserved> {
-        let answer = self.create(self.wish(&self.name)).await?;
-        let id = answer.pat().and_then(|pat| pat["authorizationId"].as_str()).map(str::to_owned);
-        match (id, answer.secret("token").cloned()) {
-            (Some(id), Some(value)) => Ok(Made { id, value, answer, at: Instant::now() }),
-            _ => Err(Unobserved::hidden(format!("no PAT could be made: {}", answer.verdict()))),
-        }
-    }
-
-    /// The probe's PAT.
-    pub(crate) async fn made(&self) -> Result<Made, Unobserved> {
-        self.made.get_or_init(|| self.make()).await.clone()
-    }
-
-    /// How long after its creation the probe's PAT first worked.
-    pub(crate) async fn works(&self) -> Result<Duration, Unobserved> {
-        let works = async {
-            let made = self.made().await?;
-            self.until_it_works(&made).await
-        };
-        self.works.get_or_init(|| works).await.clone()
-    }
-
-    async fn until_it_works(&self, pat: &Made) -> Result<Duration, Unobserved> {
-        let mut attempt = 1;
-        loop {
-            let seen = self.connection_data().by(By::Pat(&pat.value)).send().await?;
-            let took = pat.at.elapsed();
-            if is_somebody(&seen) {
-                return Ok(took);
-            }
-            if took > UNTIL_IT_WORKS {
-                let verdict = seen.verdict();
-                return Err(Unobserved::hidden(format!("no PAT of {SCOPE} is let in there: {verdict}")));
-            }
-            self.wait(self.http.backoff(attempt) * 2).await?;
-            attempt += 1;
-        }
-    }
-
-    /// A second PAT of the same name.
-    pub(crate) async fn second(&self) -> Result<Made, Unobserved> {
-        self.second
-            .get_or_init(|| async {
-                self.made().await?;
-                self.make().await
-            })
-            .await
-            .clone()
-    }
-
-    /// The second PAT, once it was revoked.
-    pub(crate) async fn dead(&self) -> Result<Dead, Unobserved> {
-        self.dead.get_or_init(|| self.revoke_the_second()).await.clone()
-    }
-
-    async fn revoke_the_second(&self) -> Result<Dead, Unobserved> {
-        let pat = self.second().await?;
-        // One that has never worked could not be seen to die.
-        let worked = match self.works().await {
-            Ok(_) => self.until_it_works(&pat).await.is_ok(),
-            Err(_) => false,
-        };
-        let answer = self.revoke(&pat.id).await?;
-        if !(200..300).contains(&answer.status) {
-            return Err(Unobserved::hidden(format!("no PAT could be revoked: {}", answer.verdict())));
-        }
-        let revoked = Instant::now();
-        let mut attempt = 1;
-        loop {
-            let said = self.connection_data().by(By::Pat(&pat.value)).send().await?;
-            let took = revoked.elapsed();
-            let dead = !is_somebody(&said);
-            if dead || !worked || took > UNTIL_IT_IS_DEAD {
-                return Ok(Dead { pat, answer, took: (dead && worked).then_some(took), said });
-            }
-            self.wait(self.http.backoff(attempt) * 2).await?;
-            attempt += 1;
-        }
-    }
-
-    /// The answer to a change of the name of the probe's PAT, and of nothing else.
-    pub(crate) async fn renamed(&self) -> Result<Seen, Unobserved> {
-        let rename = async {
-            let made = self.made().await?;
-            let name = format!("{}-renamed", self.name);
-            self.update(json!({"authorizationId": made.id, "displayName": name})).await
-        };
-        self.renamed.get_or_init(|| rename).await.clone()
-    }
-
     /// Changes a PAT.
     pub(crate) async fn update(&self, body: Value) -> Result<Seen, Unobserved> {
         self.pats(Method::PUT).json(&body).send().await
-    }
-
-    /// A PAT that was told to end within seconds, and when that is over.
-    pub(crate) async fn dying(&self) -> Result<(Made, Instant), Unobserved> {
-        let dying = async {
-            let pat = self.make().await?;
-            let valid_to =
-                (self.now() + SignedDuration::from_secs(4)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let seen = self.update(json!({"authorizationId": pat.id, "validTo": valid_to})).await?;
-            match seen.pat() {
-                Some(_) => Ok((pat, Instant::now() + Duration::from_secs(5))),
-                None => Err(Unobserved::hidden(format!("no PAT could be shortened: {}", seen.verdict()))),
-            }
-        };
-        self.dying.get_or_init(|| dying).await.clone()
     }
 
     /// One page of a list.
@@ -383,21 +229,6 @@ impl Scene {
             pages.push(self.page(&next).await?);
         }
         Ok(pages)
-    }
-
-    /// The pages of the active PATs, with at least two PATs of the probe among them.
-    pub(crate) async fn active(&self) -> Result<Vec<Seen>, Unobserved> {
-        let active = async {
-            self.second().await?;
-            self.pages(&BY_NAME).await
-        };
-        self.active.get_or_init(|| active).await.clone()
-    }
-
-    /// The generic error of Azure DevOps, as an api-version without `-preview` brings it about.
-    pub(crate) async fn generic_error(&self) -> Result<Seen, Unobserved> {
-        let call = || self.pats(Method::GET).query("api-version", "7.1").query("$top", "1");
-        self.generic_error.get_or_init(|| call().send()).await.clone()
     }
 
     /// The organization's front page, as it shows itself to anybody.
@@ -420,37 +251,6 @@ impl Scene {
             }
             found => Ok(found),
         }
-    }
-
-    /// A token request of an app that does not exist, with the id that was sent along.
-    pub(crate) async fn refused_token(&self) -> Result<(Seen, String), Unobserved> {
-        let refused = async {
-            let stranger = self.http.world().uuid().to_string();
-            let form = [
-                ("grant_type", "refresh_token"),
-                ("client_id", &stranger),
-                ("refresh_token", NO_REFRESH_TOKEN),
-            ];
-            let id = self.http.world().uuid().to_string();
-            let seen = self.token_request(&form)?.header("client-request-id", &id).send().await?;
-            Ok((seen, id))
-        };
-        self.refused_token.get_or_init(|| refused).await.clone()
-    }
-
-    /// The answer that holds a device code which nobody will ever type in, and the code.
-    pub(crate) async fn device_code(&self) -> Result<(Seen, Secret), Unobserved> {
-        let begin = async {
-            self.public_client()?;
-            let scope = format!("{}/.default offline_access", adopat::entra::AZURE_DEVOPS);
-            let form = [("client_id", self.client.id.as_str()), ("scope", &scope)];
-            let seen = self.entra("devicecode", None)?.form(&form).send().await?;
-            match seen.secret("device_code").cloned() {
-                Some(code) => Ok((seen, code)),
-                None => Err(Unobserved::hidden(format!("no device code was given: {}", seen.verdict()))),
-            }
-        };
-        self.device_code.get_or_init(|| begin).await.clone()
     }
 
     /// Fails where the app has to prove itself: its proof is not spent on what is refused anyway.

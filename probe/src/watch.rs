@@ -14,7 +14,7 @@ use http::{Request, Response, Uri};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::record::Recorder;
+use crate::record::{Recorder, as_itself};
 use crate::seen::keys;
 
 /// A wire that is watched.
@@ -124,16 +124,12 @@ impl Wire for Watched {
 impl SignIn {
     /// A token request that was answered with tokens.
     fn of(request: &Request<Bytes>, answer: &Response<Bytes>) -> Option<Self> {
-        if !request.uri().path().ends_with("/oauth2/v2.0/token") || answer.status() != 200 {
+        let is_one = request.uri().path().ends_with("/oauth2/v2.0/token") && !as_itself(request);
+        if !is_one || answer.status() != 200 {
             return None;
         }
         let json: Value = serde_json::from_slice(answer.body()).ok()?;
-        let sent = |wanted: &str| form_urlencoded::parse(request.body()).find(|(name, _)| name == wanted);
-        // An app that signs in as itself opens a store, and is not the user.
-        if sent("grant_type").is_some_and(|(_, grant)| grant == "client_credentials") {
-            return None;
-        }
-        let redeemed = sent("refresh_token");
+        let redeemed = form_urlencoded::parse(request.body()).find(|(name, _)| name == "refresh_token");
         let rolled = redeemed.zip(json["refresh_token"].as_str()).map(|((_, old), new)| old != new);
         Some(Self {
             uri: request.uri().clone(),

@@ -96,6 +96,18 @@ mod signalled {
     }
 
     #[test]
+    fn or_is_killed_and_the_next_run_clears_up() {
+        let mut machine = Machine::new();
+        let (run, hold) = held(&machine, pats("PUT").hold_before());
+        support::signal(&run, Signal::KILL);
+        machine.wait(run);
+        hold.release();
+        machine.run().expect(8);
+        machine.arguments(&["--revoke-older"]).run().expect(0);
+        machine.nothing_is_left();
+    }
+
+    #[test]
     fn and_the_answer_that_told_of_a_pat_never_came() {
         let machine = Machine::new();
         let (run, hold) = held(&machine, pats("POST").nth(2).hold_after());

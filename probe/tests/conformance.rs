@@ -2,7 +2,9 @@
 
 mod support;
 
-use adopat_emulator::{Emulator, cast};
+use std::time::Duration;
+
+use adopat_emulator::{Emulator, Policies, cast};
 use adopat_probe::expectation::Check;
 use adopat_probe::expectations;
 use adopat_probe::scene::{PREFIX, REQUESTS, SCOPE};
@@ -137,4 +139,21 @@ fn where_a_used_refresh_token_dies_the_stored_one_is_not_the_one_that_was_tried(
     assert_eq!(different, ["entra-old-lives-on", "entra-one-permission"]);
     let stored = std::fs::read_to_string(machine.path("refresh-token")).expect("a token");
     assert!(machine.emulator.refresh_token_is_valid(&stored));
+}
+
+#[test]
+fn how_long_a_pat_takes_to_work_and_to_die_is_measured() {
+    let mut policies = Policies::default();
+    (policies.usable_after, policies.dead_after) = (Duration::from_secs(7), Duration::from_secs(8));
+    let machine = Machine::with(Emulator::builder().policies(policies).start());
+    let ended = machine.run();
+    ended.expect(0);
+    let mut different = ended.different();
+    different.sort();
+    assert_eq!(different, ["create-usable", "revoke-dead"], "{}", ended.report);
+    let live = |name: &str| ended.rows().into_iter().find(|row| row.name == name).expect("a row").live;
+    for name in different.iter() {
+        assert!(live(name).starts_with("after "), "{name}: {}", live(name));
+    }
+    machine.nothing_is_left();
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::exhibits::Made;
 use crate::expectation::Source::{Doc, Guess, Issue, Spec, Src};
 use crate::expectation::Sure::{Certain, Likely, Open};
 use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
-use crate::scene::{Made, SCOPE, Scene};
+use crate::scene::{SCOPE, Scene};
 use crate::seen::keys;
 
 const EXAMPLE: &str = "tokens/7.2/httpExamples/Pats/CreatePat.json";

@@ -35,7 +35,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
             Likely,
         )
         .shows("302, to _signin", |scene| {
-            Box::pin(async { Ok(scene.pats(Method::GET).by(By::Nobody).as_browser().send().await?.verdict()) })
+            Box::pin(async { Ok(scene.pats(Method::GET).by(By::Nobody).for_a_browser().send().await?.verdict()) })
         }),
         of("door-bad-bearer", "a bearer that is none is no credential", &[(Guess, "")], Likely).shows(
             "401 UnauthorizedRequestException TF400813",

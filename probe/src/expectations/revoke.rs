@@ -1,8 +1,9 @@
 //! Revoking a PAT.
 
+use crate::exhibits::End;
 use crate::expectation::Source::{Doc, Guess, Live, Spec, Src};
 use crate::expectation::Sure::{Certain, Open};
-use crate::expectation::{Area, Expectation, Sources, Sure};
+use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
 use crate::expectations::create::within;
 use crate::seen::Body;
 
@@ -30,9 +31,11 @@ pub(super) fn expectations() -> Vec<Expectation> {
         .question()
         .shows("within 5 s", |scene| {
             Box::pin(async {
-                scene.works().await?;
-                let dead = scene.dead().await?;
-                Ok(dead.took.map_or("not within 60 s".into(), |took| within(took.as_secs_f64())))
+                match scene.dead().await?.end {
+                    End::After(took) => Ok(within(took.as_secs_f64())),
+                    End::NotYet => Ok("not within a minute".into()),
+                    End::Unseen => Err(Unobserved::hidden("it was never seen to work")),
+                }
             })
         }),
         of(
@@ -43,7 +46,11 @@ pub(super) fn expectations() -> Vec<Expectation> {
         )
         .shows("401, empty, Basic realm", |scene| {
             Box::pin(async {
-                let said = scene.dead().await?.said;
+                let dead = scene.dead().await?;
+                if matches!(dead.end, End::NotYet) {
+                    return Err(Unobserved::hidden("it went on working"));
+                }
+                let said = dead.said;
                 let mut challenges = said.headers.get_all("WWW-Authenticate").iter();
                 let basic = challenges.any(|value| value.as_bytes().starts_with(b"Basic realm"));
                 Ok(format!("{}{}", said.verdict(), if basic { ", Basic realm" } else { "" }))
