@@ -2,7 +2,7 @@
 //! ask a service for anything.
 //!
 //! Each PAT that is made is written into the ledger before anybody looks at the answer, so that
-//! [cleaning up](crate::clean_up) finds it. What several observations look at is made once.
+//! cleaning up finds it. What several observations look at is made once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
