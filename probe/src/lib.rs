@@ -25,6 +25,7 @@ pub mod watch;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adopat::azure_devops::hosts;
 use adopat::failure::{Exit, Failure};
@@ -37,6 +38,7 @@ use adopat::patience::Cancellation;
 use adopat::pats::Pat;
 use adopat::pats::model::Filter;
 use adopat::world::World;
+use tokio::time::Instant;
 
 use crate::arguments::{CommandLine, HELP, Options};
 use crate::clean_up::{Left, clean_up};
@@ -45,6 +47,9 @@ use crate::record::Recorder;
 use crate::report::{Report, Row};
 use crate::scene::{Client, PREFIX, Scene};
 use crate::watch::Watched;
+
+/// How much of the access token's life is left for cleaning up.
+const TO_CLEAN_UP: Duration = Duration::from_secs(120);
 
 /// The exit code where a PAT of an earlier probe is alive.
 pub const OLDER: u8 = 8;
@@ -125,7 +130,11 @@ async fn probe(
     let organization = request.organization.clone().expect("listing PATs needs one");
     let client =
         Client { id: request.sign_in.client_id.clone(), confidential: request.sign_in.proof.is_some() };
-    let http = run.http().clone();
+    // Cleaning up needs a token that is alive.
+    let life = tokens.expires.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+    let patience = run.http().patience();
+    let patience = patience.at_most(life.saturating_sub(TO_CLEAN_UP).min(patience.left()));
+    let http = run.http().with_patience(patience);
     let places = request.places.clone();
     let scene =
         Scene::new(http, places, organization, &tokens, client, Arc::clone(host), Arc::clone(&watched));

@@ -13,6 +13,7 @@ use adopat::failure::{Exit, Failure};
 use adopat::host::Host;
 use adopat::http::{Effect, Http, NoAnswer};
 use adopat::inputs::request::Places;
+use adopat::patience::Ended;
 use adopat::pats::Service;
 use adopat::secret::Secret;
 use http::Method;
@@ -195,7 +196,7 @@ impl Scene {
     /// Revokes a PAT.
     pub(crate) async fn revoke(&self, id: &str) -> Result<Seen, Unobserved> {
         let seen = self.pats(Method::DELETE).query("authorizationId", id).send().await?;
-        if (200..300).contains(&seen.status) {
+        if seen.is_done() {
             self.ledger().alive.retain(|alive| alive != id);
         }
         Ok(seen)
@@ -239,7 +240,7 @@ impl Scene {
 
     /// Waits, unless the run ends before.
     pub(crate) async fn wait(&self, time: Duration) -> Result<(), Unobserved> {
-        self.http.wait(time).await.map_err(unanswered)
+        self.http.patience().pause(time).await.map_err(|ended| unanswered(ended.into()))
     }
 
     /// Whether a list holds the PAT.
@@ -294,19 +295,16 @@ pub(crate) fn is_somebody(seen: &Seen) -> bool {
         && id.is_some_and(|id| !id.eq_ignore_ascii_case("aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"))
 }
 
-/// What an answer that did not come means for an observation: a broken connection hides something, a cancelled run
-/// ends.
+/// What an answer that did not come means for an observation: a broken connection hides something, a run that is
+/// cancelled or out of time ends.
 fn unanswered(error: NoAnswer) -> Unobserved {
     match error {
         NoAnswer::Wire(_) => Unobserved::hidden("no answer came"),
-        error => {
-            let failure = error.into_failure("A service");
-            match failure.exit {
-                Exit::Cancelled(_) => Unobserved::Ended(failure),
-                _ => Unobserved::Ended(Failure { remedy: LATER.into(), ..failure }),
-            }
-        }
+        NoAnswer::Ended(Ended::TimedOut) => Unobserved::Ended(Failure::new(
+            Exit::Service,
+            "The time is over in which to look.",
+            "Run it again later, or raise the input 'timeout'; it also ends two minutes before the access token does.",
+        )),
+        error => Unobserved::Ended(error.into_failure("A service")),
     }
 }
-
-const LATER: &str = "Run it again later, or raise the input 'timeout'.";

@@ -112,6 +112,12 @@ impl Seen {
         Some(self.field("patToken")).filter(|pat| (200..300).contains(&self.status) && pat.is_object())
     }
 
+    /// Whether it says that something was done, and is no page that a proxy or a sign-in has put in its place.
+    pub fn is_done(&self) -> bool {
+        let refused = self.field("patTokenError").as_str().is_some_and(|name| name != "none");
+        matches!(self.status, 200 | 204) && !matches!(self.body, Body::Page) && !refused
+    }
+
     /// The PATs of a list.
     pub fn pats(&self) -> &[Value] {
         self.field("patTokens").as_array().map_or(&[], Vec::as_slice)

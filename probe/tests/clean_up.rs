@@ -161,7 +161,7 @@ fn a_run_whose_time_is_over_leaves_nothing() {
     let mut machine = Machine::new();
     let hold = machine.emulator.order(Fault::on(Service::Pats).method("PUT").hold_before());
     let ended = machine.input("TIMEOUT", "4s").run();
-    ended.expect(6);
+    ended.expect(6).says("The time is over");
     hold.release();
     machine.nothing_is_left();
 }
@@ -188,6 +188,34 @@ fn what_cannot_be_revoked_is_named() {
         ended.says(&format!("The PAT {} may still be alive", pat.authorization_id));
     }
     assert!(ended.report.contains("may still be alive"), "{}", ended.report);
+}
+
+#[test]
+fn what_is_revoked_in_words_alone_is_named() {
+    let mut machine = Machine::new();
+    machine.emulator.order(Fault::on(Service::Pats).method("DELETE").always().answer(204, &[], ""));
+    let ended = machine.input("TIMEOUT", "8s").run();
+    ended.expect(6);
+    let alive: Vec<_> = machine.made().into_iter().filter(|pat| pat.status == PatStatus::Active).collect();
+    assert!(!alive.is_empty());
+    for pat in alive {
+        ended.says(&format!("The PAT {} may still be alive", pat.authorization_id));
+    }
+}
+
+#[test]
+fn an_access_token_that_ends_soon_ends_the_looking_in_time_to_clean_up() {
+    let mut machine = Machine::new();
+    machine.emulator.order(Fault::on(Service::Entra).path("/token").rewrite(|mut answer| {
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        let mut json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json["expires_in"] = 123.into();
+        *answer.body_mut() = bytes::Bytes::from(json.to_string());
+        answer
+    }));
+    let ended = machine.input("TIMEOUT", "5m").run();
+    ended.expect(6).says("The time is over");
+    machine.nothing_is_left();
 }
 
 #[test]
