@@ -29,7 +29,7 @@ use crate::watch::{SignIn, Watched};
 
 /// How the name of every PAT of every probe begins.
 pub const PREFIX: &str = "adopat-probe-";
-/// What the PATs may do: read the Marketplace, which is the least that a scope gives.
+/// What the PATs may do: read the Marketplace, and nothing that is the organization's own.
 pub const SCOPE: &str = "vso.gallery";
 /// How long they live.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);

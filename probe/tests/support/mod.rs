@@ -249,21 +249,18 @@ pub fn different_services() -> Emulator {
 /// `patTokenError: null` for success, and every `validTo` cut to whole seconds. Whether it is a success with a PAT.
 fn otherwise(answer: &mut Response<Bytes>) -> bool {
     let Ok(mut json) = serde_json::from_slice::<Value>(answer.body()) else { return false };
-    let success = json["patToken"].is_object();
-    if success {
-        json["patTokenError"] = Value::Null;
-        cut(&mut json["patToken"]);
+    if let Some(pats) = json.get_mut("patTokens").and_then(Value::as_array_mut) {
+        pats.iter_mut().for_each(cut);
     }
-    json["patTokens"].as_array_mut().into_iter().flatten().for_each(cut);
-    if success || json.get("patTokens").is_some_and(Value::is_array) {
-        if json["patTokens"].is_null() {
-            json.as_object_mut().expect("an object").remove("patTokens");
+    let success = match json.get_mut("patToken").filter(|pat| pat.is_object()) {
+        Some(pat) => {
+            cut(pat);
+            json["patTokenError"] = Value::Null;
+            true
         }
-        if !success {
-            json.as_object_mut().expect("an object").remove("patToken");
-        }
-        *answer.body_mut() = Bytes::from(json.to_string());
-    }
+        None => false,
+    };
+    *answer.body_mut() = Bytes::from(json.to_string());
     success
 }
 
