@@ -11,7 +11,8 @@
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
 //! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in;
-//! - [`hang_up`]: whether a terminal that is closed ends the run.
+//! - [`process`]: what a program of this house does with its own process; [`hang_up`]: whether a terminal that is
+//!   closed ends the run.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
@@ -33,6 +34,7 @@ pub mod patience;
 pub mod pats;
 pub mod pending;
 pub mod private_file;
+pub mod process;
 pub mod secret;
 pub mod store;
 pub mod world;

@@ -203,6 +203,18 @@ pub enum Spoil {
     Header(String, String),
     /// `Retry-After` on an answer that is otherwise as it was, a success perhaps.
     RetryAfter(RetryAfter),
+    /// Whatever else can be made of the answer.
+    Rewrite(Rewrite),
+}
+
+/// What is made of an answer.
+#[derive(Clone)]
+pub struct Rewrite(Arc<dyn Fn(Response<Bytes>) -> Response<Bytes> + Send + Sync>);
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rewrite")
+    }
 }
 
 impl Spoil {
@@ -235,6 +247,7 @@ impl Spoil {
                     answer.headers_mut().insert(RETRY_AFTER, value);
                 }
             }
+            Self::Rewrite(Rewrite(rewrite)) => answer = rewrite(answer),
         }
         answer.headers_mut().remove(CONTENT_LENGTH);
         answer
@@ -509,6 +522,14 @@ impl Fault {
     /// Acted on; these bytes are the body.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         self.spoil(Spoil::Body(body.into()))
+    }
+
+    /// Acted on; the answer is what this makes of it: for a service that is said to behave otherwise.
+    pub fn rewrite(
+        self,
+        rewrite: impl Fn(Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.spoil(Spoil::Rewrite(Rewrite(Arc::new(rewrite))))
     }
 
     /// Acted on, answered as usual, and `Retry-After` besides.

@@ -42,6 +42,8 @@ mod log;
 mod managed_identity;
 mod moment;
 mod pats;
+mod recording;
+mod replay;
 mod server;
 mod services;
 mod switchboard;
@@ -58,13 +60,14 @@ pub use self::entra::{
     AZURE_DEVOPS, Audience, ClientKind, DeviceCode, DeviceCodePolicy, DeviceCodeState, RefreshTokenState,
 };
 pub use self::fault::{
-    Course, Delivery, Fault, HOSTILE_TEXTS, Instead, OVERSIZED, RetryAfter, Spoil, response,
+    Course, Delivery, Fault, HOSTILE_TEXTS, Instead, OVERSIZED, RetryAfter, Rewrite, Spoil, response,
 };
 pub use self::github::{GitHubLimit, GitHubRights, GitHubSecret};
 pub use self::hold::Hold;
 pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
+pub use self::recording::{Exchange, Recording};
 pub use self::services::{Service, Services};
 pub use self::switchboard::{Number, Switchboard};
 pub use self::vault::{

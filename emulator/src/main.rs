@@ -4,17 +4,18 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use adopat_emulator::{Emulator, Service, cast};
+use adopat_emulator::{Emulator, Recording, Service, cast};
 
 const HELP: &str = "\
 Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
 
-Usage: adopat-emulator [--tls] [--seed NUMBER]
+Usage: adopat-emulator [--tls] [--seed NUMBER] [--replay FOLDER]
 
-  --tls          everything over TLS, not the vault alone
-  --seed NUMBER  what everything random follows from (default 1)
-  --help         this text
-  --version      the version
+  --tls            everything over TLS, not the vault alone
+  --seed NUMBER    what everything random follows from (default 1)
+  --replay FOLDER  answer as the real services did, whose exchanges `adopat-probe --record FOLDER` has kept
+  --help           this text
+  --version        the version
 
 Prints its addresses and a refresh token that is ready to use as lines for a shell, and serves until it is stopped
 (Ctrl-C):
@@ -39,6 +40,13 @@ fn main() -> ExitCode {
                 Some(seed) => builder = builder.seed(seed),
                 None => return misused("--seed needs a number"),
             },
+            "--replay" => {
+                let Some(folder) = arguments.next() else { return misused("--replay needs a folder") };
+                match Recording::read(&folder) {
+                    Ok(recording) => builder = builder.replay(recording),
+                    Err(error) => return misused(&format!("{folder} cannot be replayed: {error}")),
+                }
+            }
             other => return misused(&format!("unknown argument '{other}'")),
         }
     }

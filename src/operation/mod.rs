@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::azure_devops::Organization;
+use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Level, neutral};
 use crate::http::Http;
@@ -63,6 +64,23 @@ impl<'a> Run<'a> {
             Ok(code) => Ok(code),
             Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
         }
+    }
+
+    /// Signs in as every operation does, and returns once the rolled refresh token is stored: for a program that
+    /// has work of its own to do as this user.
+    ///
+    /// # Errors
+    /// As those of [`Run::to_its_end`].
+    pub async fn sign_in(&self) -> Result<Tokens, Failure> {
+        match sign_in::tokens(self).await {
+            Ok(tokens) => Ok(tokens),
+            Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
+        }
+    }
+
+    /// The way the run's requests go.
+    pub fn http(&self) -> &Http {
+        &self.http
     }
 
     async fn carry_out(&self) -> Result<u8, Failure> {

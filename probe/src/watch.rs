@@ -1,0 +1,143 @@
+//! The wire that the probe looks through: it counts the requests, keeps what the sign-in looked like, and hands every
+//! exchange to the recorder.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use adopat::inputs::request::Places;
+use adopat::secret::Secret;
+use adopat::world::{Clock, Exchange, Wire};
+use adopat_emulator::Service;
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use crate::record::{Recorder, as_itself};
+use crate::seen::keys;
+
+/// A wire that is watched.
+pub struct Watched {
+    wire: Arc<dyn Wire>,
+    clock: Arc<dyn Clock>,
+    places: Places,
+    recorder: Option<Recorder>,
+    count: AtomicUsize,
+    sign_in: Mutex<Option<SignIn>>,
+}
+
+/// The token request of the sign-in, as it may be sent once more, and what was answered.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// Where it was sent.
+    pub uri: Uri,
+    /// Its body: it holds the refresh token, and a confidential client's proof.
+    pub body: Secret,
+    /// The names of the answer's fields.
+    pub keys: String,
+    /// The answer's `scope`.
+    pub scope: Option<String>,
+    /// The answer's `expires_in`, in seconds.
+    pub expires_in: Option<u64>,
+    /// Whether the refresh token in the answer is another than the one that was redeemed; none where none was
+    /// redeemed, or none came back.
+    pub rolled: Option<bool>,
+}
+
+impl Watched {
+    pub(crate) fn new(
+        wire: Arc<dyn Wire>,
+        clock: Arc<dyn Clock>,
+        places: Places,
+        recorder: Option<Recorder>,
+    ) -> Self {
+        Self { wire, clock, places, recorder, count: AtomicUsize::new(0), sign_in: Mutex::new(None) }
+    }
+
+    /// How many requests were sent.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The token request that signed the user in, where there was one.
+    pub fn sign_in(&self) -> Option<SignIn> {
+        self.sign_in.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the recording is not whole, where it is not.
+    pub fn recording_failed(&self) -> Option<String> {
+        self.recorder.as_ref().and_then(Recorder::failed)
+    }
+
+    fn service(&self, uri: &Uri) -> Option<Service> {
+        let origin = Url::parse(&uri.to_string()).ok()?.origin();
+        let places = &self.places;
+        let known = [
+            (&places.authority_host, Service::Entra),
+            (&places.service_url, Service::Pats),
+            (&places.devops_url, Service::DevOps),
+        ];
+        known.into_iter().find(|(place, _)| place.origin() == origin).map(|(_, service)| service)
+    }
+
+    async fn carry(&self, request: Request<Bytes>) -> Result<Response<Bytes>, adopat::world::WireError> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let at = self.clock.now();
+        let asked = request.clone();
+        let answer = self.wire.exchange(request).await?;
+        if let Some(service) = self.service(asked.uri()) {
+            if service == Service::Entra {
+                let mut first = self.sign_in.lock().unwrap_or_else(PoisonError::into_inner);
+                if first.is_none() {
+                    *first = SignIn::of(&asked, &answer);
+                }
+            }
+            if let Some(recorder) = &self.recorder {
+                recorder.keep(service, at, &asked, &answer);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Watched").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl Wire for Watched {
+    fn exchange(&self, request: Request<Bytes>) -> Exchange<'_> {
+        Box::pin(self.carry(request))
+    }
+
+    fn proxy(&self, address: &Url) -> Option<String> {
+        self.wire.proxy(address)
+    }
+
+    fn private_issuer(&self, address: &Url) -> Option<String> {
+        self.wire.private_issuer(address)
+    }
+}
+
+impl SignIn {
+    /// A token request that was answered with tokens.
+    fn of(request: &Request<Bytes>, answer: &Response<Bytes>) -> Option<Self> {
+        let is_one = request.uri().path().ends_with("/oauth2/v2.0/token") && !as_itself(request);
+        if !is_one || answer.status() != 200 {
+            return None;
+        }
+        let json: Value = serde_json::from_slice(answer.body()).ok()?;
+        let redeemed = form_urlencoded::parse(request.body()).find(|(name, _)| name == "refresh_token");
+        let rolled = redeemed.zip(json["refresh_token"].as_str()).map(|((_, old), new)| old != new);
+        Some(Self {
+            uri: request.uri().clone(),
+            body: Secret::new(String::from_utf8(request.body().to_vec()).ok()?),
+            keys: keys(&json),
+            scope: json["scope"].as_str().map(str::to_owned),
+            expires_in: json["expires_in"].as_u64(),
+            rolled,
+        })
+    }
+}
