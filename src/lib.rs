@@ -60,13 +60,21 @@ pub async fn run(
     open_world: impl FnOnce(&Surroundings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
-    let command_line = CommandLine::parse(arguments);
+    let arguments = match CommandLine::parse(arguments) {
+        CommandLine::Help => {
+            streams.print_plainly(&help::help());
+            return 0;
+        }
+        CommandLine::Version => {
+            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
+            return 0;
+        }
+        CommandLine::Run(arguments) => Ok(arguments),
+        CommandLine::Misused(sentence) => Err(sentence),
+    };
     let mut inputs = Inputs::read(environment);
     let world = open_world(&inputs.surroundings);
-    let run = match &command_line {
-        CommandLine::Run(arguments) => inputs.operation(arguments),
-        _ => None,
-    };
+    let run = arguments.as_ref().ok().and_then(|arguments| inputs.operation(arguments));
     for secret in &inputs.hosts_secrets {
         streams.register().add(secret);
     }
@@ -74,20 +82,12 @@ pub async fn run(
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
-    match command_line {
-        CommandLine::Help => {
-            streams.print_plainly(&help::help());
-            0
-        }
-        CommandLine::Version => {
-            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
-            0
-        }
-        CommandLine::Misused(sentence) => {
+    match arguments {
+        Err(sentence) => {
             host.say(Level::Error, &format!("{sentence}. 'adopat --help' lists everything."));
             Exit::Inputs.code()
         }
-        CommandLine::Run(arguments) => {
+        Ok(arguments) => {
             for secret in std::mem::take(&mut inputs.secrets) {
                 host.mask(&secret);
             }

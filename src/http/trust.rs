@@ -1,14 +1,19 @@
 //! Whom TLS trusts: the bundled Mozilla roots, so that an empty container works, and on top of them the
 //! machine's own or those of `SSL_CERT_FILE` and the Azure Pipelines agent's CA file, so that an inspecting
-//! proxy can be allowed. Reading them takes milliseconds, so it happens once, and only for TLS.
+//! proxy can be allowed.
+//!
+//! Reading a machine's own roots takes as much as all the rest of a run. So they are read once, and only when a
+//! server shows a certificate that the bundled ones do not vouch for.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 
-use super::inspect::{Issuers, NamingVerifier};
+use super::inspect::{Issuers, NamingVerifier, Trusted};
 
 /// Where Linux distributions keep all their certificate authorities in one file. Reading the folder of single
 /// files beside it instead costs hundreds of system calls.
@@ -27,31 +32,39 @@ const BUNDLES: [&str; 5] = [
 /// # Errors
 /// A sentence that names the file of `extra` that cannot be read or holds no certificate.
 pub fn client_config(extra: &[PathBuf], issuers: Issuers) -> Result<ClientConfig, String> {
-    let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let mut roots = public.clone();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut given = Vec::new();
     for file in extra {
         let found = rustls_native_certs::load_certs_from_paths(Some(file), None);
         if found.certs.is_empty() {
             let why = found.errors.first().map_or("it holds no certificate".to_owned(), ToString::to_string);
             return Err(format!("the CA file {} cannot be used: {why}", file.display()));
         }
-        roots.add_parsable_certificates(found.certs);
+        given.extend(found.certs);
     }
-    if extra.is_empty() {
-        roots.add_parsable_certificates(of_this_machine());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = |roots: RootCertStore| {
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| error.to_string())
+    let public = verifier(&provider, Vec::new());
+    let trusted: Trusted = if extra.is_empty() {
+        let provider = Arc::clone(&provider);
+        LazyLock::new(Box::new(move || verifier(&provider, of_this_machine())))
+    } else {
+        let verifier = verifier(&provider, given);
+        LazyLock::new(Box::new(|| verifier))
     };
-    let naming = NamingVerifier { public: verifier(public)?, trusted: verifier(roots)?, issuers };
+    let naming = NamingVerifier { public, trusted, issuers };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring serves TLS 1.2 and 1.3");
     // "Dangerous" is a verifier that trusts what it should not; this one asks rustls' own.
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(naming)).with_no_client_auth())
+}
+
+/// Trusts the bundled roots, and these.
+fn verifier(provider: &Arc<CryptoProvider>, more: Vec<CertificateDer<'static>>) -> Arc<WebPkiServerVerifier> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(more);
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .expect("there are roots, and no revocation lists")
 }
 
 /// The TLS configuration of a client that never speaks TLS.
@@ -64,7 +77,7 @@ pub fn trust_nobody() -> ClientConfig {
 }
 
 #[cfg(target_os = "linux")]
-fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+fn of_this_machine() -> Vec<CertificateDer<'static>> {
     let bundle = BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists());
     bundle
         .map(|bundle| rustls_native_certs::load_certs_from_paths(Some(bundle), None).certs)
@@ -72,6 +85,6 @@ fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+fn of_this_machine() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }

@@ -7,7 +7,7 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::OutputFile;
+use crate::inputs::request::{HostSettings, OutputFile};
 use crate::output_file;
 use crate::outputs::Outputs;
 
@@ -41,6 +41,12 @@ pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs)
 /// Hands over the outputs of a run that minted nothing though it could have: the output file stays as it is.
 pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<(), Failure> {
     run.host.deliver(outputs)
+}
+
+/// Whether outputs go anywhere: not on a host that has none, where no file is asked for.
+pub(super) fn takes_outputs(run: &Run<'_>) -> bool {
+    let delivery = &run.request.delivery;
+    delivery.output_file.is_some() || !matches!(delivery.host, HostSettings::Generic { .. })
 }
 
 /// Hands over the outputs of an operation that never mints.

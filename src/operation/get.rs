@@ -14,6 +14,7 @@ pub(super) async fn get(run: &Run<'_>, subject: &Subject) -> Result<(), Failure>
     };
     let mut json = listing::to_json(&pat);
     json["changed"] = false.into();
-    run.show(&listing::one(&pat, run.now()), &json, || format!("Found {}.", describe(&pat)));
+    let json = std::iter::once(json.to_string());
+    run.show(|| listing::one(&pat, run.now()), json, || format!("Found {}.", describe(&pat)));
     delivery::hand_over_plain(run, &Outputs { subject: Some(pat), ..Outputs::default() })
 }

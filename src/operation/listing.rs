@@ -50,6 +50,17 @@ impl Outlook {
     }
 }
 
+/// The list for a program, as the lines of a JSON array: of a long one no copy is held that is as long.
+pub(super) fn json_lines<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iterator<Item = String> + 'a {
+    let last = pats.len().saturating_sub(1);
+    let lines = pats.iter().enumerate().map(move |(index, pat)| {
+        let before = if index == 0 { "[" } else { "" };
+        let after = if index == last { "]" } else { "," };
+        format!("{before}{}{after}", outlook.to_json(pat))
+    });
+    lines.chain(pats.is_empty().then(|| "[]".into()))
+}
+
 /// One PAT for a program: the keys of the output file. Never its value.
 pub(super) fn to_json(pat: &Pat) -> Value {
     json!({
@@ -137,6 +148,18 @@ mod tests {
             valid_from: None,
             valid_to: Some(valid_to.parse().expect("an instant")),
             target_accounts: (!global).then(Vec::new),
+        }
+    }
+
+    #[test]
+    fn the_lines_for_a_program_are_one_array() {
+        let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let outlook = Outlook { now, expiring_within: None, revoked: HashSet::new() };
+        for count in 0..4 {
+            let pats = vec![pat("a", "2026-01-02T00:00:00Z", false); count];
+            let lines: Vec<_> = json_lines(&pats, &outlook).collect();
+            let array: Vec<Value> = serde_json::from_str(&lines.join("\n")).expect("an array");
+            assert_eq!(array.len(), count, "{lines:?}");
         }
     }
 

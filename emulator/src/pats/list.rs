@@ -30,32 +30,26 @@ pub(super) fn answer(services: &mut Services, asked: &Asked) -> Result<Answer, A
     let view = View::of(asked)?;
     let now = asked.now;
     let size = page_size(services.page_size, asked)?;
-    let mut records: Vec<&Record> = services
-        .pats
-        .of(&asked.caller.user.name, &asked.organization.name)
-        .filter(|record| view.shows.is_none_or(|status| record.status(now) == status))
-        .collect();
-    records.sort_by_key(|record| view.place(record, now));
-    if !view.ascending {
-        records.reverse();
-    }
+    let records = services.pats.of(&asked.caller.user.name, &asked.organization.name);
+    let shown_here = records.filter(|record| view.shows.is_none_or(|status| record.status(now) == status));
+    let mut placed: Vec<_> = shown_here.map(|record| (view.place(record, now), record)).collect();
     if let Some(token) = asked.call.query("continuationToken").filter(|token| !token.is_empty()) {
         let last = view.continued(token).ok_or_else(|| {
             VssError::argument("The continuation token is not valid for these filter and sort options.")
                 .render()
         })?;
-        records.retain(|record| match view.ascending {
-            true => view.place(record, now) > last,
-            false => view.place(record, now) < last,
-        });
+        placed.retain(|(place, _)| if view.ascending { *place > last } else { *place < last });
     }
-    let more = records.len() > size;
-    records.truncate(size);
-    let token = match records.last() {
-        Some(last) if more => view.continuation(view.place(last, now)),
+    placed.sort_unstable_by(|(left, _), (right, _)| {
+        if view.ascending { left.cmp(right) } else { right.cmp(left) }
+    });
+    let more = placed.len() > size;
+    placed.truncate(size);
+    let shown: Vec<Value> = placed.iter().map(|(_, record)| shown(record, services, None)).collect();
+    let token = match placed.pop() {
+        Some((last, _)) if more => view.continuation(last),
         _ => String::new(),
     };
-    let shown: Vec<Value> = records.iter().map(|record| shown(record, services, None)).collect();
     Ok(answer::json(StatusCode::OK, &json!({"continuationToken": token, "patTokens": shown})))
 }
 
