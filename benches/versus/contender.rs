@@ -30,15 +30,15 @@ impl Contender {
         path.into_iter().chain(told).chain(self.further.clone()).collect()
     }
 
-    /// The same, told one thing more.
-    pub fn with(&self, name: &str, value: &str) -> Self {
+    /// The same, told something more.
+    pub fn with(&self, further: Vec<(OsString, OsString)>) -> Self {
         Self {
             name: self.name,
             versions: self.versions.clone(),
             program: self.program.clone(),
             arguments: self.arguments.clone(),
             told_by: self.told_by,
-            further: vec![(name.into(), value.into())],
+            further,
         }
     }
 }

@@ -129,8 +129,8 @@ fn versus(contenders: &[Contender], repetitions: &Repetitions) -> Result<Vec<Cel
 
 fn alone(adopat: &Path, contender: &Contender, repetitions: &Repetitions) -> Result<Alone, String> {
     let short = Stage::with_pats(100);
-    let sealed = contender.with("ADOPAT_STORE_KEY", "correct horse battery staple, contoso");
     let stage = Stage::for_operation(Operation::Rotate);
+    let sealed = contender.with(stage.sealing());
     let runs_of = |stage: &Stage, operation, contender: &Contender| -> Result<Taken, String> {
         let runs = (0..repetitions.of_an_operation).map(|_| Ok(stage.run(operation, contender)?.0));
         Ok(median(&runs.collect::<Result<Vec<_>, String>>()?))

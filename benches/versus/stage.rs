@@ -1,6 +1,7 @@
 //! The services that every contender meets, and the operations it is asked to do there; what it leaves is checked,
 //! so that nobody is measured for work that was not done.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -131,6 +132,18 @@ impl Stage {
             return Err(format!("{} did not {}", contender.name, operation.word()));
         }
         Ok((taken, requests))
+    }
+
+    /// What adopat is told so that it keeps the refresh token sealed, in a file of its own; a first one to put there.
+    pub fn sealing(&self) -> Vec<(OsString, OsString)> {
+        let mut store = OsString::from("file:");
+        store.push(self.path("sealed-refresh-token"));
+        let told = [
+            ("ADOPAT_CREDENTIAL_STORE", store),
+            ("ADOPAT_STORE_KEY", "correct horse battery staple, contoso".into()),
+            ("ADOPAT_REFRESH_TOKEN", self.emulator.refresh_token().into()),
+        ];
+        told.map(|(name, value)| (name.into(), value)).into()
     }
 
     fn settings(&self) -> Settings {

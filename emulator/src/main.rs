@@ -3,18 +3,21 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use adopat_emulator::{Emulator, Service, cast};
+use adopat_emulator::{Emulator, Fault, NewPat, Service, cast};
 
 const HELP: &str = "\
 Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
 
-Usage: adopat-emulator [--tls] [--seed NUMBER]
+Usage: adopat-emulator [--tls] [--seed NUMBER] [--pats NUMBER] [--latency MILLISECONDS]
 
-  --tls          everything over TLS, not the vault alone
-  --seed NUMBER  what everything random follows from (default 1)
-  --help         this text
-  --version      the version
+  --tls                   everything over TLS, not the vault alone
+  --seed NUMBER           what everything random follows from (default 1)
+  --pats NUMBER           so many PATs are there from the start (default 0)
+  --latency MILLISECONDS  each request waits so long before it is looked at (default 0)
+  --help                  this text
+  --version               the version
 
 Prints its addresses and a refresh token that is ready to use as lines for a shell, and serves until it is stopped
 (Ctrl-C):
@@ -27,6 +30,7 @@ SSL_CERT_FILE is among them: in that shell nothing but the emulator is trusted. 
 
 fn main() -> ExitCode {
     let mut builder = Emulator::builder();
+    let (mut pats, mut latency) = (0, Duration::ZERO);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -39,10 +43,26 @@ fn main() -> ExitCode {
                 Some(seed) => builder = builder.seed(seed),
                 None => return misused("--seed needs a number"),
             },
+            "--pats" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(number) => pats = number,
+                None => return misused("--pats needs a number"),
+            },
+            "--latency" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(number) => latency = Duration::from_millis(number),
+                None => return misused("--latency needs a number of milliseconds"),
+            },
             other => return misused(&format!("unknown argument '{other}'")),
         }
     }
     let emulator = builder.start();
+    for number in 0..pats {
+        emulator.add_pat(NewPat::named(&format!("pipeline {number:05}")).scope("vso.build vso.packaging"));
+    }
+    if !latency.is_zero() {
+        for service in Service::ALL {
+            emulator.order(Fault::on(service).always().delay_before(latency));
+        }
+    }
     finish(print(&exports(&emulator)).and_then(|()| wait_until_stopped()))
 }
 

@@ -22,12 +22,12 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     };
     run.show(
         || listing::table(&pats, &outlook),
-        listing::json_lines(&pats, &outlook),
+        listing::json_parts(&pats, &outlook),
         || format!("{} PATs ({}) in organization {}.", pats.len(), list.filter.word(), run.organization()),
     );
     run.host.summarize(&summary::listed(&pats, &outlook, run.organization()));
     if delivery::takes_outputs(run) {
-        let pats = Some(pats.iter().map(|pat| outlook.to_json(pat)).collect());
+        let pats = Some(pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect());
         delivery::hand_over_plain(run, &Outputs { pats, ..Outputs::default() })?;
     }
     let expiring: Vec<&Pat> = pats.iter().filter(|pat| outlook.is_expiring(pat)).collect();

@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
     }
 
     /// Shows what was asked for: on a host without outputs of its own, as a table for a person or as JSON for
-    /// a program, given line by line, since it may be long; on the others the table is in the log, and the JSON in
+    /// a program, given part by part, since it may be long; on the others the table is in the log, and the JSON in
     /// the outputs.
     fn show(
         &self,
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
     ) {
         match &self.request.delivery.host {
             HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(&table()),
-            HostSettings::Generic { .. } => json.for_each(|line| self.host.print(&neutral::json(&line))),
+            HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&neutral::json(&part))),
             _ => {
                 self.info(headline());
                 self.host.print(&table());

@@ -18,11 +18,17 @@ pub struct Scope(String);
 impl Scope {
     /// Reads a list split on spaces, commas, semicolons and newlines; sorted, deduplicated, in lower case.
     pub fn parse(text: &str) -> Self {
+        let text = text.to_lowercase();
         let parts = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';');
-        let mut scopes: Vec<String> = parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect();
+        let mut scopes: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
         scopes.sort_unstable();
         scopes.dedup();
         Self(scopes.join(" "))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether no scope is named.
