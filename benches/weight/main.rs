@@ -146,7 +146,7 @@ fn table(code: &BTreeMap<String, u64>, graph: &Graph) -> String {
         gone.sort_by_key(|name| std::cmp::Reverse(size(name)));
         rows.push((whole, size(name), name.clone(), gone.join(", ")));
     }
-    rows.sort();
+    rows.sort_by_key(|(whole, own, ..)| *whole.max(own));
     let kib = |bytes: u64| format!("{:.0} KiB", bytes as f64 / 1024.0);
     let total: u64 = code.values().sum();
     let mut text = format!(
@@ -163,7 +163,8 @@ fn table(code: &BTreeMap<String, u64>, graph: &Graph) -> String {
     );
     let rest = rows.len().saturating_sub(MOST_ROWS);
     for (whole, own, name, others) in rows.iter().rev().take(MOST_ROWS) {
-        let _ = writeln!(text, "| {name} | {} | {} | {others} |", kib(*own), kib(*whole));
+        let gone = if whole < own { "stays: others need it".into() } else { kib(*whole) };
+        let _ = writeln!(text, "| {name} | {} | {gone} | {others} |", kib(*own));
     }
     let less: u64 = rows.iter().take(rest).map(|row| row.0).sum();
     let _ = writeln!(text, "| {rest} more | | {} | |", kib(less));
