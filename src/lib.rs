@@ -66,13 +66,21 @@ pub async fn run(
     open_world: impl FnOnce(&Surroundings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
-    let command_line = CommandLine::parse(arguments);
+    let arguments = match CommandLine::parse(arguments) {
+        CommandLine::Help => {
+            streams.print_plainly(&help::help());
+            return code_of_what_was_printed(0, &streams);
+        }
+        CommandLine::Version => {
+            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
+            return code_of_what_was_printed(0, &streams);
+        }
+        CommandLine::Run(arguments) => Ok(arguments),
+        CommandLine::Misused(sentence) => Err(sentence),
+    };
     let mut inputs = Inputs::read(environment);
     let world = open_world(&inputs.surroundings);
-    let run = match &command_line {
-        CommandLine::Run(arguments) => inputs.operation(arguments),
-        _ => None,
-    };
+    let run = arguments.as_ref().ok().and_then(|arguments| inputs.operation(arguments));
     for secret in &inputs.hosts_secrets {
         streams.register().add(secret);
     }
@@ -80,20 +88,12 @@ pub async fn run(
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
-    let code = match command_line {
-        CommandLine::Help => {
-            streams.print_plainly(&help::help());
-            0
-        }
-        CommandLine::Version => {
-            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
-            0
-        }
-        CommandLine::Misused(sentence) => {
+    let code = match arguments {
+        Err(sentence) => {
             host.say(Level::Error, &format!("{sentence}. 'adopat --help' lists everything."));
             Exit::Inputs.code()
         }
-        CommandLine::Run(arguments) => {
+        Ok(arguments) => {
             for secret in std::mem::take(&mut inputs.secrets) {
                 host.mask(&secret);
             }
@@ -101,6 +101,11 @@ pub async fn run(
             carry_out(inputs, &arguments, environment, host, world, cancellation).await
         }
     };
+    code_of_what_was_printed(code, &streams)
+}
+
+/// The exit code, unless all went well but what was asked for could not be printed.
+fn code_of_what_was_printed(code: u8, streams: &Streams) -> u8 {
     match streams.all_printed() {
         Err(failure) if code == 0 => {
             // Not as the host wants it: what the host reads is what could not be written.

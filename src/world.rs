@@ -32,6 +32,10 @@ pub trait Wire: fmt::Debug + Send + Sync {
     /// Sends the request and reads the whole answer, at most [`LARGEST_ANSWER`] bytes of it.
     fn exchange(&self, request: http::Request<Bytes>) -> Exchange<'_>;
 
+    /// Begins to open a connection to this address, beside whatever else goes on, so that the next request there
+    /// finds it open. Nothing is sent over it, and nobody hears if it fails: the request itself will tell.
+    fn open_ahead(&self, _address: &Url) {}
+
     /// Host and port of the proxy through which this address is reached, for a person; none where it is reached
     /// directly.
     fn proxy(&self, _address: &Url) -> Option<String> {

@@ -3,19 +3,23 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use adopat_emulator::{Emulator, Recording, Service, cast};
+use adopat_emulator::{Emulator, Fault, NewPat, Recording, Service, cast};
 
 const HELP: &str = "\
 Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
 
-Usage: adopat-emulator [--tls] [--seed NUMBER] [--replay FOLDER]
+Usage: adopat-emulator [--tls] [--seed NUMBER] [--pats NUMBER] [--latency MILLISECONDS]
+                       [--replay FOLDER]
 
-  --tls            everything over TLS, not the vault alone
-  --seed NUMBER    what everything random follows from (default 1)
-  --replay FOLDER  answer as the real services did, whose exchanges `adopat-probe --record FOLDER` has kept
-  --help           this text
-  --version        the version
+  --tls                   everything over TLS, not the vault alone
+  --seed NUMBER           what everything random follows from (default 1)
+  --pats NUMBER           so many PATs are there from the start (default 0)
+  --latency MILLISECONDS  each request waits so long before it is looked at (default 0)
+  --replay FOLDER         answer as the real services did, whose exchanges `adopat-probe --record FOLDER` has kept
+  --help                  this text
+  --version               the version
 
 Prints its addresses and a refresh token that is ready to use as lines for a shell, and serves until it is stopped
 (Ctrl-C):
@@ -28,6 +32,7 @@ SSL_CERT_FILE is among them: in that shell nothing but the emulator is trusted. 
 
 fn main() -> ExitCode {
     let mut builder = Emulator::builder();
+    let (mut pats, mut latency) = (0, Duration::ZERO);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -47,10 +52,26 @@ fn main() -> ExitCode {
                     Err(error) => return misused(&format!("{folder} cannot be replayed: {error}")),
                 }
             }
+            "--pats" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(number) => pats = number,
+                None => return misused("--pats needs a number"),
+            },
+            "--latency" => match arguments.next().and_then(|number| number.parse().ok()) {
+                Some(number) => latency = Duration::from_millis(number),
+                None => return misused("--latency needs a number of milliseconds"),
+            },
             other => return misused(&format!("unknown argument '{other}'")),
         }
     }
     let emulator = builder.start();
+    for number in 0..pats {
+        emulator.add_pat(NewPat::named(&format!("pipeline {number:05}")).scope("vso.build vso.packaging"));
+    }
+    if !latency.is_zero() {
+        for service in Service::ALL {
+            emulator.order(Fault::on(service).always().delay_before(latency));
+        }
+    }
     finish(print(&exports(&emulator)).and_then(|()| wait_until_stopped()))
 }
 

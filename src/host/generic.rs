@@ -44,7 +44,7 @@ impl Host for Generic {
     }
 
     fn print(&self, text: &str) {
-        text.lines().for_each(|line| self.streams.say(Stream::Product, line));
+        self.streams.print(text);
     }
 
     fn report(&self, verdict: Verdict, line: &str) {

@@ -68,7 +68,7 @@ impl Host for GithubActions {
     }
 
     fn print(&self, text: &str) {
-        text.lines().for_each(|line| self.streams.say(Stream::Product, line));
+        self.streams.print(text);
     }
 
     fn can_take_a_secret(&self, _elsewhere: bool) -> Result<(), Failure> {

@@ -13,6 +13,9 @@ use std::fmt::Write as _;
 /// line), and `::` at the start, where GitHub looks for a command, becomes `: :`. Doing it twice changes
 /// nothing more.
 pub fn line(text: &str) -> String {
+    if is_plain(text) && !text.trim_start().starts_with("::") {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -47,6 +50,9 @@ pub fn visible(text: &str) -> String {
 /// what cannot be seen, and the second `#` of `##`, become `\uXXXX`. [`line()`] leaves each of its lines as it
 /// is, so that it may be printed like any other text.
 pub fn json(text: &str) -> String {
+    if text.split('\n').all(is_plain) {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -63,6 +69,11 @@ pub fn json(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether there is nothing to make harmless within a line, as nearly always: printable ASCII without `##`.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("##")
 }
 
 /// Whether a reader would not see the character: controls, line and paragraph separators, and what Unicode

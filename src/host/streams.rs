@@ -80,13 +80,23 @@ impl Streams {
     /// The text as it may be shown: one harmless line, without a known secret.
     pub fn shown(&self, text: &str) -> String {
         // Before, since a secret may itself hold what is made harmless; after, since that may bring one about.
-        self.register.redact(&neutral::line(&self.register.redact(text)))
+        let redacted = self.register.redact(text);
+        let line = neutral::line(&redacted);
+        if line == redacted { line } else { self.register.redact(&line) }
     }
 
     /// Prints a line of words. That it could not be printed is nobody's concern: there is no one left to read; but
     /// for what was asked for, see [`all_printed`](Self::all_printed).
     pub fn say(&self, stream: Stream, text: &str) {
         let _ = self.line(stream, &self.shown(text));
+    }
+
+    /// Prints what was asked for, each of its lines by itself made harmless.
+    pub fn print(&self, text: &str) {
+        let lines: Vec<String> = text.lines().map(|line| self.shown(line)).collect();
+        if !lines.is_empty() {
+            let _ = self.line(Stream::Product, &lines.join("\n"));
+        }
     }
 
     /// The same, its beginning in a colour where colours are wanted.

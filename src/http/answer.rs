@@ -37,18 +37,23 @@ impl Answer {
 
     /// Whether the body is a page for a browser, whatever it calls itself.
     pub fn is_page(&self) -> bool {
-        self.text().trim_start().starts_with('<')
+        self.bytes().trim_ascii_start().starts_with(b"<")
     }
 
     /// The body as text, without the byte order mark that Azure DevOps puts before its errors, which JSON
     /// parsers refuse.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body))
+        String::from_utf8_lossy(self.bytes())
     }
 
     /// The body read as JSON, whatever it calls itself.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body))
+        serde_json::from_slice(self.bytes())
+    }
+
+    /// The body without the byte order mark.
+    fn bytes(&self) -> &[u8] {
+        self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body)
     }
 
     /// The service's own clock when it answered.

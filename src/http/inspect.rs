@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -33,13 +33,16 @@ impl Issuers {
     }
 }
 
+/// A verifier that is made when the first certificate needs it.
+pub type Trusted = LazyLock<Arc<WebPkiServerVerifier>, Box<dyn FnOnce() -> Arc<WebPkiServerVerifier> + Send>>;
+
 /// Trusts what the roots of this machine trust, and keeps the names of issuers that are not public.
 #[derive(Debug)]
 pub struct NamingVerifier {
     /// The public roots alone.
     pub public: Arc<WebPkiServerVerifier>,
-    /// Every root that is trusted here. Its word is the one that counts.
-    pub trusted: Arc<WebPkiServerVerifier>,
+    /// Every root that is trusted here, the public ones among them. Its word is the one that counts.
+    pub trusted: Trusted,
     /// Where names are kept.
     pub issuers: Issuers,
 }
@@ -73,13 +76,14 @@ impl ServerCertVerifier for NamingVerifier {
         }
     }
 
+    // Whose certificate it is has been settled: signatures are the same to every verifier.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.trusted.verify_tls12_signature(message, certificate, signature)
+        self.public.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -88,11 +92,11 @@ impl ServerCertVerifier for NamingVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.trusted.verify_tls13_signature(message, certificate, signature)
+        self.public.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trusted.supported_verify_schemes()
+        self.public.supported_verify_schemes()
     }
 }
 

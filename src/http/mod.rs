@@ -19,6 +19,7 @@ use ::http::{Request, StatusCode};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use tokio::time::Instant;
+use url::Url;
 
 pub use self::answer::Answer;
 use crate::failure::{Exit, Failure};
@@ -171,6 +172,12 @@ impl Http {
     /// The same way under another patience.
     pub fn with_patience(&self, patience: Patience) -> Self {
         Self { patience, ..self.clone() }
+    }
+
+    /// Begins to open the connection to a service that is about to be called, beside what is done before: a
+    /// handshake takes as long as two requests do.
+    pub fn open_ahead(&self, address: &Url) {
+        self.world.wire.open_ahead(address);
     }
 
     /// Sends the request and returns the service's answer, whatever its status; an idempotent one is

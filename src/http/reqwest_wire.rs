@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use url::Url;
 
 use super::inspect::Issuers;
@@ -96,6 +96,17 @@ impl Wire for ReqwestWire {
         Box::pin(self.send(request))
     }
 
+    /// reqwest opens connections for requests only. So it is given one that no connection here can carry: one of
+    /// HTTP/2, which hyper turns down, unsent, once the connection of HTTP/1.1 is there, and that is then kept for
+    /// the next request to the host, and watched meanwhile in case the host closes it.
+    fn open_ahead(&self, address: &Url) {
+        let Ok(client) = self.client(address.scheme() == "https") else { return };
+        let unsendable = client.head(address.clone()).version(Version::HTTP_2).send();
+        tokio::spawn(async {
+            let _ = unsendable.await;
+        });
+    }
+
     fn proxy(&self, address: &Url) -> Option<String> {
         self.proxy.of(address)
     }
@@ -109,6 +120,8 @@ impl Wire for ReqwestWire {
 fn build(tls: rustls::ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, Obstacle> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        // Opening ahead relies on it.
+        .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)

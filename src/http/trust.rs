@@ -1,16 +1,21 @@
 //! Whom TLS trusts: the bundled Mozilla roots, so that an empty container works, and on top of them the
 //! machine's own or those of `SSL_CERT_FILE` and the Azure Pipelines agent's CA file, so that an inspecting
-//! proxy can be allowed. Reading them takes milliseconds, so it happens once, and only for TLS.
+//! proxy can be allowed.
+//!
+//! Reading a machine's own roots takes as much as all the rest of a run. So they are read once, and only when a
+//! server shows a certificate that the bundled ones do not vouch for.
 
 #[cfg(target_os = "linux")]
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 
-use super::inspect::{Issuers, NamingVerifier};
+use super::inspect::{Issuers, NamingVerifier, Trusted};
 use crate::world::Obstacle;
 
 /// A file of certificate authorities that takes the place of the machine's own.
@@ -39,8 +44,8 @@ const BUNDLES: [&str; 5] = [
 /// # Errors
 /// The file of `extra` that cannot be read or holds no certificate.
 pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<ClientConfig, Obstacle> {
-    let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let mut roots = public.clone();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut given = Vec::new();
     for AuthorityFile { variable, path } in extra {
         let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if found.certs.is_empty() {
@@ -53,18 +58,17 @@ pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<Client
                 lasts: true,
             });
         }
-        roots.add_parsable_certificates(found.certs);
+        given.extend(found.certs);
     }
-    if extra.is_empty() {
-        roots.add_parsable_certificates(of_this_machine());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = |roots: RootCertStore| {
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .expect("the bundled roots alone are enough")
+    let public = verifier(&provider, Vec::new());
+    let trusted: Trusted = if extra.is_empty() {
+        let provider = Arc::clone(&provider);
+        LazyLock::new(Box::new(move || verifier(&provider, of_this_machine())))
+    } else {
+        let verifier = verifier(&provider, given);
+        LazyLock::new(Box::new(|| verifier))
     };
-    let naming = NamingVerifier { public: verifier(public), trusted: verifier(roots), issuers };
+    let naming = NamingVerifier { public, trusted, issuers };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring serves TLS 1.2 and 1.3");
@@ -80,6 +84,15 @@ fn words(error: &rustls_native_certs::Error) -> String {
     }
 }
 
+/// Trusts the bundled roots, and these.
+fn verifier(provider: &Arc<CryptoProvider>, more: Vec<CertificateDer<'static>>) -> Arc<WebPkiServerVerifier> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(more);
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .expect("there are roots, and no revocation lists")
+}
+
 /// The TLS configuration of a client that never speaks TLS.
 pub fn trust_nobody() -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -90,7 +103,7 @@ pub fn trust_nobody() -> ClientConfig {
 }
 
 #[cfg(target_os = "linux")]
-fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+fn of_this_machine() -> Vec<CertificateDer<'static>> {
     let bundle = BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists());
     bundle
         .map(|bundle| rustls_native_certs::load_certs_from_paths(Some(bundle), None).certs)
@@ -98,6 +111,6 @@ fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn of_this_machine() -> Vec<rustls_pki_types::CertificateDer<'static>> {
+fn of_this_machine() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }

@@ -99,7 +99,7 @@ impl Environment {
         let strange = names.filter(|name| {
             name.starts_with("ADOPAT_")
                 && !LAUNCHERS.contains(name)
-                && !INPUTS.iter().any(|input| input.variable() == **name)
+                && !INPUTS.iter().any(|input| input.is_variable(name))
         });
         strange
             .map(|name| {
@@ -168,16 +168,15 @@ fn is_secret(name: &OsStr, value: &OsStr) -> bool {
 /// `INPUT_DISPLAY-NAME` (GitHub), `INPUT_DISPLAYNAME` (Azure Pipelines), `INPUT_DISPLAY_NAME`: hosts agree on
 /// the prefix and on upper case, not on what stands between words.
 fn is_host_spelling(variable: &OsStr, input: &Input) -> bool {
-    let Some(name) = variable.to_str().and_then(|name| name.strip_prefix("INPUT_")) else { return false };
-    let letters = |text: &str| -> String {
-        let kept = text.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' '));
-        kept.map(|c| c.to_ascii_uppercase()).collect()
-    };
-    letters(name) == letters(input.name)
+    fn letters(text: &str) -> impl Iterator<Item = char> {
+        text.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' ')).map(|c| c.to_ascii_uppercase())
+    }
+    let name = variable.to_str().and_then(|name| name.strip_prefix("INPUT_"));
+    name.is_some_and(|name| letters(name).eq(letters(input.name)))
 }
 
 fn is_own_spelling(variable: &OsStr, input: &Input) -> bool {
-    variable.to_str().is_some_and(|name| name == input.variable())
+    variable.to_str().is_some_and(|name| input.is_variable(name))
 }
 
 #[cfg(test)]

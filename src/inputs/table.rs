@@ -109,6 +109,12 @@ impl Input {
         format!("ADOPAT_{}", self.name.to_ascii_uppercase().replace('-', "_"))
     }
 
+    /// Whether that is its variable's name. Asked of every variable for every input, so it makes no text to compare.
+    pub fn is_variable(&self, name: &str) -> bool {
+        let spelt = self.name.bytes().map(|byte| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() });
+        name.strip_prefix("ADOPAT_").is_some_and(|name| name.bytes().eq(spelt))
+    }
+
     /// Its name as an Azure Pipelines task declares it: `displayName`.
     pub fn camel_case(&self) -> String {
         camel_case(self.name)
@@ -362,6 +368,8 @@ mod tests {
         let name = input("display-name");
         assert_eq!(name.camel_case(), "displayName");
         assert_eq!(name.variable(), "ADOPAT_DISPLAY_NAME");
+        assert!(INPUTS.iter().all(|input| input.is_variable(&input.variable())));
+        assert!(!name.is_variable("ADOPAT_DISPLAY-NAME") && !name.is_variable("DISPLAY_NAME"));
     }
 
     #[test]

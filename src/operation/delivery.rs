@@ -7,7 +7,7 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::OutputFile;
+use crate::inputs::request::{HostSettings, OutputFile, OutputFormat};
 use crate::output_file;
 use crate::outputs::Outputs;
 
@@ -41,6 +41,15 @@ pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs)
 /// Hands over the outputs of a run that minted nothing though it could have: the output file stays as it is.
 pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<(), Failure> {
     run.host.deliver(outputs)
+}
+
+/// Whether the outputs of an operation that never mints go anywhere: not on a host that has none, where no file is
+/// to hold them.
+pub(super) fn takes_outputs(run: &Run<'_>) -> bool {
+    let delivery = &run.request.delivery;
+    let holds_them = |file: &OutputFile| matches!(file.format, OutputFormat::Json | OutputFormat::Dotenv);
+    delivery.output_file.as_ref().is_some_and(holds_them)
+        || !matches!(delivery.host, HostSettings::Generic { .. })
 }
 
 /// Hands over the outputs of an operation that never mints.

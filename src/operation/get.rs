@@ -1,6 +1,7 @@
 //! `get`: describe one PAT.
 
 use super::find::{describe, find_one};
+use super::listing::Described;
 use super::{Run, delivery, listing, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Subject;
@@ -12,8 +13,7 @@ pub(super) async fn get(run: &Run<'_>, subject: &Subject) -> Result<(), Failure>
         Subject::Id(id) => session.service.get(id).await?,
         Subject::Name(_) => find_one(run, &session.service, subject).await?,
     };
-    let mut json = listing::to_json(&pat);
-    json["changed"] = false.into();
-    run.show(&listing::one(&pat, run.now()), &json, || format!("Found {}.", describe(&pat)));
+    let json = std::iter::once(Described::from(&pat).unchanged().to_json().to_string());
+    run.show(|| listing::one(&pat, run.now()), json, || format!("Found {}.", describe(&pat)));
     delivery::hand_over_plain(run, &Outputs { subject: Some(pat), ..Outputs::default() })
 }

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
-
 use super::find::describe;
 use super::listing::Outlook;
 use super::{Run, delivery, listing, sign_in, summary};
@@ -22,12 +20,23 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         expiring_within: list.expiring_within,
         revoked: revoked_among(&session.service, &pats, list.filter).await?,
     };
-    let json: Vec<Value> = pats.iter().map(|pat| outlook.to_json(pat)).collect();
-    run.show(&listing::table(&pats, &outlook), &json!(json), || {
-        format!("{} ({}) in organization {}.", counted(pats.len()), list.filter.word(), run.organization())
-    });
+    run.show(
+        || listing::table(&pats, &outlook),
+        listing::json_parts(&pats, &outlook),
+        || {
+            format!(
+                "{} ({}) in organization {}.",
+                counted(pats.len()),
+                list.filter.word(),
+                run.organization()
+            )
+        },
+    );
     run.host.summarize(&summary::listed(&pats, &outlook, run.organization()));
-    delivery::hand_over_plain(run, &Outputs { pats: Some(json), ..Outputs::default() })?;
+    if delivery::takes_outputs(run) {
+        let pats = Some(pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect());
+        delivery::hand_over_plain(run, &Outputs { pats, ..Outputs::default() })?;
+    }
     let expiring: Vec<&Pat> = pats.iter().filter(|pat| outlook.is_expiring(pat)).collect();
     let global: Vec<&Pat> = pats.iter().filter(|pat| pat.is_global() && !outlook.is_over(pat)).collect();
     for pat in &expiring {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::inputs::span;
@@ -12,6 +13,9 @@ use crate::pats::Pat;
 
 /// Global PATs stop working on this day (Azure DevOps release notes, sprint 270).
 pub(super) const GLOBAL_PATS_END: &str = "2026-12-01T00:00:00Z";
+
+/// How many PATs are printed at once.
+const AT_ONCE: usize = 100;
 
 /// What a list is looked at with. The service tells which PATs are revoked by its filters alone, not in the PATs.
 pub(super) struct Outlook {
@@ -37,12 +41,9 @@ impl Outlook {
     }
 
     /// One PAT of the list for a program.
-    pub(super) fn to_json(&self, pat: &Pat) -> Value {
-        let mut json = to_json(pat);
-        if self.expiring_within.is_some() {
-            json["expiring"] = json!(self.is_expiring(pat));
-        }
-        json
+    pub(super) fn for_a_program<'a>(&self, pat: &'a Pat) -> Described<'a> {
+        let expiring = self.expiring_within.is_some().then(|| self.is_expiring(pat));
+        Described { expiring, ..Described::from(pat) }
     }
 
     fn is_revoked(&self, pat: &Pat) -> bool {
@@ -51,15 +52,62 @@ impl Outlook {
 }
 
 /// One PAT for a program: the keys of the output file. Never its value.
-pub(super) fn to_json(pat: &Pat) -> Value {
-    json!({
-        "authorization-id": pat.authorization_id,
-        "display-name": pat.display_name,
-        "scope": pat.scope.to_string(),
-        "valid-to": pat.valid_to.map(to_the_second),
-        "valid-from": pat.valid_from.map(to_the_second),
-        "global": pat.is_global(),
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Described<'a> {
+    authorization_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<bool>,
+    display_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiring: Option<bool>,
+    global: bool,
+    scope: &'a str,
+    valid_from: Option<String>,
+    valid_to: Option<String>,
+}
+
+impl<'a> From<&'a Pat> for Described<'a> {
+    fn from(pat: &'a Pat) -> Self {
+        Self {
+            authorization_id: &pat.authorization_id,
+            changed: None,
+            display_name: &pat.display_name,
+            expiring: None,
+            global: pat.is_global(),
+            scope: pat.scope.as_str(),
+            valid_from: pat.valid_from.map(to_the_second),
+            valid_to: pat.valid_to.map(to_the_second),
+        }
+    }
+}
+
+impl Described<'_> {
+    /// What is described was not changed.
+    pub(super) fn unchanged(self) -> Self {
+        Self { changed: Some(false), ..self }
+    }
+
+    /// As a value.
+    pub(super) fn to_json(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// The list for a program: the parts of a JSON array, with a line for each PAT. Of a long list no copy is held that
+/// is as long.
+pub(super) fn json_parts<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iterator<Item = String> + 'a {
+    let last = pats.len().saturating_sub(1);
+    let line = move |index: usize, pat| {
+        let before = if index == 0 { "[" } else { "" };
+        let after = if index == last { "]" } else { "," };
+        let json = serde_json::to_string(&outlook.for_a_program(pat)).expect("a PAT is JSON");
+        format!("{before}{json}{after}\n")
+    };
+    let parts = pats.chunks(AT_ONCE).enumerate().map(move |(part, pats)| {
+        pats.iter().enumerate().map(|(index, pat)| line(part * AT_ONCE + index, pat)).collect()
+    });
+    parts.chain(pats.is_empty().then(|| "[]".into()))
 }
 
 /// A table, one PAT a line, in columns.
@@ -137,6 +185,19 @@ mod tests {
             valid_from: None,
             valid_to: Some(valid_to.parse().expect("an instant")),
             target_accounts: (!global).then(Vec::new),
+        }
+    }
+
+    #[test]
+    fn the_parts_for_a_program_are_one_array() {
+        let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let outlook = Outlook { now, expiring_within: None, revoked: HashSet::new() };
+        for count in [0, 1, 2, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE] {
+            let pats = vec![pat("a", "2026-01-02T00:00:00Z", false); count];
+            let text: String = json_parts(&pats, &outlook).collect();
+            let array: Vec<Value> = serde_json::from_str(&text).expect("an array");
+            assert_eq!(array.len(), count, "{text}");
+            assert!(array.iter().all(|pat| pat["valid-to"] == "2026-01-02T00:00:00Z"), "{text}");
         }
     }
 

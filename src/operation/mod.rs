@@ -140,14 +140,20 @@ impl<'a> Run<'a> {
     }
 
     /// Shows what was asked for: on a host without outputs of its own, as a table for a person or as JSON for
-    /// a program; on the others the table is in the log, and the JSON in the outputs.
-    fn show(&self, table: &str, json: &serde_json::Value, headline: impl FnOnce() -> String) {
+    /// a program, given part by part, since it may be long; on the others the table is in the log, and the JSON in
+    /// the outputs.
+    fn show(
+        &self,
+        table: impl FnOnce() -> String,
+        json: impl Iterator<Item = String>,
+        headline: impl FnOnce() -> String,
+    ) {
         match &self.request.delivery.host {
-            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(table),
-            HostSettings::Generic { .. } => self.host.print(&neutral::json(&json.to_string())),
+            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(&table()),
+            HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&neutral::json(&part))),
             _ => {
                 self.info(headline());
-                self.host.print(table);
+                self.host.print(&table());
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::entra::device_code::Prompt;
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
-use crate::inputs::request::{ClientProof, Credential};
+use crate::inputs::request::{ClientProof, Credential, Operation};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
@@ -57,6 +57,9 @@ impl Session {
 pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
     let (slot, bearer) = bearer();
     let stores = destinations::open_all(run, bearer);
+    if is_soon_at_the_pat_service(run) {
+        run.http.open_ahead(&run.request.places.service_url);
+    }
     let tokens = {
         let mut preparing = std::pin::pin!(stores.prepare_all(run.patience()));
         let mut signing_in = std::pin::pin!(tokens(run));
@@ -84,6 +87,14 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
     let bearer = tokens.access_token.clone();
     let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
     Ok(Session { service, stores, tokens })
+}
+
+/// Whether the PAT service is called as soon as the sign-in is through: not where a person is waited for, who takes
+/// minutes, nor where there is nothing to wait for, nor by a dry run that has nothing to read.
+fn is_soon_at_the_pat_service(run: &Run<'_>) -> bool {
+    let at_once =
+        matches!(run.request.sign_in.credential, Credential::RefreshToken(_) | Credential::AzureCli);
+    at_once && !matches!(&run.request.operation, Operation::Create(create) if create.dry_run)
 }
 
 /// Refuses to mint for a variable group that this sign-in could read but not write, as far as the sign-in's

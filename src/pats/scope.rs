@@ -4,7 +4,6 @@
 //! lists of Microsoft's own tools) only helps a person who mistypes: the service decides, and knows scopes
 //! that no list names.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
@@ -12,15 +11,24 @@ use serde::{Deserialize, Deserializer};
 /// Full access, as the service spells it.
 pub const FULL_ACCESS: &str = "app_token";
 
-/// A set of scopes, written sorted and separated by single spaces.
+/// A set of scopes, kept as it is written: sorted, and separated by single spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope(BTreeSet<String>);
+pub struct Scope(String);
 
 impl Scope {
     /// Reads a list split on spaces, commas, semicolons and newlines; sorted, deduplicated, in lower case.
     pub fn parse(text: &str) -> Self {
+        let text = text.to_lowercase();
         let parts = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';');
-        Self(parts.filter(|part| !part.is_empty()).map(str::to_lowercase).collect())
+        let mut scopes: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Self(scopes.join(" "))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether no scope is named.
@@ -30,23 +38,23 @@ impl Scope {
 
     /// Whether it is full access, which leaves nothing out.
     pub fn is_full_access(&self) -> bool {
-        self.0.contains(FULL_ACCESS)
+        self.iter().any(|scope| scope == FULL_ACCESS)
     }
 
     /// The scopes that no list names, each with the nearest known one, if any is near.
     pub fn unknown(&self) -> Vec<(&str, Option<&'static str>)> {
-        let unknown = self.0.iter().filter(|scope| !KNOWN.contains(&scope.as_str()));
-        unknown.map(|scope| (scope.as_str(), nearest(scope))).collect()
+        let unknown = self.iter().filter(|scope| !KNOWN.contains(scope));
+        unknown.map(|scope| (scope, nearest(scope))).collect()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split_ascii_whitespace()
     }
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.0.iter().enumerate() {
-            let space = if index == 0 { "" } else { " " };
-            write!(formatter, "{space}{scope}")?;
-        }
-        Ok(())
+        formatter.write_str(&self.0)
     }
 }
 

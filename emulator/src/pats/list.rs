@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Asked, PatStatus, Record, shown};
 use crate::answer::{self, Answer};
@@ -19,6 +20,9 @@ struct View {
     ascending: bool,
 }
 
+/// Where a PAT stands in an order; no two stand in the same place.
+type Place = (String, Uuid);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SortedBy {
     Name,
@@ -30,32 +34,31 @@ pub(super) fn answer(services: &mut Services, asked: &Asked) -> Result<Answer, A
     let view = View::of(asked)?;
     let now = asked.now;
     let size = page_size(services.page_size, asked)?;
-    let mut records: Vec<&Record> = services
-        .pats
-        .of(&asked.caller.user.name, &asked.organization.name)
-        .filter(|record| view.shows.is_none_or(|status| record.status(now) == status))
-        .collect();
-    records.sort_by_key(|record| view.place(record, now));
-    if !view.ascending {
-        records.reverse();
-    }
+    let records = services.pats.of(&asked.caller.user.name, &asked.organization.name);
+    let shown_here = records.filter(|record| view.shows.is_none_or(|status| record.status(now) == status));
+    let mut placed: Vec<_> = shown_here.map(|record| (view.place(record, now), record)).collect();
     if let Some(token) = asked.call.query("continuationToken").filter(|token| !token.is_empty()) {
         let last = view.continued(token).ok_or_else(|| {
             VssError::argument("The continuation token is not valid for these filter and sort options.")
                 .render()
         })?;
-        records.retain(|record| match view.ascending {
-            true => view.place(record, now) > last,
-            false => view.place(record, now) < last,
-        });
+        placed.retain(|(place, _)| if view.ascending { *place > last } else { *place < last });
     }
-    let more = records.len() > size;
-    records.truncate(size);
-    let token = match records.last() {
-        Some(last) if more => view.continuation(view.place(last, now)),
+    let in_order = |(left, _): &(Place, &Record), (right, _): &(Place, &Record)| {
+        if view.ascending { left.cmp(right) } else { right.cmp(left) }
+    };
+    let more = placed.len() > size;
+    if more {
+        // Of a long list only the page is put in order.
+        placed.select_nth_unstable_by(size, in_order);
+        placed.truncate(size);
+    }
+    placed.sort_unstable_by(in_order);
+    let shown: Vec<Value> = placed.iter().map(|(_, record)| shown(record, services, None)).collect();
+    let token = match placed.pop() {
+        Some((last, _)) if more => view.continuation(last),
         _ => String::new(),
     };
-    let shown: Vec<Value> = records.iter().map(|record| shown(record, services, None)).collect();
     Ok(answer::json(StatusCode::OK, &json!({"continuationToken": token, "patTokens": shown})))
 }
 
@@ -101,25 +104,24 @@ impl View {
         })
     }
 
-    /// Where a PAT stands in this order; no two stand in the same place.
-    fn place(self, record: &Record, now: Timestamp) -> (String, String) {
+    fn place(self, record: &Record, now: Timestamp) -> Place {
         let key = match self.sorted_by {
             SortedBy::Name => record.display_name.to_lowercase(),
             SortedBy::Date => format!("{:020}", record.valid_to.as_millisecond()),
             SortedBy::Status => (record.status(now) as u8).to_string(),
         };
-        (key, record.authorization_id.to_string())
+        (key, record.authorization_id)
     }
 
-    fn continuation(self, last: (String, String)) -> String {
+    fn continuation(self, last: Place) -> String {
         URL_SAFE_NO_PAD.encode(json!([self.signature(), last.0, last.1]).to_string())
     }
 
     /// The place after which the list goes on: only for the filter and order that the token was given for.
-    fn continued(self, token: &str) -> Option<(String, String)> {
+    fn continued(self, token: &str) -> Option<Place> {
         let written: Vec<String> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         match <[String; 3]>::try_from(written).ok()? {
-            [signature, key, id] if signature == self.signature() => Some((key, id)),
+            [signature, key, id] if signature == self.signature() => Some((key, id.parse().ok()?)),
             _ => None,
         }
     }
