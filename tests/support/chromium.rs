@@ -160,14 +160,19 @@ impl Browser {
         assert_eq!(found, expected, "the page '{heading}'");
     }
 
+    /// A look that falls into the change from one page to the next is an error to the driver: it is taken again.
     #[track_caller]
     fn await_element(&self, path: &str) -> fantoccini::elements::Element {
-        let waiting = self.client().wait().at_most(Duration::from_secs(20)).for_element(Locator::XPath(path));
-        match self.runtime.block_on(waiting) {
-            Ok(element) => element,
-            Err(error) => {
-                let page = self.runtime.block_on(self.client().source()).unwrap_or_default();
-                panic!("{path} is not on the page ({error}):\n{page}")
+        let begun = Instant::now();
+        loop {
+            let looked = self.runtime.block_on(self.client().find(Locator::XPath(path)));
+            match looked {
+                Ok(element) => return element,
+                Err(_) if begun.elapsed() < LONG => std::thread::sleep(Duration::from_millis(50)),
+                Err(error) => {
+                    let page = self.runtime.block_on(self.client().source()).unwrap_or_default();
+                    panic!("{path} is not on the page ({error}):\n{page}")
+                }
             }
         }
     }
