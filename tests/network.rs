@@ -428,7 +428,8 @@ fn a_certificate_that_does_not_hold_is_told_with_its_host_and_not_tried_again(
         .says(cause)
         .says(remedy);
     assert!(!ended.words().contains("SSL_CERT_FILE"), "no other authority would help: {}", ended.words());
-    assert_eq!((entra.connections(), pats.connections()), (1, 0));
+    assert_eq!(entra.connections(), 1);
+    assert!(pats.connections() <= 1, "it is opened ahead, once");
     assert!(machine.calls().is_empty());
 }
 

@@ -99,7 +99,12 @@ impl Wire for ReqwestWire {
     /// reqwest opens connections for requests only. So it is given one that no connection here can carry: one of
     /// HTTP/2, which hyper turns down, unsent, once the connection of HTTP/1.1 is there, and that is then kept for
     /// the next request to the host, and watched meanwhile in case the host closes it.
+    ///
+    /// Not through a proxy: one that refuses its password would see it twice, and may lock the account.
     fn open_ahead(&self, address: &Url) {
+        if self.proxy.of(address).is_some() {
+            return;
+        }
         let Ok(client) = self.client(address.scheme() == "https") else { return };
         let unsendable = client.head(address.clone()).version(Version::HTTP_2).send();
         tokio::spawn(async {
