@@ -70,9 +70,11 @@ impl Signal {
 pub struct Failure {
     /// The exit code it ends in, if nothing worse follows.
     pub exit: Exit,
-    /// What happened, one plain sentence with its full stop. May quote the service: whoever prints it
+    /// What happened, in plain sentences with their full stops. A foreign name may be in them: whoever prints it
     /// neutralises it first.
     pub cause: String,
+    /// What the service itself says, as a sentence that begins with who says it. It may name a person.
+    pub quote: Option<Box<str>>,
     /// What to do about it, one plain sentence with its full stop; empty where there is nothing to do.
     pub remedy: String,
     /// The service's own name of the error, such as `patTokenError globalPatPolicyViolation` or `AADSTS50076`.
@@ -84,7 +86,8 @@ pub struct Failure {
 impl Failure {
     /// A failure by its exit, cause and remedy.
     pub fn new(exit: Exit, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { exit, cause: cause.into(), remedy: remedy.into(), name: None, support_ids: Vec::new() }
+        let (cause, remedy) = (cause.into(), remedy.into());
+        Self { exit, cause, quote: None, remedy, name: None, support_ids: Vec::new() }
     }
 
     /// With the service's own name of the error.
@@ -99,17 +102,26 @@ impl Failure {
         self
     }
 
-    /// With a further sentence after the cause, such as what is still alive.
+    /// With a further sentence, where there is one, after the cause, such as what is still alive.
     pub fn and(mut self, sentence: impl AsRef<str>) -> Self {
-        self.cause = format!("{} {}", sentence_of(&self.cause), sentence.as_ref());
+        self.cause = format!("{} {}", sentence_of(&self.cause), sentence.as_ref()).trim_end().to_owned();
         self
     }
 
-    /// With what the service itself says after the cause, where it says anything; `who` is the service, such as
-    /// "Azure DevOps".
-    pub fn quoting(self, who: &str, words: &str) -> Self {
+    /// With what the service itself says, where it says anything; `who` is the service, such as "Azure DevOps".
+    pub fn quoting(mut self, who: &str, words: &str) -> Self {
         let words = sentence_of(words);
-        if words.is_empty() { self } else { self.and(format!("{who} says: {words}")) }
+        self.quote = (!words.is_empty()).then(|| format!("{who} says: {words}").into());
+        self
+    }
+
+    /// The cause, and what the service itself says.
+    pub fn account(&self) -> String {
+        let cause = sentence_of(&self.cause);
+        match &self.quote {
+            Some(quote) => format!("{cause} {quote}"),
+            None => cause,
+        }
     }
 }
 
@@ -131,7 +143,7 @@ pub fn sentence_of(words: &str) -> String {
 /// Cause, remedy, and in brackets the name and the ids: one line, unless a service's name of the error holds more.
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&sentence_of(&self.cause))?;
+        formatter.write_str(&self.account())?;
         if !self.remedy.is_empty() {
             write!(formatter, " {}", sentence_of(&self.remedy))?;
         }
@@ -188,7 +200,7 @@ mod tests {
         fn whatever_is_quoted_the_next_sentence_stands_apart(words in any::<String>()) {
             let failure = Failure::new(Exit::Refused, "It failed.", "Ask.").quoting("It", &words);
             let text = failure.and("More.").to_string();
-            let quoted = text.strip_prefix("It failed. ").and_then(|rest| rest.strip_suffix("More. Ask."));
+            let quoted = text.strip_prefix("It failed. More. ").and_then(|rest| rest.strip_suffix("Ask."));
             let quoted = quoted.expect("both sentences are whole");
             prop_assert!(quoted.is_empty() || quoted.ends_with(' '), "{text}");
             prop_assert_eq!(sentence_of(quoted), quoted.trim_end());

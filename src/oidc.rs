@@ -209,7 +209,7 @@ fn refused(answer: &Answer, service: &str, remedy: &str) -> Failure {
             "Run it again in some minutes.",
         ),
     };
-    let failure = failure.with_support_ids(support_ids(answer));
+    let failure = failure.and(answer.asks_to_wait()).with_support_ids(support_ids(answer));
     match words {
         Some(words) => failure.named(words.chars().take(300).collect::<String>()),
         None => failure,

@@ -158,13 +158,14 @@ fn a_429_is_waited_for(#[case] wait: RetryAfter, #[values("GET", "POST", "DELETE
     assert_eq!(machine.active("nightly").len(), 1);
 }
 
-#[test]
-fn a_retry_after_beyond_the_timeout_fails_at_once() {
-    let mut machine = creating(Host::Azure);
+#[rstest]
+fn a_retry_after_beyond_the_timeout_fails_at_once(#[values("create", "rotate")] operation: &str) {
+    let mut machine = if operation == "create" { creating(Host::Azure) } else { rotating(Host::Azure) };
     machine.input("timeout", "30s");
     machine.emulator.order(Fault::on(Service::Pats).throttle(RetryAfter::Seconds(3600)).always());
     let begun = std::time::Instant::now();
-    machine.run().expect(6).says("3600 s");
+    let run = machine.run();
+    run.expect(6).says("It asks to wait 3600 s").says("TF400733").says("'timeout'").says("ActivityId");
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "it did not wait for the timeout");
 }
 

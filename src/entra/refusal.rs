@@ -465,7 +465,7 @@ pub fn of_busy_service(answer: &Answer, service: &str) -> Failure {
         429 => Failure::new(
             Exit::Service,
             format!("{service} is being asked too often (HTTP 429)."),
-            "Run it again later, and run fewer jobs at once.",
+            "Run it again later, run fewer jobs at once, or raise the input 'timeout'.",
         ),
         _ => Failure::new(
             Exit::Service,
@@ -473,6 +473,7 @@ pub fn of_busy_service(answer: &Answer, service: &str) -> Failure {
             "Run it again in some minutes; if it stays, give Microsoft support the ids.",
         ),
     };
+    let failure = failure.and(answer.asks_to_wait());
     match error {
         Some(error) => {
             let name = error.code().map_or_else(|| error.error.clone(), |code| format!("AADSTS{code}"));

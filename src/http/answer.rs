@@ -66,6 +66,19 @@ impl Answer {
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         parse_retry_after(self.header(RETRY_AFTER.as_str())?, self.date().unwrap_or(now))
     }
+
+    /// The same as a sentence, which is empty where the service does not ask. A failure tells it, since what the run
+    /// has time for is waited.
+    pub fn asks_to_wait(&self) -> String {
+        let text = self.header(RETRY_AFTER.as_str()).unwrap_or_default().trim();
+        match parse_retry_after(text, Timestamp::UNIX_EPOCH) {
+            None => String::new(),
+            Some(wait) if text.parse::<f64>().is_ok() => {
+                format!("It asks to wait {} s before the next request.", wait.as_secs())
+            }
+            Some(_) => format!("It asks to wait until {text} before the next request."),
+        }
+    }
 }
 
 /// Reads a `Retry-After` header against the time it was sent.

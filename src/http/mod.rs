@@ -215,7 +215,7 @@ impl Http {
                 None => return outcome,
             };
             // What came of this attempt tells more than that there is no time for another.
-            if asked.is_none() && wait > self.patience.left() {
+            if wait > self.patience.left() {
                 return outcome;
             }
             self.wait(wait).await?;

@@ -79,7 +79,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
             None => preparing.await,
         };
         let warnings = prepared.map_err(|failure| failure.and("Nothing was minted."))?;
-        warnings.iter().for_each(|warning| run.warn(warning));
+        warnings.iter().for_each(|warning| run.warn(warning.to_string()));
         tokens
     };
     may_write_groups(run, &tokens)?;
@@ -311,7 +311,7 @@ pub(super) async fn writable_store(run: &Run<'_>) -> Result<Option<Box<dyn Store
     };
     let store = destinations::open(run, address, bearer().1);
     if let Some(warning) = store.prepare(run.patience()).await? {
-        run.warn(warning);
+        run.warn(warning.to_string());
     }
     Ok(Some(store))
 }

@@ -56,7 +56,7 @@ pub async fn mint(
                 };
                 let failure = reconcile(service, &new, before, &doubt).await?;
                 if let Err(ended) = waited {
-                    return Err(ended.into_failure("The PAT service"));
+                    return Err(given_up(ended, failure));
                 }
                 if !doubt.outcome.may_be_tried_again() {
                     return Err(failure);
@@ -73,9 +73,17 @@ pub async fn mint(
         }
         let asked = answer.as_ref().and_then(|answer: &Answer| answer.retry_after(http.world().clock.now()));
         if let Err(ended) = http.wait(asked.unwrap_or_else(|| http.backoff(attempt))).await {
-            return Err(ended.into_failure("The PAT service"));
+            return Err(given_up(ended, failure));
         }
         attempt += 1;
+    }
+}
+
+/// Why there is no further attempt. Where it would have been too late, that is what came of the last one.
+fn given_up(ended: NoAnswer, failure: Failure) -> Failure {
+    match ended {
+        NoAnswer::Throttled(_) => failure,
+        NoAnswer::Ended(_) | NoAnswer::Wire(_) => ended.into_failure("The PAT service"),
     }
 }
 
@@ -227,6 +235,7 @@ fn still_alive(ids: &BTreeSet<String>, doubt: &Ambiguity, failure: &Failure) -> 
         // Why the PAT was refused, or its answer got lost, is what a person looks for.
         name: doubt.failure.name.clone().or_else(|| failure.name.clone()),
         support_ids: doubt.failure.support_ids.iter().chain(&failure.support_ids).cloned().collect(),
+        quote: None,
     }
 }
 

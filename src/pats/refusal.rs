@@ -282,7 +282,7 @@ pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
 pub fn with_ids_of(answer: &Answer, failure: Failure) -> Failure {
     let ids = support_ids(answer);
     let remedy = if ids.is_empty() && failure.remedy == REPORT { AGAIN.into() } else { failure.remedy };
-    Failure { remedy, ..failure }.with_support_ids(ids)
+    Failure { remedy, ..failure }.and(answer.asks_to_wait()).with_support_ids(ids)
 }
 
 /// A `patTokenError` can come in its own JSON or as the whole message of the generic one.
@@ -380,7 +380,7 @@ pub const REFUSALS: &[Refusal] = &[
     Refusal::new(
         Exit::Service,
         "The PAT service is being asked too often (HTTP 429).",
-        "Run it again later, and run fewer jobs at once.",
+        "Run it again later, run fewer jobs at once, or raise the input 'timeout'.",
     )
     .status(&[429..=429]),
     Refusal::new(Exit::Service, "The PAT service failed (HTTP {status}).", REPORT).status(&[500..=999]),

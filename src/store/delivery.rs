@@ -32,7 +32,7 @@ impl Delivery {
     ///
     /// # Errors
     /// Every store that could not be written.
-    pub async fn prepare_all(&self, patience: &Patience) -> Result<Vec<String>, Failure> {
+    pub async fn prepare_all(&self, patience: &Patience) -> Result<Vec<Failure>, Failure> {
         let mut warnings = Vec::new();
         let mut failures = Vec::new();
         for prepared in join_all(self.stores().map(|store| store.prepare(patience))).await {
@@ -79,7 +79,7 @@ impl Delivery {
             Err(failure) => Some(format!(
                 "{} (it was not given back its former value: {})",
                 store.address(),
-                failure.cause
+                failure.account()
             )),
         });
         let left: Vec<String> = left.collect();

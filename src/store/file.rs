@@ -160,7 +160,7 @@ impl Store for FileStore {
         &self.address
     }
 
-    async fn prepare(&self, _patience: &Patience) -> Result<Option<String>, Failure> {
+    async fn prepare(&self, _patience: &Patience) -> Result<Option<Failure>, Failure> {
         private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
         let lock = lock_of(&self.path);
         if lock.exists() {
@@ -171,12 +171,15 @@ impl Store for FileStore {
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 Ok(None)
             }
-            Err(error) => Ok(Some(format!(
-                "The file {} can be replaced but not read ({}): if a delivery fails, it cannot be given back what \
-                 it holds.",
-                self.path.display(),
-                words(&error)
-            ))),
+            Err(error) => {
+                let cause = format!(
+                    "The file {} can be replaced but not read ({}): if a delivery fails, it cannot be given back what \
+                     it holds.",
+                    self.path.display(),
+                    words(&error)
+                );
+                Ok(Some(Failure::new(Exit::Store, cause, "")))
+            }
         }
     }
 

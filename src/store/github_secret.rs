@@ -194,6 +194,9 @@ impl GithubSecretStore {
         if !words.is_empty() {
             failure = failure.named(format!("GitHub {status}: {}", words.trim()));
         }
+        if let Some(wait) = put_off(answer, self.http.world().clock.now()) {
+            failure = failure.and(format!("It asks to wait {} s before the next request.", wait.as_secs()));
+        }
         failure.with_support_ids(request_id(answer))
     }
 
@@ -221,7 +224,7 @@ impl Store for GithubSecretStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure> {
+    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
         self.key(&self.http.with_patience(patience.clone())).await.map(|_| None)
     }
 
@@ -260,7 +263,7 @@ async fn send(http: &Http, request: Request<Bytes>) -> Result<Answer, NoAnswer> 
     loop {
         let answer = http.send(request.clone(), Effect::Idempotent).await?;
         match put_off(&answer, http.world().clock.now()) {
-            Some(wait) if attempt < ATTEMPTS => http.wait(wait).await?,
+            Some(wait) if attempt < ATTEMPTS && wait <= http.patience().left() => http.wait(wait).await?,
             _ => return Ok(answer),
         }
         attempt += 1;

@@ -251,7 +251,7 @@ impl Store for KeyVaultStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure> {
+    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Writing)?;
         let trouble = match self.newest(&opened, Doing::Writing, patience).await {
@@ -273,12 +273,14 @@ impl Store for KeyVaultStore {
             Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
                 state.held = Held::Unknown;
                 let failure = self.explain(trouble, &opened, Doing::Reading);
-                Ok(Some(format!(
+                let cause = format!(
                     "Secret {} in the vault {} cannot be read by this identity, so it is not known whether it can be \
-                     written, and it could not be given back what it holds. {failure}",
+                     written, and it could not be given back what it holds. {}",
                     self.name,
                     self.vault(),
-                )))
+                    failure.cause
+                );
+                Ok(Some(Failure { cause, ..failure }))
             }
             _ => Err(self.explain(trouble, &opened, Doing::Writing)),
         }
@@ -597,7 +599,7 @@ mod tests {
             (authorized && request.method() == Method::GET).then(|| fake::json(403, &forbidden))
         });
         let store = store(world);
-        let warning = store.prepare(&patience(60)).await.expect("usable").expect("a warning");
+        let warning = store.prepare(&patience(60)).await.expect("usable").expect("a warning").to_string();
         assert!(warning.contains("cannot be read") && warning.contains("getSecret"), "{warning}");
         store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
         assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
@@ -670,7 +672,7 @@ mod tests {
         let failure = store(world).read(&patience(60)).await.expect_err("refused");
         assert_eq!(failure.exit, Exit::SignIn);
         assert_eq!(failure.name.as_deref(), Some("AADSTS7000215"), "{failure}");
-        assert!(failure.cause.contains(r#"secret "provided""#), "{failure}");
+        assert!(failure.account().contains(r#"secret "provided""#), "{failure}");
     }
 
     #[tokio::test]

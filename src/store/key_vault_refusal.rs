@@ -161,7 +161,8 @@ pub(super) fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doin
         ("permission", doing.permission()),
         ("status", &status.to_string()),
     ]);
-    let mut failure = Failure { exit: doing.exit(), ..failure }.quoting("The vault", words);
+    let mut failure =
+        Failure { exit: doing.exit(), ..failure }.quoting("The vault", words).and(answer.asks_to_wait());
     if !code.is_empty() {
         failure = failure.named(format!("Key Vault {code}"));
     }
@@ -209,7 +210,8 @@ pub(super) fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing)
     };
     let cause =
         format!("No token for the vault {vault} was given to {way} (HTTP {}).", answer.status.as_u16());
-    let mut failure = Failure::new(doing.exit(), cause, remedy).quoting("The sign-in", words);
+    let mut failure =
+        Failure::new(doing.exit(), cause, remedy).quoting("The sign-in", words).and(answer.asks_to_wait());
     if let Some(error) = body.error {
         failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
     }
@@ -348,7 +350,7 @@ mod tests {
         let failure = of_identity(&answer, "contoso.vault.azure.net", &Way::AppService, Doing::Reading);
         assert_eq!(failure.exit, Exit::SignIn);
         assert!(
-            failure.cause.ends_with("No matching \"federated identity\" record. Subject: 'x'."),
+            failure.account().ends_with("No matching \"federated identity\" record. Subject: 'x'."),
             "{failure}"
         );
         assert_eq!(failure.name.as_deref(), Some("AADSTS700213"));

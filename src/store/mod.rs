@@ -73,8 +73,8 @@ pub trait Store: Send + Sync {
 
     /// Finds out whether the secret could be written, without writing it, and remembers for
     /// [`Store::restore`] what is there: asked before anything is minted. What is doubtful, but no reason to
-    /// stop, comes back as a sentence to warn with.
-    async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure>;
+    /// stop, comes back to warn of.
+    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure>;
 
     /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;

@@ -83,7 +83,7 @@ pub const REFUSALS: &[Meaning] = &[
     Meaning::new(
         Exit::Store,
         "Azure DevOps had more requests than it takes.",
-        "Run this again later, or run fewer jobs at once.",
+        "Run this again later, run fewer jobs at once, or raise the input 'timeout'.",
     )
     .status(&[429..=429]),
     Meaning::new(
@@ -237,7 +237,8 @@ impl VariableGroupStore {
                 Err(silence) => silence.may_have_acted(),
             };
             self.changed.fetch_or(may_have_acted, Ordering::Relaxed);
-            match self.pause_after(call, &outcome).filter(|_| attempt < ATTEMPTS) {
+            let left = call.http.patience().left();
+            match self.pause_after(call, &outcome).filter(|pause| attempt < ATTEMPTS && *pause <= left) {
                 Some(pause) => call.http.wait(pause).await.map_err(|silence| self.silent(silence))?,
                 None => return self.confirm(&update, &self.json(outcome)?),
             }
@@ -321,7 +322,7 @@ impl VariableGroupStore {
         let Some(meaning) = meaning::find(REFUSALS, answer.status.as_u16(), &key, &words) else {
             return Err(self.odd(&answer));
         };
-        let mut failure = self.meant(meaning).quoting("Azure DevOps", &words);
+        let mut failure = self.meant(meaning).quoting("Azure DevOps", &words).and(answer.asks_to_wait());
         if !key.is_empty() {
             failure = failure.named(key);
         }
@@ -365,7 +366,7 @@ impl Store for VariableGroupStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<String>, Failure> {
+    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
         let call = self.begin(patience).await?;
         self.group(&call).await?;
         match self.find(&call, Some(MANAGE)).await? {

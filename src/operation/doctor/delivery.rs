@@ -3,7 +3,7 @@
 
 use super::super::{Run, destinations};
 use super::network::Network;
-use super::report::{Finding, our_words};
+use super::report::{Finding, told};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::HostSettings;
 use crate::output_file;
@@ -37,8 +37,7 @@ pub(super) async fn check(
         }
     }
     if let Some(first) = failed.first().cloned() {
-        let first = Failure { cause: our_words(&first.cause).to_owned(), ..first };
-        return Err(failed[1..].iter().fold(first, |all, failure| all.and(our_words(&failure.cause))));
+        return Err(failed[1..].iter().fold(first, |all, failure| all.and(&failure.cause)));
     }
     let words: Vec<String> =
         open.into_iter().chain(untried.iter().cloned()).chain(doubtful.iter().cloned()).collect();
@@ -77,7 +76,7 @@ async fn store(
     let prepared = destinations::open(run, address, bearer).prepare(run.patience()).await?;
     Ok(match prepared {
         None => Way::Open(format!("{address} would take it.")),
-        Some(doubt) => Way::Doubtful(format!("{address}: {}", our_words(&doubt))),
+        Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt))),
     })
 }
 

@@ -181,8 +181,8 @@ impl<'a> Report<'a> {
 }
 
 /// The failure's cause, with the error's name and the ids for support. A service's own words stay out: they
-/// often name the user.
-fn told(failure: &Failure) -> String {
+/// often name the user, and a vault's tell who asked.
+pub(super) fn told(failure: &Failure) -> String {
     let name = failure.name.iter().map(|name| {
         let is_name =
             |part: &&str| part.strip_prefix("Key Vault ").unwrap_or(part).split_whitespace().count() <= 2;
@@ -192,15 +192,9 @@ fn told(failure: &Failure) -> String {
     let ids = failure.support_ids.iter().map(|(name, id)| format!("{name}: {id}"));
     let details: Vec<String> = name.filter(|name| !name.is_empty()).chain(ids).collect();
     match details.is_empty() {
-        true => our_words(&failure.cause).to_owned(),
-        false => format!("{} [{}]", our_words(&failure.cause), details.join("; ")),
+        true => failure.cause.clone(),
+        false => format!("{} [{}]", failure.cause, details.join("; ")),
     }
-}
-
-/// A cause up to where it quotes the service: a vault tells in its words who asked.
-pub(super) fn our_words(cause: &str) -> &str {
-    let quotes = [" It says: ", " The sign-in says: "].into_iter().filter_map(|mark| cause.find(mark));
-    &cause[..quotes.min().unwrap_or(cause.len())]
 }
 
 /// The text without any word that could be a person's address.
@@ -246,9 +240,9 @@ mod tests {
 
     #[test]
     fn what_a_vault_says_of_who_asked_stays_out() {
-        let cause =
-            "No role lets it in. It says: Caller: name=Megan;oid=00000000-0000-0000-0000-00000000000a;";
-        let failure = Failure::new(Exit::Store, cause, "").named("Key Vault ForbiddenByRbac");
+        let words = "Caller: name=Megan;oid=00000000-0000-0000-0000-00000000000a;";
+        let failure = Failure::new(Exit::Store, "No role lets it in.", "").quoting("The vault", words);
+        let failure = failure.named("Key Vault ForbiddenByRbac");
         assert_eq!(told(&failure), "No role lets it in. [Key Vault ForbiddenByRbac]");
     }
 

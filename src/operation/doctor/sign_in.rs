@@ -4,7 +4,7 @@
 use super::super::{Run, destinations, sign_in as signing_in, tenant};
 use super::ONE_CHECK;
 use super::network::Network;
-use super::report::{Finding, our_words};
+use super::report::{Finding, told};
 use crate::entra::Tokens;
 use crate::failure::Failure;
 use crate::http::GRACE;
@@ -132,7 +132,7 @@ async fn untried(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Finding, Fa
     let address = store.address();
     Ok(match store.prepare(&patience).await? {
         None => Finding::ok(format!("{address} can be read, and looks as if it could be written.")),
-        Some(doubt) => Finding::warning(format!("{address} can be read. {}", our_words(&doubt)), ""),
+        Some(doubt) => Finding::warning(format!("{address} can be read. {}", told(&doubt)), ""),
     })
 }
 
