@@ -342,7 +342,7 @@ fn pats_are_counted_and_one_that_ends_within_14_days_is_a_warning() {
     machine.emulator.add_pat(NewPat::named("nightly").status(PatStatus::Revoked));
     let (found, _) = Found::by(&machine, 0);
     found.results(["ok", "ok", "ok", "ok", "ok", "ok", "warning", "ok"]);
-    found.says("PATs", &["2 active (0 global)", "1 expired", "1 end within 14 days"]);
+    found.says("PATs", &["2 active (0 global)", "1 expired", "1 ends within 14 days"]);
     machine.input("display-name", "nightly");
     let (found, _) = Found::by(&machine, 0);
     found.results(WELL).says("PATs", &["1 named 'nightly'"]);

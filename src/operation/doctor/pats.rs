@@ -43,8 +43,9 @@ fn judge(active: &[Pat], expired: usize, name: Option<&str>, now: Timestamp) -> 
         return Finding::ok(counted);
     }
     let of_that_name = if name.is_some() { " of that name" } else { "" };
+    let verb = if soon == 1 { "ends" } else { "end" };
     Finding::warning(
-        format!("{counted} Of the active ones{of_that_name}, {soon} end within 14 days."),
+        format!("{counted} Of the active ones{of_that_name}, {soon} {verb} within 14 days."),
         "Rotate what is still in use: 'adopat list' with expiring-within 14d shows which they are.",
     )
 }
