@@ -1,14 +1,54 @@
-//! What a program does with its own process before anything else: it tells of a defect without showing what was in
-//! memory, keeps its memory to itself, and hears the signals that cancel it.
+//! A program as a process: before anything else it tells of a defect without showing what was in memory, keeps its
+//! memory to itself, and hears the signals that cancel it.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::failure::Signal;
 #[cfg(unix)]
 use crate::hang_up;
+use crate::host::Streams;
+use crate::http::reqwest_wire::ReqwestWire;
+use crate::inputs::Environment;
+use crate::inputs::request::Surroundings;
+use crate::patience::Cancellation;
+use crate::secret::Register;
+use crate::world::{SystemClock, SystemRandom, World};
+
+/// The world outside, reached as the environment says.
+pub type OpenWorld = fn(&Surroundings) -> World;
+
+/// Runs a program with this process's arguments, environment and streams, in the real world; its exit code.
+pub fn run(
+    program: impl AsyncFnOnce(&[OsString], &Environment, Streams, OpenWorld, Cancellation) -> u8,
+) -> ExitCode {
+    say_where_a_defect_is();
+    keep_memory_private();
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let environment: Environment = std::env::vars_os().collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let code = runtime.expect("the system gives a process its event queue").block_on(async {
+        let (cancel, cancellation) = watch::channel(None);
+        listen_for_signals(cancel);
+        let streams = Streams::standard(Register::default());
+        program(&arguments, &environment, streams, real_world, cancellation).await
+    });
+    ExitCode::from(code)
+}
+
+fn real_world(surroundings: &Surroundings) -> World {
+    World {
+        wire: Arc::new(ReqwestWire::new(surroundings.proxy.clone(), surroundings.authorities.clone())),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    }
+}
 
 /// A panic's own message could hold anything; where it happened is enough to find it.
-pub fn say_where_a_defect_is() {
+fn say_where_a_defect_is() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
@@ -21,7 +61,7 @@ pub fn say_where_a_defect_is() {
 }
 
 /// No core dump, and on Linux no other process of this user, may show what is in memory.
-pub fn keep_memory_private() {
+fn keep_memory_private() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -34,7 +74,7 @@ pub fn keep_memory_private() {
 /// Tells of the first signal that cancels the run; a second one changes nothing. From its return on, no signal ends
 /// the process between the making of a file and its removal.
 #[cfg(unix)]
-pub fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
+fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -60,7 +100,7 @@ pub fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
 
 /// Tells of the first Ctrl-C or Ctrl-Break; a second one changes nothing.
 #[cfg(windows)]
-pub fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
+fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
     use tokio::signal::windows::{ctrl_break, ctrl_c};
     let (Ok(mut interrupt), Ok(mut terminate)) = (ctrl_c(), ctrl_break()) else { return };
     tokio::spawn(async move {

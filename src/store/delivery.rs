@@ -125,7 +125,7 @@ mod tests {
     use crate::http::Http;
     use crate::inputs::request::Places;
     use crate::store::bearer::bearer;
-    use crate::store::fake::{self, patience};
+    use crate::store::fake::{self, pat, patience};
     use crate::store::{Context, open};
     use crate::world::World;
     use http::Method;
@@ -180,15 +180,6 @@ mod tests {
                 _ => fake::json(200, &group),
             }
         })
-    }
-
-    fn pat() -> Kind {
-        Kind::Pat {
-            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
-            display_name: "nightly".into(),
-            organization: "fabrikam".into(),
-            valid_to: None,
-        }
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use url::Url;
 
+use super::Kind;
 use super::vault_identity::{JobToken, VaultSettings};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{OidcSources, VaultIdentity};
@@ -76,6 +77,16 @@ pub fn world(answer: impl Fn(&Request<Bytes>) -> Outcome + Send + Sync + 'static
     let wire = Arc::new(FakeWire { answer: Box::new(answer), asked: Mutex::default() });
     let world = World { wire: wire.clone(), clock: Arc::new(StillClock), random: Arc::new(SystemRandom) };
     (wire, world)
+}
+
+/// What a PAT is kept as.
+pub fn pat() -> Kind {
+    Kind::Pat {
+        authorization_id: "00000000-0000-0000-0000-000000000001".into(),
+        display_name: "nightly".into(),
+        organization: "fabrikam".into(),
+        valid_to: Some("2027-01-01T00:00:00.9Z".parse().expect("an instant")),
+    }
 }
 
 /// A world in which nothing can be reached.

@@ -253,7 +253,7 @@ fn words(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fake::{offline, patience};
+    use crate::store::fake::{offline, pat, patience};
 
     fn store(path: &Path, key: Option<&str>) -> FileStore {
         FileStore::new(path.to_owned(), key.map(|key| Secret::new(key.into())), offline())
@@ -261,15 +261,6 @@ mod tests {
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.into())
-    }
-
-    fn pat() -> Kind {
-        Kind::Pat {
-            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
-            display_name: "nightly".into(),
-            organization: "fabrikam".into(),
-            valid_to: None,
-        }
     }
 
     #[tokio::test]

@@ -399,7 +399,7 @@ mod tests {
     use super::*;
     use crate::failure::Exit;
     use crate::inputs::request::{ServiceConnection, VaultIdentity};
-    use crate::store::fake::{self, FakeWire, patience};
+    use crate::store::fake::{self, FakeWire, pat, patience};
     use crate::world::{WireError, World};
     use bytes::Bytes;
     use http::{Method, Request, Response};
@@ -485,15 +485,6 @@ mod tests {
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.into())
-    }
-
-    fn pat() -> Kind {
-        Kind::Pat {
-            authorization_id: "00000000-0000-0000-0000-000000000001".into(),
-            display_name: "nightly".into(),
-            organization: "fabrikam".into(),
-            valid_to: Some("2027-01-01T00:00:00.9Z".parse().expect("an instant")),
-        }
     }
 
     fn bodies(wire: &FakeWire, method: &Method) -> Vec<Value> {
