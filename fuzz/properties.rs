@@ -259,8 +259,8 @@ pub fn certificates(bytes: &[u8]) {
 /// The job's own OIDC token: read for its claims, never shown.
 pub fn job_tokens(bytes: &[u8]) {
     let token = Secret::new(String::from_utf8_lossy(bytes).into_owned());
-    let shown = streams().0.shown(&oidc::describe(&token).to_string());
-    is_harmless(&shown);
+    let identity = oidc::describe(&token).to_string();
+    is_harmless(&streams().0.shown(&identity));
 }
 
 /// The credential store's file, with a key and without.

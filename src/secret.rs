@@ -5,6 +5,7 @@
 //! when the last clone goes. [`Register`] knows every secret of the run, so that whatever is printed can be
 //! searched for them once more, after the host has been told to mask them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,12 +106,12 @@ impl Register {
     }
 
     /// The text with every known secret replaced by `***`, longest first, so that no part of one stays.
-    pub fn redact(&self, text: &str) -> String {
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<&str> =
             known.iter().map(Secret::expose).filter(|form| text.contains(form)).collect();
         found.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        found.into_iter().fold(text.to_owned(), |text, form| text.replace(form, "***"))
+        found.into_iter().fold(text.into(), |text, form| text.replace(form, "***").into())
     }
 }
 

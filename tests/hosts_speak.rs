@@ -229,7 +229,7 @@ proptest! {
             (variable, true, false, pat_text()),
             (text("token"), true, true, pat_text()),
             (text("authorizationId"), false, true, text("00000000-0000-0000-0000-000000000001")),
-            (text("displayName"), false, true, neutral::line(&name)),
+            (text("displayName"), false, true, neutral::line(&name).into_owned()),
             (text("scope"), false, true, text("vso.code vso.packaging")),
             (text("validTo"), false, true, text("2026-02-01T00:00:00Z")),
             (text("changed"), false, true, text("true")),

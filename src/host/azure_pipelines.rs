@@ -75,8 +75,9 @@ impl AzurePipelines {
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
         let name = path.to_str().ok_or("its path is no text")?;
         // The agent uploads it as it is, unmasked.
-        let markdown = self.streams.register().redact(&neutral::visible(markdown));
-        std::fs::write(&path, markdown).map_err(|error| error.to_string())?;
+        let markdown = neutral::visible(markdown);
+        let markdown = self.streams.register().redact(&markdown);
+        std::fs::write(&path, &*markdown).map_err(|error| error.to_string())?;
         self.command("task.uploadsummary", &[], name).map_err(|error| error.to_string())
     }
 }
@@ -110,7 +111,8 @@ impl Host for AzurePipelines {
             self.set_token(token)?;
         }
         for (name, value) in outputs.plain() {
-            let value = self.streams.register().redact(&plain_text(&value));
+            let value = plain_text(&value);
+            let value = self.streams.register().redact(&value);
             self.set_variable(&camel_case(name), &[("isoutput", "true")], &value)?;
         }
         Ok(())
@@ -151,8 +153,8 @@ impl Host for AzurePipelines {
 /// nothing that would be a command where a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
-        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)),
-        _ => neutral::line(&as_text(value)),
+        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)).into_owned(),
+        _ => neutral::line(&as_text(value)).into_owned(),
     }
 }
 

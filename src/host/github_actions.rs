@@ -107,7 +107,8 @@ impl Host for GithubActions {
 
     fn summarize(&self, markdown: &str) {
         let Some(path) = self.step_summary.as_deref() else { return };
-        let mut text = Zeroizing::new(self.streams.register().redact(&neutral::visible(markdown)));
+        let mut text =
+            Zeroizing::new(self.streams.register().redact(&neutral::visible(markdown)).into_owned());
         if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -138,7 +139,7 @@ impl Host for GithubActions {
 /// A plain output as one text. JSON holds nothing that would be a command where a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
-        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)),
+        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)).into_owned(),
         _ => as_text(value),
     }
 }

@@ -4,6 +4,7 @@
 //! and a terminal reads for escapes. [`line()`] makes one line of it in which none can stand; [`json`] does the
 //! same for JSON without changing its value. Nothing is ever taken out of a text, so that nothing can join.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text as one line in which no host finds a command and no terminal an escape.
@@ -12,9 +13,9 @@ use std::fmt::Write as _;
 /// `##` becomes `# #` (Azure Pipelines reads `##vso[`, GitHub `##[` and TeamCity `##teamcity[` anywhere in a
 /// line), and `::` at the start, where GitHub looks for a command, becomes `: :`. Doing it twice changes
 /// nothing more.
-pub fn line(text: &str) -> String {
+pub fn line(text: &str) -> Cow<'_, str> {
     if is_plain(text) && !text.trim_start().starts_with("::") {
-        return text.to_owned();
+        return text.into();
     }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
@@ -29,7 +30,7 @@ pub fn line(text: &str) -> String {
     if line[blanks..].starts_with("::") {
         line.insert(blanks + 1, ' ');
     }
-    line
+    line.into()
 }
 
 /// The text with every character that cannot be seen as `\u{...}`, but its line breaks and tabs kept: for a
@@ -49,9 +50,9 @@ pub fn visible(text: &str) -> String {
 /// Valid JSON as JSON of the same value, in whose lines no host finds a command and no terminal an escape:
 /// what cannot be seen, and the second `#` of `##`, become `\uXXXX`. [`line()`] leaves each of its lines as it
 /// is, so that it may be printed like any other text.
-pub fn json(text: &str) -> String {
+pub fn json(text: &str) -> Cow<'_, str> {
     if text.split('\n').all(is_plain) {
-        return text.to_owned();
+        return text.into();
     }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -68,7 +69,7 @@ pub fn json(text: &str) -> String {
             c => shown.push(c),
         }
     }
-    shown
+    shown.into()
 }
 
 /// Whether there is nothing to make harmless within a line, as nearly always: printable ASCII without `##`.

@@ -4,6 +4,7 @@
 //! goes out as it was built, since some carry a secret on purpose. Tests and simulations put buffers in the
 //! place of both streams.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,11 +79,14 @@ impl Streams {
     }
 
     /// The text as it may be shown: one harmless line, without a known secret.
-    pub fn shown(&self, text: &str) -> String {
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         // Before, since a secret may itself hold what is made harmless; after, since that may bring one about.
+        let harmless = |text: &str| match neutral::line(text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(line) => Some(self.register.redact(&line).into_owned()),
+        };
         let redacted = self.register.redact(text);
-        let line = neutral::line(&redacted);
-        if line == redacted { line } else { self.register.redact(&line) }
+        harmless(&redacted).map_or(redacted, Cow::Owned)
     }
 
     /// Prints a line of words. That it could not be printed is nobody's concern: there is no one left to read; but
@@ -93,9 +97,13 @@ impl Streams {
 
     /// Prints what was asked for, each of its lines by itself made harmless.
     pub fn print(&self, text: &str) {
-        let lines: Vec<String> = text.lines().map(|line| self.shown(line)).collect();
-        if !lines.is_empty() {
-            let _ = self.line(Stream::Product, &lines.join("\n"));
+        let mut shown = String::with_capacity(text.len() + 1);
+        for line in text.lines() {
+            shown.push_str(&self.shown(line));
+            shown.push('\n');
+        }
+        if !shown.is_empty() {
+            let _ = self.write(Stream::Product, &shown);
         }
     }
 

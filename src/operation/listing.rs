@@ -97,16 +97,18 @@ impl Described<'_> {
 /// The list for a program: the parts of a JSON array, with a line for each PAT. Of a long list no copy is held that
 /// is as long.
 pub(super) fn json_parts<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iterator<Item = String> + 'a {
-    let last = pats.len().saturating_sub(1);
-    let line = move |index: usize, pat| {
-        let before = if index == 0 { "[" } else { "" };
-        let after = if index == last { "]" } else { "," };
-        let json = serde_json::to_string(&outlook.for_a_program(pat)).expect("a PAT is JSON");
-        format!("{before}{json}{after}\n")
+    let count = pats.len().div_ceil(AT_ONCE);
+    let part = move |(number, pats): (usize, &[Pat])| {
+        let mut part = Vec::new();
+        for (index, pat) in pats.iter().enumerate() {
+            part.extend_from_slice(if index > 0 || number > 0 { b"" } else { b"[" });
+            serde_json::to_writer(&mut part, &outlook.for_a_program(pat)).expect("a PAT is JSON");
+            let is_last = index + 1 == pats.len() && number + 1 == count;
+            part.extend_from_slice(if is_last { b"]\n" } else { b",\n" });
+        }
+        String::from_utf8(part).expect("JSON is text")
     };
-    let parts = pats.chunks(AT_ONCE).enumerate().map(move |(part, pats)| {
-        pats.iter().enumerate().map(|(index, pat)| line(part * AT_ONCE + index, pat)).collect()
-    });
+    let parts = pats.chunks(AT_ONCE).enumerate().map(part);
     parts.chain(pats.is_empty().then(|| "[]".into()))
 }
 
