@@ -75,7 +75,11 @@ fn draw_panel(drawn: &mut String, cells: &[Cell], panel: &Panel, top: u32) -> u3
     // The shortest bar is still one: the scale begins at half of it.
     let length = |figure: f64| (figure / (least / 2.0)).ln() / (most / (least / 2.0)).ln() * LONGEST;
     let mut y = top + 12;
-    let _ = writeln!(drawn, "<text class=\"t\" x=\"16\" y=\"{y}\">{}; shorter is better</text>", panel.title);
+    let _ = writeln!(
+        drawn,
+        "<text class=\"t\" x=\"16\" y=\"{y}\">{}; shorter is better, the scale is logarithmic</text>",
+        panel.title
+    );
     y += 14;
     for operation in Operation::ALL {
         let middle = y + BAR * 2 + 4;
