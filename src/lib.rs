@@ -132,6 +132,8 @@ async fn carry_out(
     }
     let request = match request {
         Ok(request) => request,
+        // A run whose inputs were wrong has made nothing, and has told of them itself.
+        Err(_) if arguments.complete && environment.pending().is_empty() => return 0,
         Err(problems) if arguments.complete => {
             for problem in problems {
                 host.say(Level::Warning, &problem.to_string());

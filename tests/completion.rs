@@ -95,6 +95,15 @@ fn with_nothing_to_revoke_the_last_step_is_silent(#[case] saved: Option<&str>) {
 }
 
 #[test]
+fn where_a_job_had_no_inputs_the_last_step_does_not_say_it_again() {
+    let mut machine = starting(Host::GitHub, "create");
+    machine.without("organization").without("credential-store");
+    let ended = machine.run_as("complete").run();
+    ended.expect(0);
+    assert_eq!(ended.words(), "");
+}
+
+#[test]
 fn a_pat_that_is_gone_already_is_nothing_to_say() {
     let mut machine = starting(Host::GitHub, "create");
     let gone = machine.emulator.add_pat(NewPat::named("nightly").status(PatStatus::Revoked));

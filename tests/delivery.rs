@@ -317,6 +317,7 @@ fn a_store_that_is_not_there(#[case] addresses: &[&str], #[case] why: &str) {
 
 #[rstest]
 #[case::a_file("file:pat", "file:pat")]
+#[case::a_file_by_another_path("file:pat", "file:./pat")]
 #[case::a_vaults_secret(
     "keyvault:https://contoso.vault.azure.net/secrets/pat",
     "keyvault:https://CONTOSO.vault.azure.net/secrets/PAT"
@@ -332,6 +333,18 @@ fn one_place_cannot_take_both_tokens_however_it_is_spelt(#[case] one: &str, #[ca
     to(&mut machine, &[one, other]);
     machine.without("credential-store").run().expect(2).says("twice");
     assert!(machine.calls().is_empty(), "{:?}", machine.calls());
+}
+
+#[rstest]
+#[case("credential-store", "is the file of the credential-store")]
+#[case("deliver-to", "is a file of deliver-to")]
+fn an_output_file_is_no_store_however_it_is_spelt(#[case] input: &str, #[case] why: &str) {
+    let mut machine = plain();
+    let seed = machine.emulator.refresh_token();
+    std::fs::create_dir(machine.path("folder")).expect("a folder");
+    machine.input("refresh-token", seed).input(input, "file:place").input("output-file", "folder/../place");
+    machine.run().expect(2).says(why);
+    assert!(machine.calls().is_empty());
 }
 
 #[test]

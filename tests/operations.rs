@@ -637,6 +637,30 @@ fn what_is_counted_agrees_in_number(
     assert!(machine.read("GITHUB_STEP_SUMMARY").contains(title));
 }
 
+#[test]
+fn a_list_that_fails_for_two_reasons_tells_both() {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.emulator.add_pat(NewPat::named("one"));
+    machine.emulator.add_pat(NewPat::named("another").global());
+    machine.input("expiring-within", "90d").input("fail-if-expiring", "true").input("fail-if-global", "true");
+    let ended = machine.run();
+    ended.expect(8).says("2 expire within 90d (counting 1 global) and 1 is global");
+    assert_eq!(ended.stdout.matches("Expires soon").count(), 1, "{}", ended.stdout);
+}
+
+#[test]
+fn of_several_that_are_revoked_one_failure_does_not_keep_the_others() {
+    let mut machine = Machine::new(Host::GitHub, "revoke");
+    for _ in 0..3 {
+        machine.emulator.add_pat(NewPat::named("nightly"));
+    }
+    let fault = Fault::on(Service::Pats).method("DELETE").nth(2);
+    machine.emulator.order(fault.answer(403, &[], ""));
+    machine.input("display-name", "nightly").input("duplicates", "revoke");
+    machine.run().expect(4).says("Still alive").says("Revoked");
+    assert_eq!(machine.active("nightly").len(), 1);
+}
+
 /// What was asked for has to get to where it was asked to be.
 #[cfg(target_os = "linux")]
 #[rstest]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use adopat_emulator::{Emulator, Fault, NewPat, Pat, PatStatus, Policies, Service, cast};
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
+use serde_json::json;
 use support::{Ended, Host, Machine};
 
 fn rotating() -> Machine {
@@ -353,6 +354,52 @@ fn a_global_one_is_refused_before_anything_is_made() {
     machine.emulator.add_pat(NewPat::named("nightly").global());
     machine.run().expect(4).says("2026-12-01").says("allow-global-narrowing");
     assert_eq!(machine.pat_calls(), ["GET"]);
+}
+
+#[test]
+fn a_global_one_is_refused_among_duplicates_too() {
+    let mut machine = rotating();
+    machine.emulator.add_pat(pat("nightly", 2, 100).global());
+    machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.input("duplicates", "revoke").run().expect(4).says("allow-global-narrowing");
+    assert_eq!(machine.pat_calls(), ["GET"]);
+}
+
+#[test]
+fn an_old_one_that_the_service_does_not_shorten_is_named() {
+    let mut machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    let unchanged = json!({
+        "patTokenError": "none",
+        "patToken": {
+            "authorizationId": old.authorization_id, "displayName": "nightly", "scope": old.scope,
+            "validTo": old.valid_to.to_string(), "targetAccounts": [],
+        },
+    });
+    let fault = Fault::on(Service::Pats).method("PUT");
+    machine.emulator.order(fault.answer(200, &[("content-type", "application/json")], unchanged.to_string()));
+    let ended = machine.input("keep-previous-for", "1h").run();
+    ended.expect(0).says("::warning::").says("left it at").says(&old.authorization_id.to_string());
+}
+
+#[test]
+fn one_that_is_on_two_pages_is_one() {
+    let machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    let page = |continuation: &str| {
+        let pat = json!({
+            "authorizationId": old.authorization_id, "displayName": "nightly", "scope": old.scope,
+            "validTo": old.valid_to.to_string(), "targetAccounts": [],
+        });
+        json!({ "continuationToken": continuation, "patTokens": [pat] }).to_string()
+    };
+    for continuation in ["next", ""] {
+        let fault = Fault::on(Service::Pats).method("GET");
+        let headers = [("content-type", "application/json")];
+        machine.emulator.order(fault.answer(200, &headers, page(continuation)));
+    }
+    machine.run().expect(0);
+    assert_eq!(machine.pat_calls(), ["GET", "GET", "POST", "DELETE"]);
 }
 
 #[test]

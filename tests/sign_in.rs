@@ -914,6 +914,17 @@ fn an_answer_that_is_no_token_is_told_as_what_it_is(
     nothing_came_of_it(&machine, &before);
 }
 
+#[test]
+fn a_sign_in_that_takes_all_the_time_is_named() {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.input("timeout", "1s");
+    let late = Duration::from_secs(2);
+    machine.emulator.order(Fault::on(Service::Entra).path("/token").delay_after(late));
+    let before = machine.read("refresh-token");
+    machine.run().expect(6).says("The sign-in took all the time");
+    assert_ne!(machine.read("refresh-token"), before, "the rolled token is kept");
+}
+
 #[rstest]
 #[case::truncated(Fault::on(Service::Entra).path("/token").truncate().always(), 6, "no token")]
 #[case::oversized(Fault::on(Service::Entra).path("/token").oversize().always(), 6, "Microsoft Entra")]

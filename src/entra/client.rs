@@ -195,7 +195,11 @@ pub(super) fn tokens(answer: BasicTokenResponse) -> Tokens {
     Tokens {
         access_token: Secret::new(answer.access_token().secret().clone()),
         expires: answer.expires_in().and_then(|lifetime: Duration| Instant::now().checked_add(lifetime)),
-        refresh_token: answer.refresh_token().map(|token| Secret::new(token.secret().clone())),
+        // What holds no token must not take the place of one that works.
+        refresh_token: answer
+            .refresh_token()
+            .filter(|token| is_token(token.secret()))
+            .map(|token| Secret::new(token.secret().clone())),
         granted: answer.scopes().map(|scopes| scopes.iter().map(permission).collect()),
     }
 }
@@ -239,7 +243,9 @@ impl Courier {
             return Err(refusal::of_busy_service(&answer, &self.service));
         }
         let is_protocol = if answer.status == 200 {
-            answer.json::<serde_json::Map<String, serde_json::Value>>().is_ok()
+            answer.json::<serde_json::Map<String, serde_json::Value>>().is_ok_and(|answer| {
+                answer.get("access_token").is_none_or(|token| token.as_str().is_some_and(is_token))
+            })
         } else {
             answer.status.is_client_error() && error_in(&answer).is_some()
         };
@@ -251,6 +257,11 @@ impl Courier {
         *response.status_mut() = answer.status;
         Ok(response)
     }
+}
+
+/// Whether the text can be a token: all of it can be seen (RFC 6749, appendices A.12 and A.17, but for the space).
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn error_in(answer: &Answer) -> Option<ErrorAnswer> {
@@ -325,6 +336,26 @@ mod tests {
         let script = Script::of([scripted::json(200, answer)]);
         let tokens = scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
         assert_eq!((tokens.refresh_token, tokens.granted, tokens.expires), (None, None, None));
+    }
+
+    #[rstest]
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_token_that_can_be_none_is_none(#[values("", " ", "a\nb")] blank: &str) {
+        let mut answer = good();
+        answer["refresh_token"] = blank.into();
+        let script = Script::of([scripted::json(200, answer)]);
+        let tokens = scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
+        assert!(tokens.refresh_token.is_none());
+    }
+
+    #[rstest]
+    #[tokio::test(start_paused = true)]
+    async fn an_access_token_that_can_be_none_is_no_answer(#[values("", " ")] blank: &str) {
+        let mut answer = good();
+        answer["access_token"] = blank.into();
+        let refusal = refused(scripted::json(200, answer)).await;
+        assert_eq!(refusal.failure.exit, Exit::Service);
+        assert!(refusal.failure.cause.contains("no token"), "{}", refusal.failure);
     }
 
     #[tokio::test(start_paused = true)]

@@ -203,7 +203,10 @@ impl Http {
                 return outcome;
             }
             let asked = match &outcome {
-                Ok(answer) if is_transient(answer.status) => answer.retry_after(self.world.clock.now()),
+                // One that asks for no time at all gets the pause that it would get without asking.
+                Ok(answer) if is_transient(answer.status) => {
+                    answer.retry_after(self.world.clock.now()).filter(|wait| !wait.is_zero())
+                }
                 Ok(_) => return outcome,
                 Err(NoAnswer::Wire(error)) if error.may_pass() => None,
                 Err(_) => return outcome,

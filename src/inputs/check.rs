@@ -1,6 +1,6 @@
 //! From texts to a [`Request`]: every rule an input has to obey, each with its remedy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -99,7 +99,7 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
             continue;
         }
         match Address::parse(line) {
-            Ok(address) if deliver_to.contains(&address) => {
+            Ok(address) if deliver_to.iter().any(|other| is_same(other, &address)) => {
                 problems.add("deliver-to", format!("names {address} twice"), "name each store once");
             }
             Ok(address) => deliver_to.push(address),
@@ -124,15 +124,17 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
             OutputFormat::Dotenv
         }),
     });
-    if let Some(file) = &output_file
-        && let Some(Ok(Address::File(store))) = values.credential_store.as_deref().map(Address::parse)
-        && store == file.path
-    {
-        problems.add("output-file", "is the file of the credential-store", "give each a file of its own");
+    let store = values.credential_store.as_deref().and_then(|text| Address::parse(text).ok());
+    if let Some(file) = &output_file {
+        let file = Address::File(file.path.clone());
+        if store.as_ref().is_some_and(|store| is_same(store, &file)) {
+            problems.add("output-file", "is the file of the credential-store", "give each a file of its own");
+        }
+        if deliver_to.iter().any(|address| is_same(address, &file)) {
+            problems.add("output-file", "is a file of deliver-to", "give each a file of its own");
+        }
     }
-    if let Some(Ok(store)) = values.credential_store.as_deref().map(Address::parse)
-        && deliver_to.contains(&store)
-    {
+    if store.is_some_and(|store| deliver_to.iter().any(|address| is_same(address, &store))) {
         problems.add("deliver-to", "holds the credential-store", "give the PAT a place of its own");
     }
     Delivery {
@@ -941,4 +943,21 @@ fn looks_like_a_pat(token: &Secret) -> bool {
     let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let signed = |at: usize| text.get(at..at + 4) == Some("AZDO");
     alphanumeric && (text.len() == 52 || (text.len() == 84 && (signed(75) || signed(76))))
+}
+
+/// Whether two addresses are one place.
+fn is_same(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::File(one), Address::File(other)) => place_of(one) == place_of(other),
+        _ => one == other,
+    }
+}
+
+/// Where a file is, or would be, however its path is spelt.
+fn place_of(path: &Path) -> PathBuf {
+    let of_its_folder = || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    };
+    path.canonicalize().ok().or_else(of_its_folder).unwrap_or_else(|| path.to_owned())
 }

@@ -39,24 +39,33 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     }
     let expiring: Vec<&Pat> = pats.iter().filter(|pat| outlook.is_expiring(pat)).collect();
     let global: Vec<&Pat> = pats.iter().filter(|pat| pat.is_global() && !outlook.is_over(pat)).collect();
-    for pat in &expiring {
+    for pat in expiring.iter().filter(|pat| !pat.is_global()) {
         run.warn(format!("Expires soon: {}.", describe(pat)));
     }
     for pat in &global {
         run.warn(format!("Global, and stops working on 2026-12-01: {}.", describe(pat)));
     }
+    let (mut found, mut remedies) = (Vec::new(), Vec::new());
     if list.fail_if_expiring && !expiring.is_empty() {
         let within = span::describe(list.expiring_within.unwrap_or_default());
         let verb = if expiring.len() == 1 { "expires" } else { "expire" };
-        let cause = format!("Of the PATs listed, {} {verb} within {within}.", expiring.len());
-        return Err(Failure::new(Exit::Expiring, cause, "Rotate what is still in use."));
+        let counting = match expiring.iter().filter(|pat| pat.is_global()).count() {
+            0 => String::new(),
+            global => format!(" (counting {global} global)"),
+        };
+        found.push(format!("{} {verb} within {within}{counting}", expiring.len()));
+        remedies.push("Rotate what is still in use.");
     }
     if list.fail_if_global && !global.is_empty() {
         let verb = if global.len() == 1 { "is global" } else { "are global" };
-        let cause = format!("Of the PATs listed, {} {verb}.", global.len());
-        return Err(Failure::new(Exit::Expiring, cause, "Replace each by one PAT for each organization."));
+        found.push(format!("{} {verb}", global.len()));
+        remedies.push("Replace each global one by one PAT for each organization.");
     }
-    Ok(())
+    if found.is_empty() {
+        return Ok(());
+    }
+    let cause = format!("Of the PATs listed, {}.", found.join(" and "));
+    Err(Failure::new(Exit::Expiring, cause, remedies.join(" ")))
 }
 
 /// So many PATs, in words.

@@ -81,8 +81,10 @@ pub(super) fn plan(
             format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
         return Ok(Plan::Nothing(Some(newest.clone()), why));
     }
-    if newest.is_global() && !rotate.allow_global_narrowing {
-        return Err(global(newest));
+    if let Some(pat) = found.active.iter().find(|pat| pat.is_global())
+        && !rotate.allow_global_narrowing
+    {
+        return Err(global(pat));
     }
     let scope = rotate.scope.as_ref().unwrap_or(&newest.scope);
     let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(Some(newest)));

@@ -30,24 +30,30 @@ pub(super) async fn revoke(run: &Run<'_>, revoke: &Revoke) -> Result<(), Failure
         }
         return delivery::hand_over_plain(run, &Outputs { subject, ..Outputs::default() });
     }
-    let mut revoked: Vec<&Pat> = Vec::new();
-    for (done, pat) in found.active.iter().enumerate() {
+    let (mut revoked, mut alive, mut first) = (Vec::new(), Vec::new(), None);
+    for pat in &found.active {
         match session.service.revoke(&pat.authorization_id).await {
             Ok(Revocation::Done) => {
                 run.info(format!("Revoked {}.", describe(pat)));
                 revoked.push(pat);
             }
             Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
-            Err(failure) => return Err(tell_what_lives(failure, &found.active[done..], &revoked)),
+            Err(failure) => {
+                alive.push(pat);
+                first.get_or_insert(failure);
+            }
         }
+    }
+    if let Some(failure) = first {
+        return Err(tell_what_lives(failure, &alive, &revoked));
     }
     let changed = !revoked.is_empty();
     run.host.summarize(&summary::revoked(&found.active, run.organization()));
     delivery::hand_over_plain(run, &Outputs { subject, changed, ..Outputs::default() })
 }
 
-fn tell_what_lives(failure: Failure, alive: &[Pat], revoked: &[&Pat]) -> Failure {
-    let list = |pats: Vec<&Pat>| pats.into_iter().map(describe).collect::<Vec<_>>().join("; ");
-    let failure = failure.and(format!("Still alive, as far as is known: {}.", list(alive.iter().collect())));
-    if revoked.is_empty() { failure } else { failure.and(format!("Revoked: {}.", list(revoked.to_vec()))) }
+fn tell_what_lives(failure: Failure, alive: &[&Pat], revoked: &[&Pat]) -> Failure {
+    let list = |pats: &[&Pat]| pats.iter().map(|pat| describe(pat)).collect::<Vec<_>>().join("; ");
+    let failure = failure.and(format!("Still alive, as far as is known: {}.", list(alive)));
+    if revoked.is_empty() { failure } else { failure.and(format!("Revoked: {}.", list(revoked))) }
 }

@@ -1,14 +1,19 @@
 //! `rotate`: sign in, read the old PAT, mint the new one, deliver it, then retire the old.
 
+use jiff::SignedDuration;
+
 use super::find::{describe, find};
 use super::minting::{Ticket, mint_and_deliver};
 use super::plan::{Plan, Retirement, plan};
 use super::sign_in::Session;
 use super::{Run, delivery, sign_in, summary};
-use crate::failure::{Failure, sentence_of};
+use crate::failure::{Exit, Failure, sentence_of};
 use crate::inputs::request::Rotate;
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Change, Pat, Service};
+
+/// How much longer than asked an old PAT may live on without a word.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure> {
     delivery::require_a_way_out(run, rotate.dry_run)?;
@@ -59,14 +64,30 @@ async fn retire_one(service: &Service, retirement: &Retirement) -> Result<(), Fa
         Retirement::Revoke(old) => service.revoke(&old.authorization_id).await.map(drop),
         Retirement::Shorten(old, to) => {
             let change = Change { valid_to: Some(*to), ..Change::default() };
-            service.update(&old.authorization_id, &change).await.map(drop)
+            let new = service.update(&old.authorization_id, &change).await?;
+            match new.valid_to {
+                Some(end) if end.duration_since(*to) > TOLERANCE => Err(not_done(&format!(
+                    "The service accepted the new end of the old PAT, and left it at {}.",
+                    to_the_second(end)
+                ))),
+                _ => Ok(()),
+            }
         }
         // An update that changes nothing else narrows it to this organization, like the one that shortens.
         Retirement::LetExpire(old) if old.is_global() => {
-            service.update(&old.authorization_id, &Change::default()).await.map(drop)
+            match service.update(&old.authorization_id, &Change::default()).await? {
+                new if new.is_global() => {
+                    Err(not_done("The service accepted the change of the old PAT, and left it global."))
+                }
+                _ => Ok(()),
+            }
         }
         Retirement::LetExpire(_) => Ok(()),
     }
+}
+
+fn not_done(cause: &str) -> Failure {
+    Failure::new(Exit::Service, cause, "")
 }
 
 fn still_alive(retirement: &Retirement, failure: &Failure) -> String {

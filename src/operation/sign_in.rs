@@ -82,6 +82,13 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         warnings.iter().for_each(|warning| run.warn(warning.to_string()));
         tokens
     };
+    if run.patience().left().is_zero() {
+        return Err(Failure::new(
+            Exit::Service,
+            "The sign-in took all the time that this operation may take.",
+            "Run it again; raise the input 'timeout' if the sign-in is slow from here.",
+        ));
+    }
     may_write_groups(run, &tokens)?;
     let address = &run.request.places.service_url;
     let bearer = tokens.access_token.clone();

@@ -1,6 +1,8 @@
 //! A personal access token as the service describes it. Never its value: that is in the answer to a create
 //! alone, as a [`Secret`](crate::secret::Secret).
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -19,10 +21,10 @@ pub struct Pat {
     #[serde(default, deserialize_with = "null_is_default")]
     pub scope: Scope,
     /// When it was made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub valid_from: Option<Timestamp>,
     /// When it expires.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub valid_to: Option<Timestamp>,
     /// The ids of the organizations it is good for; none means every one its owner can reach: a global PAT.
     #[serde(default)]
@@ -77,4 +79,35 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An instant; without an offset it is meant in UTC, as .NET writes one whose kind it does not know. What is none is
+/// unknown, so that one odd PAT does not hide all others.
+fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    Ok(text.and_then(|text| {
+        let in_utc = || Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+        text.parse().ok().or_else(in_utc)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case("2026-11-28T05:00:00.1234567Z", Some("2026-11-28T05:00:00.1234567Z"))]
+    #[case("2026-11-28T05:00:00+02:00", Some("2026-11-28T03:00:00Z"))]
+    #[case("2026-11-28T05:00:00", Some("2026-11-28T05:00:00Z"))]
+    #[case("0001-01-01T00:00:00", Some("0001-01-01T00:00:00Z"))]
+    #[case("9999-12-31T23:59:59.9999999Z", None)]
+    #[case("soon", None)]
+    fn an_odd_date_does_not_hide_the_pat(#[case] text: &str, #[case] expected: Option<&str>) {
+        let pat = json!({"authorizationId": "00000000-0000-0000-0000-000000000001", "validTo": text});
+        let pat: Pat = serde_json::from_value(pat).expect("a PAT");
+        assert_eq!(pat.valid_to, expected.map(|text| text.parse().expect("an instant")));
+    }
 }

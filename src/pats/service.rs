@@ -220,7 +220,8 @@ impl Service {
         filter: Filter,
     ) -> Result<(Vec<Pat>, Option<Timestamp>), Failure> {
         let mut pats = Vec::new();
-        let mut seen = HashSet::new();
+        // A PAT that is made meanwhile moves others to the next page, where they are seen again.
+        let (mut ids, mut seen) = (HashSet::new(), HashSet::new());
         let mut continuation = String::new();
         loop {
             // The end of a list is an empty token; every page repeats the whole query.
@@ -236,7 +237,7 @@ impl Service {
             let request = self.request(Method::GET, &query, None);
             let answer = self.send(request, Effect::Idempotent).await?;
             let page: Page = self.read(&answer)?;
-            pats.extend(page.pat_tokens);
+            pats.extend(page.pat_tokens.into_iter().filter(|pat| ids.insert(pat.authorization_id.clone())));
             continuation = page.continuation_token.unwrap_or_default();
             if continuation.is_empty() {
                 return Ok((pats, answer.date()));
