@@ -58,20 +58,6 @@ impl Call {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The body in the shape in which a recording holds it: JSON, a form as an object of texts, or a text.
-    pub(crate) fn body_as_json(&self) -> serde_json::Value {
-        use serde_json::Value;
-        let is_form = self.header("content-type").is_some_and(|kind| kind.contains("x-www-form-urlencoded"));
-        match self.json() {
-            _ if self.body.is_empty() => Value::Null,
-            _ if is_form => {
-                self.form().0.into_iter().map(|(name, value)| (name, Value::from(value))).collect()
-            }
-            Some(json) => json,
-            None => String::from_utf8_lossy(&self.body).into_owned().into(),
-        }
-    }
-
     pub(crate) fn has_json_body(&self) -> bool {
         self.header("content-type")
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"))

@@ -18,7 +18,6 @@ use crate::github::{GitHubRights, GitHubSecret};
 use crate::hold::Hold;
 use crate::log::Recorded;
 use crate::pats::{LARGEST_PAGE, NewPat, Pat};
-use crate::recording::Recording;
 use crate::server::{Authority, Offer, Server, Shared};
 use crate::services::{Service, Services};
 use crate::switchboard::Switchboard;
@@ -37,7 +36,6 @@ pub struct Builder {
     seed: u64,
     one_time_refresh_tokens: bool,
     addresses: Vec<(Service, SocketAddr)>,
-    recording: Option<Recording>,
 }
 
 impl Default for Builder {
@@ -53,7 +51,6 @@ impl Default for Builder {
             seed: 1,
             one_time_refresh_tokens: false,
             addresses: Vec::new(),
-            recording: None,
         }
     }
 }
@@ -126,12 +123,6 @@ impl Builder {
         self
     }
 
-    /// Entra, the PAT service and Azure DevOps answer as was recorded of the real ones.
-    pub fn replay(mut self, recording: Recording) -> Self {
-        self.recording = Some(recording);
-        self
-    }
-
     /// The services alone, without a socket: for a simulation.
     pub fn services(mut self) -> Services {
         if let Some(policies) = &self.policies {
@@ -144,9 +135,6 @@ impl Builder {
         }
         let mut services = Services::new(self.cast, self.seed, self.page_size);
         services.set_one_time_refresh_tokens(self.one_time_refresh_tokens);
-        if let Some(recording) = self.recording {
-            services.replay(recording);
-        }
         services
     }
 

@@ -42,8 +42,6 @@ mod log;
 mod managed_identity;
 mod moment;
 mod pats;
-mod recording;
-mod replay;
 mod server;
 mod services;
 mod switchboard;
@@ -67,7 +65,6 @@ pub use self::hold::Hold;
 pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
-pub use self::recording::{Exchange, Recording};
 pub use self::services::{Service, Services};
 pub use self::switchboard::{Number, Switchboard};
 pub use self::vault::{

@@ -5,19 +5,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use adopat_emulator::{Emulator, Fault, NewPat, Recording, Service, cast};
+use adopat_emulator::{Emulator, Fault, NewPat, Service, cast};
 
 const HELP: &str = "\
 Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
 
 Usage: adopat-emulator [--tls] [--seed NUMBER] [--pats NUMBER] [--latency MILLISECONDS]
-                       [--replay FOLDER]
 
   --tls                   everything over TLS, not the vault alone
   --seed NUMBER           what everything random follows from (default 1)
   --pats NUMBER           so many PATs are there from the start (default 0)
   --latency MILLISECONDS  each request waits so long before it is looked at (default 0)
-  --replay FOLDER         answer as the real services did, whose exchanges `adopat-probe --record FOLDER` has kept
   --help                  this text
   --version               the version
 
@@ -45,13 +43,6 @@ fn main() -> ExitCode {
                 Some(seed) => builder = builder.seed(seed),
                 None => return misused("--seed needs a number"),
             },
-            "--replay" => {
-                let Some(folder) = arguments.next() else { return misused("--replay needs a folder") };
-                match Recording::read(&folder) {
-                    Ok(recording) => builder = builder.replay(recording),
-                    Err(error) => return misused(&format!("{folder} cannot be replayed: {error}")),
-                }
-            }
             "--pats" => match arguments.next().and_then(|number| number.parse().ok()) {
                 Some(number) => pats = number,
                 None => return misused("--pats needs a number"),

@@ -19,8 +19,6 @@ use crate::fault::Instead;
 use crate::github::{self, GitHub};
 use crate::job::{self, Job};
 use crate::pats::Pats;
-use crate::recording::Recording;
-use crate::replay::Replay;
 use crate::vault::{self, Vault};
 use crate::{azure_devops, entra, managed_identity, moment, pats};
 
@@ -85,7 +83,6 @@ pub struct Services {
     pub(crate) vault: Vault,
     pub(crate) job: Job,
     pub(crate) managed_identities: Vec<Uuid>,
-    replay: Option<Replay>,
     addresses: HashMap<Service, String>,
     secrets: Vec<String>,
 }
@@ -103,7 +100,6 @@ impl Services {
             vault: Vault::default(),
             job: Job::default(),
             managed_identities: vec![cast::MANAGED_IDENTITY],
-            replay: None,
             addresses: HashMap::new(),
             secrets: Vec::new(),
             cast,
@@ -129,11 +125,6 @@ impl Services {
 
     /// Answers one request. `now` is the services' own clock; it must not run backwards.
     pub fn handle(&mut self, service: Service, request: Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        if let Some(replay) = self.replay.as_mut().filter(|replay| replay.covers(service)) {
-            let (answer, secrets) = replay.answer(service, &request, now);
-            secrets.iter().for_each(|secret| self.remember_secret(secret));
-            return answer::with_header(answer, "Date", &moment::http_date(now));
-        }
         let call = Call::new(request);
         let answer = match service {
             Service::Entra => entra::answer(self, &call, now),
@@ -145,11 +136,6 @@ impl Services {
             Service::ManagedIdentity => managed_identity::answer(self, &call, now),
         };
         self.dressed(service, &call, answer, now)
-    }
-
-    /// From now on Entra, the PAT service and Azure DevOps answer as was recorded, and as nothing else would.
-    pub fn replay(&mut self, recording: Recording) {
-        self.replay = Some(Replay::new(recording));
     }
 
     /// Answers a request without acting on it, as a [fault](crate::Fault) orders.

@@ -1,7 +1,6 @@
 //! The command line. What the probe signs in with comes from the environment, as for adopat itself.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,24 +20,17 @@ pub enum CommandLine {
 pub struct Options {
     /// `--revoke-older`: PATs of earlier probes are revoked first.
     pub revoke_older: bool,
-    /// `--record FOLDER`: the exchanges are kept there.
-    pub record: Option<PathBuf>,
 }
 
 impl CommandLine {
     /// Reads the arguments, without the program's own name.
     pub fn parse(arguments: &[OsString]) -> Self {
         let mut options = Options::default();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
+        for argument in arguments {
             match argument.to_str() {
                 Some("--help" | "-h") => return Self::Help,
                 Some("--version" | "-V") => return Self::Version,
                 Some("--revoke-older") => options.revoke_older = true,
-                Some("--record") => match arguments.next() {
-                    Some(folder) => options.record = Some(folder.into()),
-                    None => return Self::Misused("--record needs a folder"),
-                },
                 _ => return Self::Misused("An argument is not understood"),
             }
         }
@@ -50,11 +42,9 @@ impl CommandLine {
 pub const HELP: &str = "\
 Holds Microsoft Entra and the Azure DevOps PAT service to what is known of them, and prints a report in Markdown.
 
-Usage: adopat-probe [--revoke-older] [--record FOLDER]
+Usage: adopat-probe [--revoke-older]
 
   --revoke-older   revoke the PATs that earlier probes have left, then go on
-  --record FOLDER  keep every exchange there, without anything secret or personal in it; the emulator replays it:
-                   adopat-emulator --replay FOLDER
   --help           this text
   --version        the version
 
@@ -75,7 +65,7 @@ Exit codes:
   2         the inputs are wrong; nothing was sent
   3, 4      sign-in failed; refused by permission or policy
   6         a service failed or did not answer in time, or a PAT could not be revoked: it is named
-  7         the refresh token could not be stored, or the recording not be kept
+  7         the refresh token could not be stored
   8         a PAT of an earlier probe is alive; nothing was made
   130, 143  cancelled; nothing left over
 ";
@@ -90,13 +80,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_never_repeated() {
-        assert_eq!(parse(&["--record"]), CommandLine::Misused("--record needs a folder"));
         assert_eq!(parse(&["hunter2"]), CommandLine::Misused("An argument is not understood"));
     }
 
     #[test]
-    fn the_flags_go_together() {
-        let options = Options { revoke_older: true, record: Some("kept".into()) };
-        assert_eq!(parse(&["--record", "kept", "--revoke-older"]), CommandLine::Probe(options));
+    fn older_pats_are_revoked_only_where_that_is_asked() {
+        assert_eq!(parse(&[]), CommandLine::Probe(Options { revoke_older: false }));
+        assert_eq!(parse(&["--revoke-older"]), CommandLine::Probe(Options { revoke_older: true }));
     }
 }

@@ -6,7 +6,7 @@
 //! - [`expectation`]: what one is; [`expectations`]: all of them, one file an area;
 //! - [`scene`]: what an observation works with: the user, the ledger of PATs, the limits; `exhibits`: what several look
 //!   at; `call`: one raw request; [`seen`]: an answer, and the words for it;
-//! - [`watch`], [`record`], [`redact`]: the wire that counts, and keeps exchanges without what is secret or personal;
+//! - [`watch`]: the wire that counts the requests, and keeps what the sign-in looked like;
 //! - `clean_up`: no PAT is left alive; [`report`], [`fidelity`]: the two tables.
 
 pub mod arguments;
@@ -16,8 +16,6 @@ mod exhibits;
 pub mod expectation;
 pub mod expectations;
 pub mod fidelity;
-pub mod record;
-pub mod redact;
 pub mod report;
 pub mod scene;
 pub mod seen;
@@ -43,7 +41,6 @@ use tokio::time::Instant;
 use crate::arguments::{CommandLine, HELP, Options};
 use crate::clean_up::{Left, clean_up};
 use crate::expectation::{Check, Unobserved};
-use crate::record::Recorder;
 use crate::report::{Report, Row};
 use crate::scene::{Client, PREFIX, Scene};
 use crate::watch::Watched;
@@ -114,16 +111,8 @@ async fn probe(
     world: World,
     cancellation: Cancellation,
 ) -> Result<u8, Failure> {
-    let recorder = options.record.as_deref().map(Recorder::new).transpose().map_err(|error| {
-        Failure::new(
-            Exit::Inputs,
-            format!("Nothing can be recorded in the folder: {error}."),
-            "Give --record a folder that is empty, or that is not there yet.",
-        )
-    })?;
     let begun = world.clock.now();
-    let watched =
-        Arc::new(Watched::new(world.wire, Arc::clone(&world.clock), request.places.clone(), recorder));
+    let watched = Arc::new(Watched::new(world.wire, request.places.clone()));
     let wire = Arc::clone(&watched) as Arc<dyn adopat::world::Wire>;
     let run = Run::new(request, Arc::clone(host), World { wire, ..world }, cancellation);
     let tokens = run.sign_in().await?;
@@ -167,7 +156,7 @@ async fn probe(
         left_over: left.alive.len(),
     };
     streams.print_plainly(&streams.register().redact(&report.to_markdown()));
-    Ok(exit_code(host.as_ref(), &left, &scene.name, ended, watched.recording_failed()))
+    Ok(exit_code(host.as_ref(), &left, &scene.name, ended))
 }
 
 /// Looks at one expectation after the other. Where the run ends before the last, the rest is not looked at.
@@ -196,16 +185,7 @@ async fn look(scene: &Scene, host: &dyn Host) -> (Vec<Row>, Option<Failure>) {
 }
 
 /// What is left alive counts most, since a cancelled run promises that nothing is.
-fn exit_code(
-    host: &dyn Host,
-    left: &Left,
-    name: &str,
-    ended: Option<Failure>,
-    recording_failed: Option<String>,
-) -> u8 {
-    if let Some(why) = &recording_failed {
-        host.say(Level::Error, &format!("The recording is not whole: {why}. Record into another folder."));
-    }
+fn exit_code(host: &dyn Host, left: &Left, name: &str, ended: Option<Failure>) -> u8 {
     if let Some(failure) = &ended {
         host.say(Level::Error, &failure.to_string());
     }
@@ -228,7 +208,6 @@ fn exit_code(
     match ended {
         _ if !left.alive.is_empty() || left.unknown.is_some() => Exit::Service.code(),
         Some(failure) => failure.exit.code(),
-        None if recording_failed.is_some() => Exit::Store.code(),
         None => 0,
     }
 }

@@ -1,5 +1,4 @@
-//! The wire that the probe looks through: it counts the requests, keeps what the sign-in looked like, and hands every
-//! exchange to the recorder.
+//! The wire that the probe looks through: it counts the requests, and keeps what the sign-in looked like.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,22 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use adopat::inputs::request::Places;
 use adopat::secret::Secret;
-use adopat::world::{Clock, Exchange, Wire};
-use adopat_emulator::Service;
+use adopat::world::{Exchange, Wire};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::record::{Recorder, as_itself};
 use crate::seen::keys;
 
 /// A wire that is watched.
 pub struct Watched {
     wire: Arc<dyn Wire>,
-    clock: Arc<dyn Clock>,
     places: Places,
-    recorder: Option<Recorder>,
     count: AtomicUsize,
     sign_in: Mutex<Option<SignIn>>,
 }
@@ -46,13 +41,8 @@ pub struct SignIn {
 }
 
 impl Watched {
-    pub(crate) fn new(
-        wire: Arc<dyn Wire>,
-        clock: Arc<dyn Clock>,
-        places: Places,
-        recorder: Option<Recorder>,
-    ) -> Self {
-        Self { wire, clock, places, recorder, count: AtomicUsize::new(0), sign_in: Mutex::new(None) }
+    pub(crate) fn new(wire: Arc<dyn Wire>, places: Places) -> Self {
+        Self { wire, places, count: AtomicUsize::new(0), sign_in: Mutex::new(None) }
     }
 
     /// How many requests were sent.
@@ -65,36 +55,19 @@ impl Watched {
         self.sign_in.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why the recording is not whole, where it is not.
-    pub fn recording_failed(&self) -> Option<String> {
-        self.recorder.as_ref().and_then(Recorder::failed)
-    }
-
-    fn service(&self, uri: &Uri) -> Option<Service> {
-        let origin = Url::parse(&uri.to_string()).ok()?.origin();
-        let places = &self.places;
-        let known = [
-            (&places.authority_host, Service::Entra),
-            (&places.service_url, Service::Pats),
-            (&places.devops_url, Service::DevOps),
-        ];
-        known.into_iter().find(|(place, _)| place.origin() == origin).map(|(_, service)| service)
+    /// Whether an address is the sign-in host's.
+    fn is_entra(&self, uri: &Uri) -> bool {
+        Url::parse(&uri.to_string()).is_ok_and(|uri| uri.origin() == self.places.authority_host.origin())
     }
 
     async fn carry(&self, request: Request<Bytes>) -> Result<Response<Bytes>, adopat::world::WireError> {
         self.count.fetch_add(1, Ordering::Relaxed);
-        let at = self.clock.now();
-        let asked = request.clone();
+        let asked = self.is_entra(request.uri()).then(|| request.clone());
         let answer = self.wire.exchange(request).await?;
-        if let Some(service) = self.service(asked.uri()) {
-            if service == Service::Entra {
-                let mut first = self.sign_in.lock().unwrap_or_else(PoisonError::into_inner);
-                if first.is_none() {
-                    *first = SignIn::of(&asked, &answer);
-                }
-            }
-            if let Some(recorder) = &self.recorder {
-                recorder.keep(service, at, &asked, &answer);
+        if let Some(asked) = asked {
+            let mut first = self.sign_in.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.is_none() {
+                *first = SignIn::of(&asked, &answer);
             }
         }
         Ok(answer)
@@ -140,4 +113,10 @@ impl SignIn {
             rolled,
         })
     }
+}
+
+/// Whether a token request is an app's own, not a user's: an app that signs in as itself opens a store.
+fn as_itself(request: &Request<Bytes>) -> bool {
+    form_urlencoded::parse(request.body())
+        .any(|(name, value)| name == "grant_type" && value == "client_credentials")
 }

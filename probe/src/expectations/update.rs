@@ -139,7 +139,6 @@ async fn earlier(scene: &Scene) -> Result<String, Unobserved> {
         json!({"authorizationId": made.id, "validTo": asked.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
     let seen = scene.update(body).await?;
     let Some(pat) = seen.pat() else { return Ok(seen.verdict()) };
-    // A replay is off by as much as it is faster than what was recorded.
     Ok(match close(&pat["validTo"], &json!(asked.to_string()), 600) {
         true => "it ends earlier".into(),
         false => "it ends as before".into(),

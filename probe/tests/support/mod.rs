@@ -1,10 +1,10 @@
 //! Runs the real program, as a child process with a clean environment, against the emulator; and sweeps its report
-//! and its recording for secrets and for whatever is personal.
+//! for secrets and for whatever is personal.
 #![allow(dead_code, reason = "every test file takes what it needs")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -141,20 +141,6 @@ impl Machine {
     /// How many requests for a PAT there were.
     pub fn posts(&self) -> usize {
         self.emulator.requests_to(Service::Pats).iter().filter(|request| request.method == "POST").count()
-    }
-
-    /// The files of a folder, each swept.
-    pub fn recorded(&self, folder: &Path) -> Vec<(PathBuf, Value)> {
-        let entries = std::fs::read_dir(folder).expect("the folder").flatten();
-        let mut files: Vec<(PathBuf, Value)> = entries
-            .map(|entry| {
-                let text = std::fs::read_to_string(entry.path()).expect("text");
-                self.sweep(&entry.path().display().to_string(), &text);
-                (entry.path(), serde_json::from_str(&text).expect("JSON"))
-            })
-            .collect();
-        files.sort_by(|one, other| one.0.cmp(&other.0));
-        files
     }
 
     /// No secret, and nothing that tells who or where.
