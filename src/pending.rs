@@ -29,7 +29,7 @@ pub struct Pending {
     pub scope: String,
     /// When it was asked to expire.
     pub valid_to: Timestamp,
-    /// When it was asked for, on this machine's clock.
+    /// When it was asked for, on the services' clock.
     pub asked_at: Timestamp,
     /// By which it is revoked, once that is known.
     pub authorization_id: Option<String>,
@@ -46,15 +46,14 @@ impl Pending {
         serde_json::to_string(all).unwrap_or_default()
     }
 
-    /// Whether this is the PAT: by its id; where that never became known, by what only it can have. `ahead` is how
-    /// far the service's clock is ahead of this machine's.
-    pub fn is(&self, pat: &Pat, ahead: SignedDuration) -> bool {
+    /// Whether this is the PAT: by its id; where that never became known, by what only it can have.
+    pub fn is(&self, pat: &Pat) -> bool {
         if let Some(id) = &self.authorization_id {
             return pat.authorization_id.eq_ignore_ascii_case(id);
         }
         let (Some(from), Some(to)) = (pat.valid_from, pat.valid_to) else { return false };
         let asked_for = pat.display_name == self.display_name && pat.scope == Scope::parse(&self.scope);
-        let early = self.asked_at.duration_since(from).saturating_add(ahead);
+        let early = self.asked_at.duration_since(from);
         asked_for && early <= SLACK && to.duration_since(self.valid_to) <= ROUNDING
     }
 }
@@ -96,12 +95,9 @@ mod tests {
             valid_to: to.parse().ok(),
             target_accounts: Some(vec![]),
         };
-        assert_eq!(pending.is(&pat, SignedDuration::ZERO), is);
-        let hour = SignedDuration::from_hours(1);
-        let behind = Pat { valid_from: pat.valid_from.map(|from| from - hour), ..pat.clone() };
-        assert_eq!(pending.is(&behind, -hour), is, "on a clock that is behind");
+        assert_eq!(pending.is(&pat), is);
         let known = Pending { authorization_id: Some(pat.authorization_id.clone()), ..pending.clone() };
-        assert!(known.is(&pat, SignedDuration::ZERO));
+        assert!(known.is(&pat));
         assert_eq!(Pending::parse(&Pending::to_text(&[pending.clone(), known.clone()])), [pending, known]);
     }
 

@@ -39,7 +39,11 @@ fn token_request(machine: &Machine) -> Recorded {
 /// Nothing was minted, nothing handed over, and the store is as it was.
 #[track_caller]
 fn nothing_came_of_it(machine: &Machine, store_before: &str) {
-    assert!(machine.emulator.pats().is_empty() && machine.pat_calls().is_empty(), "{:?}", machine.calls());
+    assert!(
+        machine.emulator.pats().is_empty() && machine.pat_calls().iter().all(|method| method == "HEAD"),
+        "{:?}",
+        machine.calls()
+    );
     assert_eq!(machine.read("GITHUB_OUTPUT"), "");
     assert_eq!(machine.read("refresh-token"), store_before);
 }
@@ -307,6 +311,15 @@ fn a_certificate_proves_the_client(#[case] file: &str, #[case] password: Option<
     assert_eq!(request.form("client_secret"), None);
     let kind = request.form("client_assertion_type").expect("an assertion");
     assert_eq!(kind, "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+}
+
+#[rstest]
+fn a_certificate_signs_by_the_services_clock(#[values(-20, 30)] days: i64) {
+    let offset = SignedDuration::from_hours(24 * days);
+    let app = confidential().certificate_pem(&registered());
+    let mut machine = listing(Host::GitHub, Emulator::builder().app(app).clock_offset(offset));
+    machine.input("client-certificate", registered()).run().expect(0);
+    assert_eq!(machine.calls(), ["Pats HEAD", "Entra POST", "Pats GET"]);
 }
 
 #[rstest]
@@ -589,9 +602,6 @@ fn put_token(machine: &Machine, kind: ClientKind) {
 fn what_entra_refuses() -> Vec<Refused> {
     let public = || AppRegistration::public(cast::CLIENT_ID);
     let an_hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
-    let late = Emulator::builder()
-        .app(confidential().certificate_pem(&registered()))
-        .clock_offset(SignedDuration::from_mins(30));
     vec![
         refused("no proof", 7_000_218, confidential().secret(SECRET), "Allow public client flows"),
         refused("a secret for a public client", 700_025, public(), "credential browser")
@@ -610,8 +620,12 @@ fn what_entra_refuses() -> Vec<Refused> {
         .with("client-secret", SECRET),
         refused("an unknown certificate", 700_027, confidential().secret(SECRET), "Certificates & secrets")
             .with("client-certificate", registered()),
-        Refused { emulator: late, ..refused("a wrong clock", 700_024, confidential(), "clock") }
-            .with("client-certificate", registered()),
+        refused("a wrong clock", 700_024, confidential().certificate_pem(&registered()), "clock")
+            .with("client-certificate", registered())
+            .after(|machine| {
+                let long_ago = [("Date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+                machine.emulator.order(Fault::on(Service::Pats).method("HEAD").answer(401, &long_ago, ""));
+            }),
         refused("an unknown app", 700_016, public(), "not the object id")
             .with("client-id", "00000000-0000-0000-0000-00000000dead"),
         refused("an unknown tenant", 90002, public(), "tenant-id")

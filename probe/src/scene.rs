@@ -120,7 +120,7 @@ impl Scene {
 
     /// What the service's clock says.
     pub(crate) fn now(&self) -> Timestamp {
-        self.http.world().clock.now() + self.http.ahead()
+        self.http.clock().now()
     }
 
     /// A call to the PAT service.

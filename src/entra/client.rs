@@ -136,7 +136,7 @@ impl Client {
     pub(super) async fn prove(&self) -> Result<Proven, Failure> {
         match &self.proof {
             None => Ok(Proven::default()),
-            Some(proof) => proof.prove(self.http.world(), &self.client_id, &self.endpoint("token")).await,
+            Some(proof) => proof.prove(&self.http, &self.client_id, &self.endpoint("token")).await,
         }
     }
 
@@ -234,7 +234,7 @@ impl Courier {
             if !later || attempt >= ATTEMPTS {
                 break answer;
             }
-            let now = self.http.world().clock.now();
+            let now = self.http.clock().now();
             let wait = answer.retry_after(now).unwrap_or_else(|| self.http.backoff(attempt));
             self.http.wait(wait).await.map_err(no_answer)?;
             attempt += 1;

@@ -8,10 +8,10 @@ use url::Url;
 
 use super::certificate::Certificate;
 use crate::failure::Failure;
+use crate::http::Http;
 use crate::oidc::{self, JobTokens};
 use crate::patience::Patience;
 use crate::secret::Secret;
-use crate::world::World;
 
 /// What proves a confidential client.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Proof {
     /// Where the job's token cannot be had.
     pub(super) async fn prove(
         &self,
-        world: &World,
+        http: &Http,
         client_id: &str,
         token_endpoint: &Url,
     ) -> Result<Proven, Failure> {
@@ -60,8 +60,8 @@ impl Proof {
                 Ok(Proven { parameters: vec![("client_secret", secret.clone())], job: None })
             }
             Self::Certificate(certificate) => {
-                let assertion =
-                    certificate.assertion(client_id, token_endpoint, world.uuid(), world.clock.now())?;
+                let (id, now) = (http.world().uuid(), http.now().await);
+                let assertion = certificate.assertion(client_id, token_endpoint, id, now)?;
                 Ok(Proven { parameters: by_assertion(Secret::new(assertion)), job: None })
             }
             Self::Federated(tokens) => {

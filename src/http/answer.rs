@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{DATE, HeaderMap, RETRY_AFTER};
+use http::header::{AGE, DATE, HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,12 @@ impl Answer {
         parse_http_date(self.header(DATE.as_str())?)
     }
 
+    /// How long ago that was, where a cache gave the answer in the service's place (RFC 9111, section 5.1).
+    pub fn age(&self) -> Duration {
+        let seconds = self.header(AGE.as_str()).and_then(|text| text.trim().parse::<u32>().ok());
+        Duration::from_secs(seconds.unwrap_or_default().into())
+    }
+
     /// How long the service asks to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date is
     /// measured on the service's own clock where it says what time it is there.
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
@@ -91,8 +97,10 @@ pub fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
+/// All three forms of a date (RFC 9110, section 5.6.7), and what is like mail's.
 fn parse_http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+    let mails = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    mails.or_else(|| Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok())
 }
 
 #[cfg(test)]
@@ -106,6 +114,8 @@ mod tests {
     #[case("0.5", Some(500))]
     #[case("-3", Some(0))]
     #[case("Sun, 06 Nov 1994 08:49:37 GMT", Some(30_000))]
+    #[case("Sunday, 06-Nov-94 08:49:37 GMT", Some(30_000))]
+    #[case("Sun Nov  6 08:49:37 1994", Some(30_000))]
     #[case("Sun, 06 Nov 1994 08:49:00 GMT", Some(0))]
     #[case("soon", None)]
     #[case("", None)]

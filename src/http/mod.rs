@@ -7,6 +7,7 @@ mod answer;
 pub mod inspect;
 pub mod proxy;
 pub mod reqwest_wire;
+mod service_clock;
 pub mod trust;
 
 use std::collections::HashMap;
@@ -14,14 +15,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::http::header::{HeaderValue, USER_AGENT};
-use ::http::{Request, StatusCode};
+use ::http::header::{CACHE_CONTROL, HeaderValue, USER_AGENT};
+use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
 pub use self::answer::Answer;
+pub use self::service_clock::{CLOCK_OFF, ServiceClock};
 use crate::failure::{Exit, Failure};
 use crate::patience::{Ended, Grace, Patience};
 use crate::world::{WireError, World};
@@ -40,6 +42,8 @@ const ATTEMPTS: u32 = 4;
 const ATTEMPTS_TO_CLEAN_UP: u32 = 6;
 /// The first pause between two attempts; it doubles, and is jittered.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
+/// The longest wait for a service to say nothing but what time it is.
+const TO_TELL_THE_TIME: Duration = Duration::from_secs(15);
 
 /// What a second sending of a request would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +142,7 @@ pub struct Http {
     patience: Patience,
     /// Until when a host asked not to be called again.
     pauses: Arc<Mutex<HashMap<String, Instant>>>,
-    /// How far a service's clock is ahead of this machine's, by the last answer that told.
-    ahead: Arc<Mutex<SignedDuration>>,
+    clock: ServiceClock,
 }
 
 impl fmt::Debug for Http {
@@ -151,7 +154,13 @@ impl fmt::Debug for Http {
 impl Http {
     /// The way to every service, for as long as `patience` lasts.
     pub fn new(world: World, patience: Patience) -> Self {
-        Self { world, patience, pauses: Arc::default(), ahead: Arc::default() }
+        let clock = ServiceClock::new(Arc::clone(&world.clock), &[]);
+        Self { world, patience, pauses: Arc::default(), clock }
+    }
+
+    /// The same way, reckoning by the clock of these services, the one that counts most first.
+    pub fn reckoning_by(self, services: &[&Url]) -> Self {
+        Self { clock: ServiceClock::new(Arc::clone(&self.world.clock), services), ..self }
     }
 
     /// The world behind it.
@@ -159,9 +168,31 @@ impl Http {
         &self.world
     }
 
-    /// How far the clock of the service that answered last is ahead of this machine's.
-    pub fn ahead(&self) -> SignedDuration {
-        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What time it is at the services. Where none of them has answered yet, the one that counts most is asked, once,
+    /// by an anonymous `HEAD`; if that says nothing either, this machine's clock has to do.
+    pub async fn now(&self) -> Timestamp {
+        if let Some(address) = self.clock.to_ask() {
+            self.clock.asked.get_or_init(|| self.ask_the_time(address)).await;
+        }
+        self.clock.now()
+    }
+
+    /// The services' clock, as far as it has been heard.
+    pub fn clock(&self) -> &ServiceClock {
+        &self.clock
+    }
+
+    /// Whether it comes to an answer or not: the clock hears every one.
+    async fn ask_the_time(&self, address: &Url) {
+        let request = Request::builder()
+            .method(Method::HEAD)
+            .uri(address.as_str())
+            .header(CACHE_CONTROL, "no-cache")
+            .header("X-TFS-FedAuthRedirect", "Suppress")
+            .body(Bytes::new())
+            .expect("an address and headers made here are well formed");
+        let brief = self.with_patience(self.patience.at_most(TO_TELL_THE_TIME));
+        let _ = brief.send(request, Effect::Idempotent).await;
     }
 
     /// How long its requests may go on.
@@ -195,7 +226,7 @@ impl Http {
             let outcome = self.exchange(request.clone(), effect).await;
             if let Ok(answer) = &outcome
                 && answer.status.is_success()
-                && let Some(wait) = answer.retry_after(self.world.clock.now())
+                && let Some(wait) = answer.retry_after(self.clock.now())
             {
                 self.postpone(&request, wait);
             }
@@ -205,7 +236,7 @@ impl Http {
             let asked = match &outcome {
                 // One that asks for no time at all gets the pause that it would get without asking.
                 Ok(answer) if is_transient(answer.status) => {
-                    answer.retry_after(self.world.clock.now()).filter(|wait| !wait.is_zero())
+                    answer.retry_after(self.clock.now()).filter(|wait| !wait.is_zero())
                 }
                 Ok(_) => return outcome,
                 Err(NoAnswer::Wire(error)) if error.may_pass() => None,
@@ -256,7 +287,11 @@ impl Http {
             .bound_with_grace(grace, self.world.wire.exchange(request))
             .await;
         let outcome = match ended {
-            Ok(Ok(response)) => Ok(self.read_clock(Answer::from(response))),
+            Ok(Ok(response)) => {
+                let answer = Answer::from(response);
+                self.clock.hear(&uri, &answer);
+                Ok(answer)
+            }
             Ok(Err(error)) => Err(NoAnswer::Wire(error)),
             Err(Ended::TimedOut) if !self.patience.left().is_zero() => {
                 let seconds = ONE_EXCHANGE.as_secs();
@@ -272,14 +307,6 @@ impl Http {
             Err(error) => tracing::debug!("{method} {place}: {error:?} in {took} ms"),
         }
         outcome
-    }
-
-    fn read_clock(&self, answer: Answer) -> Answer {
-        if let Some(date) = answer.date() {
-            let ahead = date.duration_since(self.world.clock.now());
-            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
-        }
-        answer
     }
 
     /// Waits until the service that the request is for may be called again, if it asked for a pause with its last

@@ -61,10 +61,9 @@ async fn revoke(
         return Ok(());
     }
     let active = service.list(Filter::Active).await?;
-    let ahead = service.http().ahead();
     let delivered =
         |pat: &Pat| except.is_some_and(|delivered| delivered.authorization_id == pat.authorization_id);
-    for orphan in active.iter().filter(|pat| pending.is(pat, ahead) && !delivered(pat)) {
+    for orphan in active.iter().filter(|pat| pending.is(pat) && !delivered(pat)) {
         if service.revoke(&orphan.authorization_id).await? == Revocation::Done {
             run.info(format!("Revoked {}, which a run made that was killed.", describe(orphan)));
         }

@@ -10,7 +10,7 @@ use crate::outputs::Outputs;
 pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure> {
     delivery::require_a_way_out(run, create.dry_run)?;
     let session = sign_in::sign_in(run).await?;
-    let new = new_pat(&create.display_name, &create.scope, create.expiry, run.now());
+    let new = new_pat(&create.display_name, &create.scope, create.expiry, run.now().await);
     if create.dry_run {
         run.info(describe_new(&new));
         return delivery::hand_over_unchanged(run, &Outputs::default());

@@ -37,7 +37,7 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     };
     let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
     let session = sign_in::sign_in(run).await?;
-    let new = new_pat(&exec.display_name, &exec.scope, exec.expiry, run.now());
+    let new = new_pat(&exec.display_name, &exec.scope, exec.expiry, run.now().await);
     let ticket =
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let minted = mint_for_a_command(run, &session, &ticket).await?;

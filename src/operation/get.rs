@@ -14,6 +14,7 @@ pub(super) async fn get(run: &Run<'_>, subject: &Subject) -> Result<(), Failure>
         Subject::Name(_) => find_one(run, &session.service, subject).await?,
     };
     let json = std::iter::once(Described::from(&pat).unchanged().to_json().to_string());
-    run.show(|| listing::one(&pat, run.now()), json, || format!("Found {}.", describe(&pat)));
+    let now = run.now().await;
+    run.show(|| listing::one(&pat, now), json, || format!("Found {}.", describe(&pat)));
     delivery::hand_over_plain(run, &Outputs { subject: Some(pat), ..Outputs::default() })
 }

@@ -16,7 +16,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     let session = sign_in::sign_in(run).await?;
     let pats = session.service.list(list.filter).await?;
     let outlook = Outlook {
-        now: run.now(),
+        now: run.now().await,
         expiring_within: list.expiring_within,
         revoked: revoked_among(&session.service, &pats, list.filter).await?,
     };

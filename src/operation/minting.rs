@@ -104,7 +104,7 @@ fn remember(
         display_name: new.display_name.clone(),
         scope: new.scope.to_string(),
         valid_to: new.valid_to,
-        asked_at: run.now(),
+        asked_at: run.http.clock().now(),
         authorization_id: authorization_id.map(str::to_owned),
     });
     // A device code cannot be asked for again in the last step, where nobody looks; and the refresh token that

@@ -26,6 +26,7 @@ mod verify;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::azure_devops::Organization;
@@ -45,13 +46,17 @@ pub struct Run<'a> {
     request: &'a Request,
     host: Arc<dyn Host>,
     http: Http,
+    told_of_the_clock: Arc<AtomicBool>,
 }
 
 impl<'a> Run<'a> {
     /// A run of `request` on `host`, until it is cancelled or its time is over.
     pub fn new(request: &'a Request, host: Arc<dyn Host>, world: World, cancellation: Cancellation) -> Self {
         let patience = Patience::new(request.timeout, cancellation);
-        Self { request, host, http: Http::new(world, patience) }
+        let places = &request.places;
+        let services = [&places.service_url, &places.devops_url, &places.authority_host];
+        let http = Http::new(world, patience).reckoning_by(&services);
+        Self { request, host, http, told_of_the_clock: Arc::default() }
     }
 
     /// Runs it to its end; the exit code of a success is 0, but for exec, whose command has its own, and for
@@ -60,10 +65,12 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The failure a person is to read; its exit code is the process's.
     pub async fn to_its_end(&self) -> Result<u8, Failure> {
-        match self.carry_out().await {
+        let ended = match self.carry_out().await {
             Ok(code) => Ok(code),
             Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
-        }
+        };
+        self.tell_of_the_clock();
+        ended
     }
 
     /// Signs in as every operation does, and returns once the rolled refresh token is stored: for a program that
@@ -101,22 +108,54 @@ impl<'a> Run<'a> {
 
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
-        let http = self.http.with_patience(self.patience().to_clean_up());
-        Self { http, request: self.request, host: Arc::clone(&self.host) }
+        self.with_patience(self.patience().to_clean_up())
     }
 
     /// The same run, but ending at most `limit` from now.
     fn at_most(&self, limit: Duration) -> Self {
-        let http = self.http.with_patience(self.patience().at_most(limit));
-        Self { http, request: self.request, host: Arc::clone(&self.host) }
+        self.with_patience(self.patience().at_most(limit))
+    }
+
+    fn with_patience(&self, patience: Patience) -> Self {
+        let (host, told_of_the_clock) = (Arc::clone(&self.host), Arc::clone(&self.told_of_the_clock));
+        Self { http: self.http.with_patience(patience), request: self.request, host, told_of_the_clock }
     }
 
     fn patience(&self) -> &Patience {
         self.http.patience()
     }
 
-    fn now(&self) -> jiff::Timestamp {
-        self.http.world().clock.now()
+    /// What time it is at the services. They are asked if none of them has answered yet.
+    async fn now(&self) -> jiff::Timestamp {
+        let now = self.http.now().await;
+        if !self.http.clock().is_set() && self.is_first_word_of_the_clock() {
+            self.warn(
+                "No service says what time it is, so this machine's clock counts: if it is wrong, so is every expiry.",
+            );
+        }
+        self.tell_of_the_clock();
+        now
+    }
+
+    /// Warns of a machine whose clock is off, once. doctor has a check for that, and the last step is not the first
+    /// to find it.
+    fn tell_of_the_clock(&self) {
+        if matches!(self.request.operation, Operation::Doctor(_) | Operation::Complete(_)) {
+            return;
+        }
+        if let Some(off) = self.http.clock().machine_is_off()
+            && self.is_first_word_of_the_clock()
+        {
+            self.warn(format!(
+                "This machine's clock is {} the services'. Lifetimes and expiries are counted by the services' clock. \
+                 Set this machine's clock: certificates are checked by it.",
+                clock_off(off)
+            ));
+        }
+    }
+
+    fn is_first_word_of_the_clock(&self) -> bool {
+        !self.told_of_the_clock.swap(true, Ordering::Relaxed)
     }
 
     fn organization(&self) -> &Organization {
@@ -178,6 +217,18 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// How far a machine's clock is off, such as `3 days ahead of` (somebody's clock).
+fn clock_off(ahead: jiff::SignedDuration) -> String {
+    let side = if ahead.is_negative() { "behind" } else { "ahead of" };
+    let minutes = (ahead.abs().as_secs() + 30) / 60;
+    let (count, unit) = match minutes {
+        0..120 => (minutes, "minutes"),
+        120..2880 => ((minutes + 30) / 60, "hours"),
+        _ => ((minutes + 720) / 1440, "days"),
+    };
+    format!("{count} {unit} {side}")
 }
 
 /// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart. So it does

@@ -21,9 +21,9 @@ pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure
     let found = find(&session.service, &rotate.subject).await?;
     // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.
     let left = rotate.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
-    let ahead = session.service.http().ahead();
-    let is_left = |pat: &Pat| left.iter().any(|pending| pending.is(pat, ahead));
-    let plan = plan(rotate, &found, is_left, || found.missing(run, &rotate.subject), run.now())?;
+    let is_left = |pat: &Pat| left.iter().any(|pending| pending.is(pat));
+    let now = run.now().await;
+    let plan = plan(rotate, &found, is_left, || found.missing(run, &rotate.subject), now)?;
     if rotate.dry_run || matches!(plan, Plan::Nothing(..)) {
         for line in plan.describe() {
             run.info(line);

@@ -358,7 +358,7 @@ pub(super) fn patience_to_store(run: &Run<'_>) -> Patience {
 
 /// The warning for a run without a credential-store.
 pub(super) fn goes_nowhere(run: &Run<'_>) -> String {
-    let day = to_the_second(span::after(run.now(), IDLE_LIFE));
+    let day = to_the_second(span::after(run.http.clock().now(), IDLE_LIFE));
     format!(
         "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is given: the one \
          in use may end on {} (90 days from now), and a person has to sign in again before then.",

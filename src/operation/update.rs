@@ -19,10 +19,11 @@ pub(super) async fn update(run: &Run<'_>, update: &Update) -> Result<(), Failure
     if old.is_global() && !update.allow_global_narrowing {
         return Err(global(&old));
     }
+    let now = run.now().await;
     let change = Change {
         display_name: update.new_display_name.clone(),
         scope: update.scope.clone(),
-        valid_to: update.expiry.map(|expiry| end_of(expiry, run.now())),
+        valid_to: update.expiry.map(|expiry| end_of(expiry, now)),
     };
     if update.dry_run {
         run.info(describe_change(&old, &change));

@@ -89,7 +89,7 @@ async fn try_once(http: &Http, url: &Url, token: &Secret) -> Result<(Tried, Opti
             return Ok((if again { Tried::NotYet(doubt) } else { Tried::Never(doubt) }, None));
         }
     };
-    let asked = answer.retry_after(http.world().clock.now());
+    let asked = answer.retry_after(http.clock().now());
     let doubt = |why: String| Doubt { why, support_ids: support_ids(&answer) };
     let tried = match judge(&answer, is_connection_data(url)) {
         Ok(()) => Tried::Confirmed,

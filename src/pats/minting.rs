@@ -37,7 +37,7 @@ pub async fn mint(
     let mut new = new.clone();
     let mut attempt = 1;
     loop {
-        new = new.asked_at(http.world().clock.now());
+        new = new.asked_at(http.now().await);
         if let Some(signal) = http.patience().cancelled() {
             return Err(NoAnswer::Ended(crate::patience::Ended::Cancelled(signal)).into_failure(""));
         }
@@ -48,8 +48,7 @@ pub async fn mint(
             Err(CreateError::Later(answer, failure)) => (Some(answer), failure),
             Err(CreateError::Ambiguous(doubt)) => {
                 // A service that asks to be left alone for a while is not asked what became of it before, either.
-                let asked =
-                    doubt.answer.as_ref().and_then(|answer| answer.retry_after(http.world().clock.now()));
+                let asked = doubt.answer.as_ref().and_then(|answer| answer.retry_after(http.clock().now()));
                 let waited = match asked {
                     Some(wait) => http.wait(wait).await,
                     None => Ok(()),
@@ -71,7 +70,7 @@ pub async fn mint(
         if attempt == ATTEMPTS {
             return Err(failure);
         }
-        let asked = answer.as_ref().and_then(|answer: &Answer| answer.retry_after(http.world().clock.now()));
+        let asked = answer.as_ref().and_then(|answer: &Answer| answer.retry_after(http.clock().now()));
         if let Err(ended) = http.wait(asked.unwrap_or_else(|| http.backoff(attempt))).await {
             return Err(given_up(ended, failure));
         }
@@ -128,7 +127,7 @@ async fn reconcile(
                 });
             }
         };
-        let now = date.unwrap_or_else(|| service.http().world().clock.now());
+        let now = date.unwrap_or_else(|| service.http().clock().now());
         let sent = sent_on_the_services_clock(doubt.sent, now);
         why = revoke_orphans(&service, orphans_among(&pats, new, before, sent), &mut alive).await.or(why);
     }

@@ -194,7 +194,7 @@ impl GithubSecretStore {
         if !words.is_empty() {
             failure = failure.named(format!("GitHub {status}: {}", words.trim()));
         }
-        if let Some(wait) = put_off(answer, self.http.world().clock.now()) {
+        if let Some(wait) = put_off(answer, self.http.clock().now()) {
             failure = failure.and(format!("It asks to wait {} s before the next request.", wait.as_secs()));
         }
         failure.with_support_ids(request_id(answer))
@@ -262,7 +262,7 @@ async fn send(http: &Http, request: Request<Bytes>) -> Result<Answer, NoAnswer> 
     let mut attempt = 1;
     loop {
         let answer = http.send(request.clone(), Effect::Idempotent).await?;
-        match put_off(&answer, http.world().clock.now()) {
+        match put_off(&answer, http.clock().now()) {
             Some(wait) if attempt < ATTEMPTS && wait <= http.patience().left() => http.wait(wait).await?,
             _ => return Ok(answer),
         }

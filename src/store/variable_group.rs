@@ -250,7 +250,7 @@ impl VariableGroupStore {
     fn pause_after(&self, call: &Call, outcome: &Result<Answer, NoAnswer>) -> Option<Duration> {
         match outcome {
             Ok(answer) if answer.status == 429 || answer.status.is_server_error() => {
-                let asked = answer.retry_after(call.http.world().clock.now());
+                let asked = answer.retry_after(call.http.clock().now());
                 Some(asked.unwrap_or_else(|| call.http.backoff(1)))
             }
             Err(NoAnswer::Wire(error)) if error.may_pass() => Some(call.http.backoff(1)),

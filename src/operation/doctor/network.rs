@@ -6,18 +6,16 @@ use jiff::SignedDuration;
 use tokio::time::sleep;
 use url::{Origin, Url};
 
-use super::super::Run;
+use super::super::{Run, clock_off};
 use super::job_token;
 use super::report::Finding;
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
-use crate::http::{Answer, Effect, NoAnswer};
+use crate::http::{Answer, CLOCK_OFF, Effect, NoAnswer};
 use crate::inputs::request::{ClientProof, Credential};
 use crate::patience::Ended;
 use crate::store::Address;
 
-/// How far this machine's clock may be from a service's.
-const CLOCK_OFF: SignedDuration = SignedDuration::from_mins(2);
 /// The pause before a host is tried once more.
 const ONCE_MORE: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -55,7 +53,7 @@ fn judge(run: &Run<'_>, answers: Vec<(&Url, Result<Answer, Failure>)>) -> Result
             Err(failure) => failures.push(failure),
             Ok(answer) => {
                 reached.push(described(run, address));
-                let ahead = answer.date().map(|date| date.duration_since(run.now()));
+                let ahead = answer.date().map(|date| run.http.world().clock.now().duration_since(date));
                 if let Some(ahead) = ahead
                     && furthest.is_none_or(|(_, known)| ahead.abs() > known.abs())
                 {
@@ -69,17 +67,10 @@ fn judge(run: &Run<'_>, answers: Vec<(&Url, Result<Answer, Failure>)>) -> Result
     }
     let reached = format!("Reached: {}.", reached.join(", "));
     match furthest.filter(|(_, ahead)| ahead.abs() > CLOCK_OFF) {
-        Some((address, ahead)) => {
-            let side = if ahead.is_negative() { "ahead of" } else { "behind" };
-            let minutes = ahead.abs().as_mins();
-            Ok(Finding::warning(
-                format!(
-                    "{reached} This machine's clock is {minutes} minutes {side} that of {}.",
-                    place(address)
-                ),
-                "Set the clock: certificates, the expiry of PATs and the proof of an app are judged by it.",
-            ))
-        }
+        Some((address, ahead)) => Ok(Finding::warning(
+            format!("{reached} This machine's clock is {} that of {}.", clock_off(ahead), place(address)),
+            "Set the clock: certificates, the expiry of PATs and the proof of an app are judged by it.",
+        )),
         None => Ok(Finding::ok(reached)),
     }
 }

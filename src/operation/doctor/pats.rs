@@ -24,7 +24,7 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret, name: Option<&str>) ->
         Ok(read) => read,
         Err(failure) => return Err(tenant::explain(run, failure).await),
     };
-    Ok(judge(&active, expired.len(), name, run.now()))
+    Ok(judge(&active, expired.len(), name, run.now().await))
 }
 
 async fn read(service: &Service) -> Result<(Vec<Pat>, Vec<Pat>), Failure> {
