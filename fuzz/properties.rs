@@ -79,7 +79,7 @@ pub fn inputs(bytes: &[u8]) {
     let environment: Environment = variables.into_iter().collect();
     let CommandLine::Run(arguments) = CommandLine::parse(&[operation.into()]) else { return };
     let inputs = Inputs::read(&environment);
-    match inputs.into_request(&arguments, &environment, now()).1 {
+    match inputs.into_request(&arguments, &environment).1 {
         Ok(request) => {
             let places = request.places;
             for place in [places.authority_host, places.service_url, places.devops_url] {
@@ -119,7 +119,7 @@ pub fn addresses(bytes: &[u8]) {
     }
     let _ = Organization::parse(&text);
     let _ = adopat::store::Address::parse(&text);
-    let _ = adopat::inputs::span::parse(&text, now());
+    let _ = adopat::inputs::span::parse(&text);
     let _ = Scope::parse(&text).unknown();
     let _ = pending::Pending::parse(&text);
     let _ = adopat::http::proxy::parse_bypass_list(&text);

@@ -126,7 +126,7 @@ async fn carry_out(
 ) -> u8 {
     let doctor = inputs.operation(arguments) == Some(Word::Doctor);
     let delivery = inputs.delivery.clone();
-    let (warnings, request) = inputs.into_request(arguments, environment, world.clock.now());
+    let (warnings, request) = inputs.into_request(arguments, environment);
     for warning in warnings {
         host.say(Level::Warning, &warning);
     }

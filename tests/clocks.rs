@@ -235,3 +235,50 @@ fn a_dry_run_tells_the_end_by_the_services_clock() {
     let ended = machine.run();
     ended.expect(0).says(&end.strftime("valid to %Y-%m-%d").to_string());
 }
+
+#[rstest]
+#[case::create("create")]
+#[case::exec("exec")]
+#[case::rotate("rotate")]
+#[case::update("update")]
+fn an_end_is_past_only_where_the_services_say_so(#[case] operation: &str, #[values(0, 1)] off: usize) {
+    let (ahead, told) = OFF[off];
+    for (left, code) in [(2, 0), (-1, 2)] {
+        let mut machine = fast_by(ahead, operation);
+        if operation == "exec" {
+            machine.arguments(&["exec", "--", "/bin/true"]);
+        }
+        let now = machine.emulator.now();
+        if matches!(operation, "rotate" | "update") {
+            machine
+                .emulator
+                .add_pat(NewPat::named("nightly").valid_from(now - days(3)).valid_to(now + days(1)));
+        }
+        machine.input("scope", "vso.code").input("valid-to", (now + days(left)).to_string());
+        let ended = machine.run();
+        is_told_once(ended.expect(code), told);
+        if code == 2 {
+            ended.says("Input 'valid-to' lies in the past");
+            assert_eq!(machine.calls(), ["Pats HEAD"], "nobody signs in");
+        }
+    }
+}
+
+#[rstest]
+fn doctor_knows_an_end_that_is_past(#[values(0, 1)] off: usize) {
+    let mut machine = fast_by(OFF[off].0, "doctor");
+    let now = machine.emulator.now();
+    machine.input("valid-to", (now + days(2)).to_string()).run().expect(0);
+    machine.input("valid-to", (now - days(1)).to_string());
+    machine.run().expect(2).says("'valid-to' lies in the past");
+}
+
+#[test]
+fn a_command_whose_run_has_no_name_is_named_by_the_services_time() {
+    let mut machine = fast_by(20, "exec");
+    machine.arguments(&["exec", "--", "/bin/true"]).input("scope", "vso.code").without("display-name");
+    machine.set("HOSTNAME", "builder").run().expect(0);
+    let pat = machine.emulator.pats().remove(0);
+    let day = machine.emulator.now().strftime("adopat builder %Y-%m-%dT").to_string();
+    assert!(pat.display_name.starts_with(&day), "{}", pat.display_name);
+}

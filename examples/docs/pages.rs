@@ -27,7 +27,7 @@ fn inputs() -> String {
          where names are in camelCase), then as the environment variable `ADOPAT_` + its name in capitals, with `_` for `-`: \
          `ADOPAT_DISPLAY_NAME` for `display-name`. An empty one counts as not set.\n\n\
          - A **boolean** is `true`, `false`, `1`, `0`, `yes` or `no`, in any case.\n\
-         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, such as `30d`; or ISO 8601, such as `P90D` or `PT12H`.\n\
+         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, such as `30d`; or ISO 8601, such as `P90D` or `PT12H` (a month counts as 30 days, a year as 365).\n\
          - All problems with the inputs are reported together, before any request is made.\n\
          - An input that an operation does not use is ignored; a misspelt `ADOPAT_` name is warned about.\n\
          - No secret is ever taken from the command line.\n\n\

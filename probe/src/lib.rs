@@ -85,7 +85,7 @@ pub async fn run(
     std::mem::take(&mut inputs.secrets).iter().for_each(|secret| host.mask(secret));
     // It reads PATs, and needs what reading them needs.
     let arguments = Arguments { operation: Some(Word::List), ..Arguments::default() };
-    let (warnings, request) = inputs.into_request(&arguments, environment, world.clock.now());
+    let (warnings, request) = inputs.into_request(&arguments, environment);
     warnings.iter().for_each(|warning| host.say(Level::Warning, warning));
     let request = match request {
         Ok(request) => request,

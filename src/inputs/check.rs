@@ -27,6 +27,9 @@ use crate::pats::model::Filter;
 use crate::secret::Secret;
 use crate::store::Address;
 
+/// 2026-01-01, in seconds since 1970: no instant before this program was written lies ahead, whatever any clock says.
+const WRITTEN: i64 = 1_767_225_600;
+
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
 
@@ -157,12 +160,16 @@ pub(super) fn request(
     inputs: Inputs,
     arguments: &Arguments,
     environment: &Environment,
-    now: Timestamp,
 ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
     let given = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
-    let mut check =
-        Check { values: &values, environment, now, problems: &mut problems, warnings: &mut warnings };
+    let mut check = Check {
+        values: &values,
+        environment,
+        valid_to: None,
+        problems: &mut problems,
+        warnings: &mut warnings,
+    };
     if given.is_none() && !arguments.complete {
         check.operation_is_missing();
     }
@@ -179,6 +186,7 @@ pub(super) fn request(
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
+    let valid_to = check.valid_to;
     if !input("deliver-to").is_for(word) || arguments.complete {
         delivery.deliver_to.clear();
     }
@@ -200,7 +208,7 @@ pub(super) fn request(
     let problems = problems.into_vec();
     let request = match (operation, sign_in, places) {
         (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {
-            Ok(Request { operation, organization, sign_in, places, delivery, timeout })
+            Ok(Request { operation, organization, sign_in, places, delivery, timeout, valid_to })
         }
         _ => Err(problems),
     };
@@ -225,7 +233,8 @@ fn choice<T>(
 struct Check<'a> {
     values: &'a Values,
     environment: &'a Environment,
-    now: Timestamp,
+    /// `valid-to`, once it has been read.
+    valid_to: Option<Timestamp>,
     problems: &'a mut Problems,
     warnings: &'a mut Vec<String>,
 }
@@ -299,7 +308,7 @@ impl Check<'_> {
     }
 
     fn span(&mut self, name: &'static str, text: Option<&str>) -> Option<Duration> {
-        self.problems.check(name, span::parse(text?, self.now))
+        self.problems.check(name, span::parse(text?))
     }
 
     fn operation(
@@ -383,9 +392,12 @@ impl Check<'_> {
             Word::Get => Operation::Get(self.subject()?),
             Word::List => Operation::List(self.list()),
             Word::Exec => {
-                let display_name = match &values.display_name {
-                    Some(_) => self.required_name(),
-                    None => Some(self.name_of_this_run()),
+                let (display_name, is_dated) = match &values.display_name {
+                    Some(_) => (self.required_name(), false),
+                    None => {
+                        let (name, is_dated) = self.name_of_this_run();
+                        (Some(name), is_dated)
+                    }
                 };
                 let scope = self.required_scope();
                 let expiry = self.expiry();
@@ -398,6 +410,7 @@ impl Check<'_> {
                 }
                 Operation::Exec(Exec {
                     display_name: display_name?,
+                    is_dated,
                     scope: scope?,
                     expiry: expiry.unwrap_or(Expiry::After(Expiry::EXECUTED_FOR)),
                     minting: minting?,
@@ -501,8 +514,9 @@ impl Check<'_> {
         self.name("display-name", self.values.display_name.as_deref())
     }
 
-    /// exec's PAT is named for the run, so that a person finds out where one comes from.
-    fn name_of_this_run(&self) -> String {
+    /// exec's PAT is named for the run, so that a person finds out where one comes from; and whether the time has to
+    /// be added, for want of anything that tells one run from another.
+    fn name_of_this_run(&self) -> (String, bool) {
         let repository = self.environment.first(&[
             "GITHUB_REPOSITORY",
             "BUILD_REPOSITORY_NAME",
@@ -519,16 +533,16 @@ impl Check<'_> {
             "CIRCLE_BUILD_NUM",
             "BUILD_NUMBER",
         ]);
-        let name = match (repository, run) {
-            (Some(repository), Some(run)) => format!("adopat {repository} {run}"),
+        let (name, is_dated) = match (repository, run) {
+            (Some(repository), Some(run)) => (format!("adopat {repository} {run}"), false),
             _ => {
                 let host = self.environment.first(&["HOSTNAME", "COMPUTERNAME"]).map(str::to_owned);
                 let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
                 let host = host.as_deref().map_or("localhost", str::trim);
-                format!("adopat {host} {}", self.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+                (format!("adopat {host}"), true)
             }
         };
-        name.chars().filter(|c| !c.is_control()).collect()
+        (name.chars().filter(|c| !c.is_control()).collect(), is_dated)
     }
 
     fn subject(&mut self) -> Option<Subject> {
@@ -595,8 +609,9 @@ impl Check<'_> {
             self.problems.add("lifetime", "is no time at all", "give a span such as 30d");
         }
         let at = valid_to.and_then(|text| match text.parse::<Timestamp>() {
-            Ok(at) if at <= self.now => {
-                self.problems.add("valid-to", "lies in the past", "give an instant to come");
+            // Whether any other lies ahead, the services' clock says.
+            Ok(at) if at.as_second() < WRITTEN => {
+                self.problems.push(Problem::past_end());
                 None
             }
             Ok(at) => Some(at),
@@ -605,6 +620,7 @@ impl Check<'_> {
                 None
             }
         });
+        self.valid_to = at;
         span.map(Expiry::After).or(at.map(Expiry::At))
     }
 

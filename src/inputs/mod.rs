@@ -13,7 +13,6 @@ pub mod span;
 mod surroundings;
 pub mod table;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use self::arguments::Arguments;
@@ -78,9 +77,8 @@ impl Inputs {
         self,
         arguments: &Arguments,
         environment: &Environment,
-        now: Timestamp,
     ) -> (Vec<String>, Result<Request, Vec<Problem>>) {
-        check::request(self, arguments, environment, now)
+        check::request(self, arguments, environment)
     }
 
     /// The operation, if it is given and is one.

@@ -15,6 +15,13 @@ pub struct Problem {
     pub remedy: String,
 }
 
+impl Problem {
+    /// `valid-to` is over already.
+    pub fn past_end() -> Self {
+        Self { input: "valid-to", what: "lies in the past".into(), remedy: "give an instant to come".into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Input '{}' {}", self.input, self.what)?;
@@ -33,6 +40,11 @@ impl Problems {
     /// Notes one more.
     pub fn add(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         self.0.push(Problem { input, what: what.into(), remedy: remedy.into() });
+    }
+
+    /// Notes this one.
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
     }
 
     /// Notes the error of a result, which is the rest of a sentence, and returns its value.

@@ -31,6 +31,8 @@ pub struct Request {
     pub delivery: Delivery,
     /// `timeout`: the whole operation's limit.
     pub timeout: Duration,
+    /// `valid-to`, which may lie in the past: the services' clock has to say.
+    pub valid_to: Option<Timestamp>,
 }
 
 /// What to do.
@@ -220,6 +222,8 @@ pub struct List {
 pub struct Exec {
     /// `display-name`, or one that names the run.
     pub display_name: String,
+    /// Whether the time has to be added to that name.
+    pub is_dated: bool,
     /// `scope`.
     pub scope: Scope,
     /// `lifetime` or `valid-to`.

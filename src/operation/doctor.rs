@@ -33,7 +33,7 @@ const ONE_CHECK: Duration = Duration::from_secs(15);
 /// The run was cancelled, or the outputs could not be handed over.
 pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<u8, Failure> {
     let mut report = Report::new(run.host.as_ref());
-    report.add(Check::Inputs, Ok(inputs(run)))?;
+    report.add(Check::Inputs, inputs(run).await)?;
 
     let network = network::look(&run.at_most(ONE_CHECK)).await;
     report.add(Check::Network, network.found.clone())?;
@@ -115,7 +115,8 @@ fn hand_over(run: &Run<'_>, report: &Report<'_>) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn inputs(run: &Run<'_>) -> Finding {
+async fn inputs(run: &Run<'_>) -> Result<Finding, Failure> {
+    run.at_most(ONE_CHECK).refuse_an_end_in_the_past().await?;
     let sign_in = &run.request.sign_in;
     let credential = match &sign_in.credential {
         Credential::RefreshToken(_) => "refresh-token",
@@ -124,5 +125,8 @@ fn inputs(run: &Run<'_>) -> Finding {
         Credential::Browser => "browser",
         Credential::AzureCli => "azure-cli",
     };
-    Finding::ok(format!("Every input is well formed; credential {credential} ({}).", sign_in.inferred_from))
+    Ok(Finding::ok(format!(
+        "Every input is well formed; credential {credential} ({}).",
+        sign_in.inferred_from
+    )))
 }

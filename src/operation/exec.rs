@@ -19,6 +19,7 @@ use crate::failure::{Exit, Failure, sentence_of};
 #[cfg(unix)]
 use crate::hang_up;
 use crate::inputs::request::Exec;
+use crate::outputs::to_the_second;
 use crate::pats::{Minted, Pat, Revocation};
 
 /// What a shell answers where there is no such command.
@@ -37,7 +38,12 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     };
     let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
     let session = sign_in::sign_in(run).await?;
-    let new = new_pat(&exec.display_name, &exec.scope, exec.expiry, run.now().await);
+    let now = run.now().await;
+    let name = match exec.is_dated {
+        true => format!("{} {}", exec.display_name, to_the_second(now)),
+        false => exec.display_name.clone(),
+    };
+    let new = new_pat(&name, &exec.scope, exec.expiry, now);
     let ticket =
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let minted = mint_for_a_command(run, &session, &ticket).await?;

@@ -34,8 +34,8 @@ use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Level, neutral};
 use crate::http::Http;
-use crate::inputs::Request;
 use crate::inputs::request::{HostSettings, Operation};
+use crate::inputs::{Problem, Request};
 use crate::oidc::JobTokens;
 use crate::patience::{Cancellation, Patience};
 use crate::secret::Mask;
@@ -91,6 +91,9 @@ impl<'a> Run<'a> {
     }
 
     async fn carry_out(&self) -> Result<u8, Failure> {
+        if !matches!(self.request.operation, Operation::Doctor(_)) {
+            self.refuse_an_end_in_the_past().await?;
+        }
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
@@ -104,6 +107,16 @@ impl<'a> Run<'a> {
             Operation::Doctor(name) => return doctor::doctor(self, name.as_deref()).await,
         }
         Ok(0)
+    }
+
+    /// Refuses a `valid-to` that is over by the services' clock.
+    async fn refuse_an_end_in_the_past(&self) -> Result<(), Failure> {
+        match self.request.valid_to {
+            Some(at) if at <= self.now().await => {
+                Err(Failure::new(Exit::Inputs, Problem::past_end().to_string(), ""))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same run, cleaning up: deaf to signals, with some time of its own.

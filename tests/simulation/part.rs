@@ -230,6 +230,7 @@ pub fn errand(dice: &mut Dice) -> Errand {
     let clock_ahead = match dice.below(10) {
         0 => SignedDuration::from_secs(dice.below(600) as i64 - 300),
         1 => SignedDuration::from_millis(dice.below(4000) as i64 - 2000),
+        2 => SignedDuration::from_hours(dice.below(1440) as i64 - 720),
         _ => SignedDuration::ZERO,
     };
     let mut inputs = vec![("display-name", NAME.to_owned())];
