@@ -11,16 +11,16 @@
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
 //! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in;
-//! - [`process`]: what a program of this house does with its own process; [`hang_up`]: whether a terminal that is
-//!   closed ends the run.
+//! - [`process`]: what a program of this house does with its own process; [`signals`]: what it was told of them;
+//!   [`subprocess`]: every helper program; [`executable`]: which file a command's name stands for.
 //!
 //! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
 //! environment, and nothing but `host` prints.
 
 pub mod azure_devops;
 pub mod entra;
+pub mod executable;
 pub mod failure;
-pub mod hang_up;
 pub mod help;
 pub mod host;
 pub mod http;
@@ -36,7 +36,9 @@ pub mod pending;
 pub mod private_file;
 pub mod process;
 pub mod secret;
+pub mod signals;
 pub mod store;
+pub mod subprocess;
 pub mod world;
 
 use std::ffi::OsString;

@@ -2,20 +2,21 @@
 //! memory to itself, and hears the signals that cancel it.
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::failure::Signal;
-#[cfg(unix)]
-use crate::hang_up;
+use crate::failure::{Exit, Signal};
 use crate::host::Streams;
 use crate::http::reqwest_wire::ReqwestWire;
 use crate::inputs::Environment;
 use crate::inputs::request::Surroundings;
 use crate::patience::Cancellation;
 use crate::secret::Register;
+#[cfg(unix)]
+use crate::signals;
 use crate::world::{SystemClock, SystemRandom, World};
 
 /// The world outside, reached as the environment says.
@@ -29,14 +30,35 @@ pub fn run(
     keep_memory_private();
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let environment: Environment = std::env::vars_os().collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let code = runtime.expect("the system gives a process its event queue").block_on(async {
-        let (cancel, cancellation) = watch::channel(None);
-        listen_for_signals(cancel);
-        let streams = Streams::standard(Register::default());
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("adopat: error: The system does not let adopat run: {why}. Nothing was sent.");
+            return ExitCode::from(Exit::Defect.code());
+        }
+    };
+    let code = runtime.block_on(async {
+        let cancellation = hear_signals();
+        let streams = Streams::standard(Register::default(), cancellation.clone());
         program(&arguments, &environment, streams, real_world, cancellation).await
     });
     ExitCode::from(code)
+}
+
+/// The fewest files that may be open for a run to get by: its streams, its event queues, its signals, one connection
+/// and one file.
+#[cfg(unix)]
+const FEWEST_FILES: u64 = 16;
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    #[cfg(unix)]
+    if let Some(files @ ..FEWEST_FILES) =
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    {
+        let why = format!("it may open {files} files only, and needs {FEWEST_FILES} (ulimit -n)");
+        return Err(io::Error::other(why));
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn real_world(surroundings: &Surroundings) -> World {
@@ -71,47 +93,82 @@ fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Tells of the first signal that cancels the run; a second one changes nothing. From its return on, no signal ends
-/// the process between the making of a file and its removal.
-#[cfg(unix)]
-fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    let mut hang_up = if hang_up::is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
-    tokio::spawn(async move {
-        let mut hung_up = async || match &mut hang_up {
-            Some(hang_up) => hang_up.recv().await,
-            None => std::future::pending().await,
-        };
-        loop {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = terminate.recv() => Signal::Terminate,
-                _ = hung_up() => Signal::HangUp,
-            };
-            note(&cancel, signal);
+/// The first signal that cancels the run; a second one changes nothing. From its return on, no signal ends the process
+/// between the making of a file and its removal.
+///
+/// A thread of its own listens, so that a signal is heard while the run waits for whoever reads what it prints.
+fn hear_signals() -> Cancellation {
+    let (cancel, cancellation) = watch::channel(None);
+    let (ready, heard) = std::sync::mpsc::channel();
+    let (for_a_task, ready_too) = (cancel.clone(), ready.clone());
+    let listen = move || {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(listen_for_signals(cancel, ready));
         }
-    });
+    };
+    match std::thread::Builder::new().name("signals".into()).spawn(listen) {
+        Ok(_) => {
+            drop((for_a_task, ready_too));
+            let _ = heard.recv();
+        }
+        // No thread is to be had: the run's own will do.
+        Err(_) => drop(tokio::spawn(listen_for_signals(for_a_task, ready_too))),
+    }
+    cancellation
 }
 
-/// Tells of the first Ctrl-C or Ctrl-Break; a second one changes nothing.
+#[cfg(unix)]
+async fn listen_for_signals(cancel: watch::Sender<Option<Signal>>, ready: std::sync::mpsc::Sender<()>) {
+    use rustix::process::Signal as System;
+    use tokio::signal::unix::{SignalKind, signal};
+    signals::note_senders();
+    let listen = |each: System| {
+        let listened = (!signals::is_ignored(each)).then(|| signal(SignalKind::from_raw(each.as_raw())));
+        listened.and_then(Result::ok)
+    };
+    // A limit on the size of files must end the write, not the process, which still has a PAT to revoke.
+    drop(listen(System::XFSZ));
+    // Ignored, the system would not tell how a command ended. No program that is started inherits what is heard here.
+    drop(signal(SignalKind::child()));
+    let [mut interrupt, mut terminate, mut hang_up, mut out_of_time] =
+        [System::INT, System::TERM, System::HUP, System::XCPU].map(listen);
+    drop(ready);
+    loop {
+        let signal = tokio::select! {
+            () = next(&mut interrupt) => Signal::Interrupt,
+            () = next(&mut terminate) => Signal::Terminate,
+            () = next(&mut hang_up) => Signal::HangUp,
+            // A limit on the processor's time: the system asks once before it kills.
+            () = next(&mut out_of_time) => Signal::Terminate,
+        };
+        note(&cancel, signal);
+    }
+}
+
+/// The next of these; of none there is no next.
+#[cfg(unix)]
+async fn next(signals: &mut Option<tokio::signal::unix::Signal>) {
+    let heard = match signals {
+        Some(signals) => signals.recv().await,
+        None => None,
+    };
+    if heard.is_none() {
+        std::future::pending().await
+    }
+}
+
 #[cfg(windows)]
-fn listen_for_signals(cancel: watch::Sender<Option<Signal>>) {
+async fn listen_for_signals(cancel: watch::Sender<Option<Signal>>, ready: std::sync::mpsc::Sender<()>) {
     use tokio::signal::windows::{ctrl_break, ctrl_c};
     let (Ok(mut interrupt), Ok(mut terminate)) = (ctrl_c(), ctrl_break()) else { return };
-    tokio::spawn(async move {
-        loop {
-            let signal = tokio::select! {
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = terminate.recv() => Signal::Terminate,
-            };
-            note(&cancel, signal);
-        }
-    });
+    drop(ready);
+    loop {
+        let signal = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        note(&cancel, signal);
+    }
 }
 
 fn note(cancel: &watch::Sender<Option<Signal>>, signal: Signal) {

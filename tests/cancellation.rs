@@ -254,7 +254,7 @@ fn a_run_that_was_started_to_outlive_its_terminal_does() {
     let machine = rotating();
     let old = machine.emulator.add_pat(NewPat::named("nightly"));
     let hold = machine.emulator.order(fault(Service::Pats, "POST", true));
-    let run = machine.spawn_with_hang_up_ignored();
+    let run = machine.spawn_ignoring("HUP");
     assert!(hold.wait_until_held(Duration::from_secs(20)), "the request came");
     let ended = signal_and_wait(&machine, run, &hold, Signal::HUP);
     ended.expect(0);

@@ -206,13 +206,43 @@ fn a_command_is_found_beside_a_name_that_only_looks_like_path() {
     machine.set("Path", "/nowhere").run().expect(4);
 }
 
+#[rstest]
+#[case::without_an_interpreter("echo hello\n", 126, "#!/bin/sh")]
+#[case::empty("", 126, "#!/bin/sh")]
+#[case::with_a_missing_interpreter("#!/no/such/interpreter\n", 127, "/no/such/interpreter")]
+#[case::with_the_line_ends_of_windows("#!/bin/sh\r\nexit 0\r\n", 127, "Windows")]
+#[case::whose_interpreter_is_a_folder("#!/bin\n", 126, "not executable")]
+#[case::whose_interpreter_is_a_broken_script("#!./inner\n", 127, "/no/such/interpreter")]
+fn a_script_that_cannot_be_run_is_found_out_before_anything_is_sent(
+    #[case] script: &str,
+    #[case] code: i32,
+    #[case] why: &str,
+) {
+    let mut machine = running(Host::Generic, "");
+    for (name, text) in [("tool", script), ("inner", "#!/no/such/interpreter\n")] {
+        std::fs::write(machine.path(name), text).expect("written");
+        std::fs::set_permissions(machine.path(name), std::fs::Permissions::from_mode(0o755))
+            .expect("executable");
+    }
+    let ended = machine.arguments(&["exec", "--", "./tool"]).run();
+    ended.expect(code).says(why).says("./tool").says("Nothing was minted");
+    assert!(machine.calls().is_empty());
+    assert_eq!(ended.stdout, "");
+}
+
 #[test]
 fn a_command_that_does_not_start_after_all_leaves_nothing() {
     let mut machine = running(Host::Generic, "");
     let tool = machine.path("tool");
-    std::fs::write(&tool, "#!/no/such/interpreter\n").expect("written");
+    std::fs::write(&tool, "#!/bin/sh\n").expect("written");
     std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).expect("made executable");
-    machine.arguments(&["exec", "--", "./tool"]).run().expect(127).says("could not be started");
+    machine.arguments(&["exec", "--", "./tool"]);
+    let hold = machine.emulator.order(Fault::on(Service::Pats).method("POST").hold_after());
+    let run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    std::fs::remove_file(&tool).expect("removed");
+    hold.release();
+    machine.wait(run).expect(127).says("could not be started");
     made_and_revoked(&machine);
 }
 
@@ -252,11 +282,62 @@ fn a_signal_is_passed_on(#[case] signal: Signal, #[case] name: &str) {
     made_and_revoked(&machine);
 }
 
+/// The signals that adopat itself would listen for.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_command_inherits_that_it_is_to_outlive_its_terminal() {
-    let machine = running(Host::Generic, "kill -HUP $$; kill -HUP $PPID; sleep 0.2; exit 7");
-    machine.wait(machine.spawn_with_hang_up_ignored()).expect(7);
+#[rstest]
+#[case("HUP")]
+#[case("INT")]
+#[case("TERM")]
+#[case("QUIT")]
+#[case("USR1")]
+#[case("USR2")]
+fn a_signal_that_was_ignored_stays_ignored_for_adopat_and_for_the_command(#[case] name: &str) {
+    let machine = running(Host::Generic, &format!("kill -{name} $$; kill -{name} $PPID; sleep 0.2; exit 7"));
+    machine.wait(machine.spawn_ignoring(name)).expect(7);
+    made_and_revoked(&machine);
+}
+
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case("exit 3", 3)]
+#[case("kill -KILL $$", 137)]
+fn the_commands_code_is_kept_though_sigchld_was_ignored(#[case] script: &str, #[case] code: i32) {
+    let machine = running(Host::Generic, script);
+    machine.wait(machine.spawn_ignoring("CHLD")).expect(code);
+    made_and_revoked(&machine);
+}
+
+/// Ctrl-C at a terminal reaches the command by itself, and `kill` reaches adopat alone: either way the command hears
+/// it once.
+#[cfg(target_os = "linux")]
+#[rstest]
+#[case::ctrl_c(Some(3), Signal::INT, "INT")]
+#[case::ctrl_backslash(Some(28), Signal::QUIT, "QUIT")]
+#[case::kill_int(None, Signal::INT, "INT")]
+#[case::kill_quit(None, Signal::QUIT, "QUIT")]
+fn at_a_terminal_a_signal_reaches_the_command_exactly_once(
+    #[case] key: Option<u8>,
+    #[case] signal: Signal,
+    #[case] name: &str,
+    #[values(true, false)] stdin_is_it: bool,
+) {
+    use std::io::Write as _;
+    let script = format!(
+        "trap 'echo got >> {name}' {name}; touch started; {WAITING}; n=0; while test $n -lt 10; do sleep 0.05; n=$((n + 1)); done; exit 5"
+    );
+    let machine = running(Host::Generic, &script);
+    let (mut terminal, run) = machine.spawn_at_a_terminal(stdin_is_it);
+    wait_for(&machine.path("started"));
+    match key {
+        Some(key) => terminal.write_all(&[key]).expect("typed"),
+        // setsid, which gives the run its terminal, became it.
+        None => support::signal(&run, signal),
+    }
+    wait_for(&machine.path(name));
+    std::thread::sleep(Duration::from_millis(300));
+    std::fs::write(machine.path("go"), "").expect("written");
+    machine.wait(run).expect(5);
+    assert_eq!(machine.read(name), "got\n");
     made_and_revoked(&machine);
 }
 

@@ -72,39 +72,6 @@ fn exec_gives_its_command_the_pat_and_no_other_secret() {
     }
 }
 
-/// A program in the machine's folder that writes down how it was called, and what environment it was given.
-fn spy(machine: &mut Machine, name: &str, rest: &str) {
-    let path = machine.path(name);
-    let log = machine.path("spied").display().to_string();
-    let script = format!(
-        "#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/environ >> {log}\ntr '\\0' ' ' < /proc/$$/cmdline >> {log}\n{rest}\n"
-    );
-    std::fs::write(&path, script).expect("written");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
-    let folder = machine.path("").display().to_string();
-    machine.set("PATH", format!("{folder}:/usr/bin:/bin"));
-}
-
-#[test]
-fn buildkites_redactor_is_told_on_its_standard_input_alone() {
-    let mut machine = delivering();
-    let seed = machine.emulator.refresh_token();
-    machine.input("refresh-token", seed).input("store-key", "a passphrase of contoso");
-    std::fs::remove_file(machine.store()).expect("removed");
-    machine.set("BUILDKITE", "true");
-    spy(&mut machine, "buildkite-agent", "cat > /dev/null");
-    let output = output_of(&machine);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let spied = machine.read("spied");
-    assert!(spied.contains("redactor add"), "{spied}");
-    for secret in secrets(&machine) {
-        assert!(
-            !spied.contains(&secret),
-            "a secret is in the arguments or the environment of buildkite-agent"
-        );
-    }
-}
-
 /// A folder that everyone may write to, as `/tmp` is.
 fn shared(machine: &Machine) -> std::path::PathBuf {
     let folder = machine.path("shared");

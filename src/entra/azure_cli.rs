@@ -1,18 +1,16 @@
 //! Signing in with what the Azure CLI is signed in as, where that is a person.
 //!
 //! The token comes from azure_identity; who the CLI is signed in as is asked of the CLI, since a token is never
-//! looked into. The CLI runs in a process group of its own, which does not outlive the wait for it.
+//! looked into.
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential as _;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use serde::Deserialize;
-use tokio::process::Command;
 use tokio::time::Instant;
 use url::Url;
 
@@ -21,6 +19,7 @@ use super::{AZURE_DEVOPS, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::{Http, NoAnswer};
 use crate::secret::Secret;
+use crate::subprocess;
 
 /// The Azure CLI's own app registration, the same in every tenant (entra-docs, "Verify first-party Microsoft
 /// applications in sign-in reports").
@@ -44,7 +43,8 @@ pub async fn sign_in_by_azure_cli(
             "There is no shell here, and so no Azure CLI, which credential azure-cli asks.",
         ));
     }
-    sign_in_through(Arc::new(ProcessGroup), http, authority, tenant).await
+    // The run's own patience is its limit.
+    sign_in_through(subprocess::azure_cli(Duration::MAX), http, authority, tenant).await
 }
 
 async fn sign_in_through(
@@ -156,51 +156,11 @@ fn not_there(cause: &str) -> Failure {
     )
 }
 
-/// Runs a command in a process group of its own. When the wait for it ends early, the whole group is killed: the
-/// shell alone would leave the CLI behind.
-#[derive(Debug)]
-struct ProcessGroup;
-
-#[async_trait::async_trait]
-impl Executor for ProcessGroup {
-    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
-        let mut command = Command::new(program);
-        command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let child = command.spawn()?;
-        let mut group = Group(child.id());
-        let output = child.wait_with_output().await;
-        // The id may be another's by now.
-        group.0 = None;
-        output
-    }
-}
-
-/// A process group that is killed when dropped.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(id) =
-            self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
-        }
-    }
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use std::os::unix::process::ExitStatusExt as _;
-    use std::process::ExitStatus;
+    use std::process::{ExitStatus, Output};
     use std::sync::Mutex;
 
     use rstest::rstest;
@@ -292,23 +252,6 @@ mod tests {
         let failure = through([first, second], None).await.0.expect_err("no token");
         assert_eq!(failure.exit, Exit::SignIn);
         assert!(failure.cause.contains(cause) && failure.remedy.contains(remedy), "{failure}");
-    }
-
-    #[tokio::test]
-    async fn a_cli_that_hangs_is_killed_with_all_it_started() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (started, survived) = (folder.path().join("started"), folder.path().join("survived"));
-        let script = format!("(touch {}; sleep 1; touch {}) & wait", started.display(), survived.display());
-        let arguments = [OsStr::new("-c"), OsStr::new(&script)];
-        let mut run = ProcessGroup.run(OsStr::new("/bin/sh"), &arguments);
-        while !started.exists() {
-            let a_moment = tokio::time::timeout(Duration::from_millis(20), &mut run);
-            a_moment.await.expect_err("it runs on");
-        }
-        // As the end of patience does.
-        drop(run);
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        assert!(!survived.exists());
     }
 
     #[tokio::test]

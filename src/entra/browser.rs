@@ -26,6 +26,7 @@ use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
 use crate::patience::Ended;
 use crate::secret::Secret;
+use crate::subprocess::Helper;
 
 /// How long one connection may take to say what it wants.
 const ONE_VISIT: Duration = Duration::from_secs(10);
@@ -124,14 +125,7 @@ pub fn open_page(page: &Url) -> io::Result<()> {
     } else {
         ("xdg-open", &[])
     };
-    tokio::process::Command::new(program)
-        .args(arguments)
-        .arg(page.as_str())
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .map(drop)
+    Helper::new(program).arguments(arguments).arguments([page.as_str()]).start()
 }
 
 /// What came back from the sign-in page.

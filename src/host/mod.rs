@@ -10,6 +10,7 @@ mod command_file;
 mod generic;
 mod github_actions;
 pub mod neutral;
+mod outlet;
 pub mod streams;
 #[cfg(test)]
 mod testing;

@@ -13,7 +13,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use zeroize::Zeroizing;
 
 use super::neutral;
+use super::outlet::Outlet;
 use crate::failure::{Exit, Failure};
+use crate::patience::Cancellation;
 use crate::secret::{Register, Secret};
 
 /// Which of the two.
@@ -51,10 +53,13 @@ impl Streams {
         Self { out, err, product, register, unmasked, unprinted, coloured: false }
     }
 
-    /// The process's own, in colours where standard output is a terminal.
-    pub fn standard(register: Register) -> Self {
+    /// The process's own, in colours where standard output is a terminal. Once the run is cancelled, nobody is waited
+    /// for who does not read.
+    pub fn standard(register: Register, cancellation: Cancellation) -> Self {
         let coloured = io::stdout().is_terminal();
-        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), register).coloured(coloured)
+        let out = Outlet::new(io::stdout(), cancellation.clone());
+        let err = Outlet::new(io::stderr(), cancellation);
+        Self::new(Box::new(out), Box::new(err), register).coloured(coloured)
     }
 
     /// Buffers that can be read back: standard output, then standard error.

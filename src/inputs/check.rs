@@ -416,7 +416,7 @@ impl Check<'_> {
                     minting: minting?,
                     variable: delivery.variable.clone().unwrap_or_else(|| VARIABLE.into()),
                     command: arguments.command.clone(),
-                    environment: self.environment.for_a_child(),
+                    environment: self.environment.for_a_command(),
                 })
             }
             Word::Login => Operation::Login,

@@ -114,9 +114,9 @@ impl Environment {
             .collect()
     }
 
-    /// The environment for a command that adopat runs: its own, without adopat's secrets.
-    pub fn for_a_child(&self) -> Vec<(OsString, OsString)> {
-        self.0.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
+    /// Every variable.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(OsString, OsString)> {
+        self.0.iter()
     }
 
     fn raw(&self, wanted: &str) -> Option<&OsStr> {
@@ -136,13 +136,6 @@ impl Drop for Environment {
     }
 }
 
-/// Takes adopat's secrets out of the environment that a helper, such as a host's own program, would inherit.
-pub fn keep_secrets_from(command: &mut std::process::Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, value)| is_secret(name, value)) {
-        command.env_remove(name);
-    }
-}
-
 /// The input's variable that is most like this name, and how alike they are, of 1. What all of them begin with, and
 /// what stands between words, makes none of them any nearer.
 fn nearest(name: &str) -> (String, f64) {
@@ -156,13 +149,6 @@ fn nearest(name: &str) -> (String, f64) {
         (variable, likeness.max(strsim::jaro_winkler(&known, &name)))
     });
     scored.max_by(|left, right| left.1.total_cmp(&right.1)).expect("there are inputs")
-}
-
-/// Whether a variable holds one of adopat's secrets.
-fn is_secret(name: &OsStr, value: &OsStr) -> bool {
-    let mut secrets = INPUTS.iter().filter(|input| input.holds_a_secret(&value.to_string_lossy()));
-    name == "AZURE_CLIENT_SECRET"
-        || secrets.any(|input| is_host_spelling(name, input) || is_own_spelling(name, input))
 }
 
 /// `INPUT_DISPLAY-NAME` (GitHub), `INPUT_DISPLAYNAME` (Azure Pipelines), `INPUT_DISPLAY_NAME`: hosts agree on
@@ -233,18 +219,5 @@ mod tests {
             sentence.contains("The nearest name is ADOPAT_") && sentence.contains("--help"),
             "{sentence}"
         );
-    }
-
-    #[test]
-    fn a_child_gets_no_secret_input() {
-        let environment = environment(&[
-            ("INPUT_REFRESH-TOKEN", "x"),
-            ("ADOPAT_STORE_KEY", "x"),
-            ("AZURE_CLIENT_SECRET", "x"),
-            ("ADOPAT_SCOPE", "x"),
-            ("PATH", "/bin"),
-        ]);
-        let names: Vec<_> = environment.for_a_child().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["ADOPAT_SCOPE", "PATH"]);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod arguments;
 mod check;
+pub mod child_environment;
 pub mod environment;
 mod host;
 pub mod problem;

@@ -13,6 +13,7 @@ use crate::patience::Patience;
 use crate::secret::Secret;
 use crate::store::vault_identity::JobToken;
 use crate::store::{self, Address, Bearer, Context, Delivery, Kind, Store, VaultSettings};
+use crate::subprocess;
 
 /// What a run opens its stores with.
 pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
@@ -30,7 +31,7 @@ pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
             oidc: sign_in.oidc.clone(),
             service_connection: sign_in.azure_service_connection.clone(),
             job_token: Arc::new(TokenOfThisJob(run.job_tokens())),
-            azure_cli: store::vault_identity::azure_cli(),
+            azure_cli: subprocess::azure_cli(store::vault_identity::AZURE_CLI),
             authority_host: request.places.authority_host.clone(),
             mask: run.mask(),
         },

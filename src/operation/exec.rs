@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 
 use tokio::time::Instant;
@@ -15,12 +15,13 @@ use super::find::describe;
 use super::minting::{Ticket, mint_for_a_command};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
+use crate::executable::{self, NotRunnable};
 use crate::failure::{Exit, Failure, sentence_of};
-#[cfg(unix)]
-use crate::hang_up;
 use crate::inputs::request::Exec;
 use crate::outputs::to_the_second;
 use crate::pats::{Minted, Pat, Revocation};
+#[cfg(unix)]
+use crate::signals;
 
 /// What a shell answers where there is no such command.
 const NOT_FOUND: u8 = 127;
@@ -28,12 +29,11 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
 pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
-    let program = match look_up(exec) {
+    let program = match executable::find(&exec.command[0], path_of(exec)) {
         Ok(program) => program,
-        Err(code) => {
-            let what = if code == NOT_FOUND { "was not found" } else { "is not executable" };
-            run.error(format!("The command {what}: {}. Nothing was minted.", exec.command[0].display()));
-            return Ok(code);
+        Err(NotRunnable { is_missing, why }) => {
+            run.error(format!("The command {why}: {}. Nothing was minted.", exec.command[0].display()));
+            return Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     };
     let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
@@ -60,22 +60,11 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     }
 }
 
-/// The program's file, looked up as a shell would, in the command's own PATH.
-fn look_up(exec: &Exec) -> Result<PathBuf, u8> {
-    let name = &exec.command[0];
+/// The command's own PATH.
+fn path_of(exec: &Exec) -> Option<&OsStr> {
     let is_path =
         |name: &OsStr| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
-    let path = exec.environment.iter().find(|(name, _)| is_path(name)).map(|(_, value)| value);
-    let here = std::env::current_dir().unwrap_or_default();
-    which::which_in(name, path, &here).map_err(|_| {
-        let has_folder = Path::new(name).components().count() > 1;
-        let folders: Vec<PathBuf> = match path {
-            _ if has_folder => vec![here],
-            Some(path) => std::env::split_paths(path).collect(),
-            None => Vec::new(),
-        };
-        if folders.iter().any(|folder| folder.join(name).exists()) { NOT_EXECUTABLE } else { NOT_FOUND }
-    })
+    exec.environment.iter().find(|(name, _)| is_path(name)).map(|(_, value)| value.as_os_str())
 }
 
 /// Runs the command to its end, with the PAT in its environment, and passes signals on.
@@ -155,7 +144,8 @@ fn defect(what: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Defect, format!("The system does not let adopat {what}: {error}."), "")
 }
 
-/// The signals that are passed on to the command.
+/// The signals that are passed on to the command. One that was ignored when adopat started is none: the command
+/// inherits that.
 #[cfg(unix)]
 struct Signals(Vec<(tokio::signal::unix::Signal, rustix::process::Signal)>);
 
@@ -164,18 +154,12 @@ impl Signals {
     fn listen() -> io::Result<Self> {
         use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
-        let mut passed_on = vec![
-            (signal(SignalKind::interrupt())?, Signal::INT),
-            (signal(SignalKind::terminate())?, Signal::TERM),
-            (signal(SignalKind::quit())?, Signal::QUIT),
-            (signal(SignalKind::user_defined1())?, Signal::USR1),
-            (signal(SignalKind::user_defined2())?, Signal::USR2),
-        ];
-        // The command inherits that it is ignored.
-        if !hang_up::is_ignored() {
-            passed_on.push((signal(SignalKind::hangup())?, Signal::HUP));
-        }
-        Ok(Self(passed_on))
+        let all = [Signal::INT, Signal::TERM, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::HUP];
+        let heard = all.into_iter().filter(|each| !signals::is_ignored(*each));
+        heard
+            .map(|each| Ok((signal(SignalKind::from_raw(each.as_raw()))?, each)))
+            .collect::<io::Result<_>>()
+            .map(Self)
     }
 
     async fn next(&mut self) -> rustix::process::Signal {
@@ -191,10 +175,7 @@ impl Signals {
     }
 
     fn pass_on(&self, signal: rustix::process::Signal, child: &tokio::process::Child) {
-        use std::io::IsTerminal as _;
-        // A terminal has sent these to the command already.
-        let sent = matches!(signal, rustix::process::Signal::INT | rustix::process::Signal::QUIT);
-        if sent && io::stdin().is_terminal() {
+        if signals::was_sent_by_the_terminal(signal) {
             return;
         }
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);

@@ -3,11 +3,8 @@
 //! It is never the user whose PATs are managed, nor the app they sign in to: a vault is opened by the job's
 //! own identity, and its tokens go to a vault and nowhere else.
 
-use std::ffi::OsStr;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +37,7 @@ const IMDS: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 /// refusal.
 const IMDS_PROBE: Duration = Duration::from_secs(1);
 /// How long the Azure CLI may take, which has no limit of its own.
-const CLI: Duration = Duration::from_secs(30);
+pub const AZURE_CLI: Duration = Duration::from_secs(30);
 
 /// Gives the job's own OIDC token.
 #[async_trait]
@@ -60,7 +57,7 @@ pub struct VaultSettings {
     pub service_connection: Option<String>,
     /// Asks for that token.
     pub job_token: Arc<dyn JobToken>,
-    /// Runs the Azure CLI: [`azure_cli`].
+    /// Runs the Azure CLI: for at most [`AZURE_CLI`].
     pub azure_cli: Arc<dyn Executor>,
     /// `authority-host`.
     pub authority_host: Url,
@@ -401,29 +398,6 @@ impl WhateverIsThere {
     }
 }
 
-/// What runs the Azure CLI: by the shell, with nothing to read, for a bounded time, and no longer than the run
-/// that waits for it.
-pub fn azure_cli() -> Arc<dyn Executor> {
-    Arc::new(BoundedRun)
-}
-
-#[derive(Debug)]
-struct BoundedRun;
-
-#[async_trait]
-impl Executor for BoundedRun {
-    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
-        if cfg!(unix) && !Path::new(program).exists() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no shell to run it with"));
-        }
-        let mut command = tokio::process::Command::new(program);
-        let run = command.args(args).stdin(Stdio::null()).kill_on_drop(true).output();
-        tokio::time::timeout(CLI, run).await.unwrap_or_else(|_| {
-            Err(io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {} s", CLI.as_secs())))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -500,12 +474,5 @@ mod tests {
     fn what_is_half_configured_is_said(#[case] configured: &str, #[case] cause: &str) {
         let failure = choose(&settings(configured)).expect_err("half configured");
         assert!(failure.cause.contains(cause), "{failure}");
-    }
-
-    #[tokio::test]
-    async fn a_program_that_is_not_there_is_said_at_once() {
-        let missing = OsStr::new(if cfg!(unix) { "/no/such/sh" } else { "no-such-program" });
-        let error = azure_cli().run(missing, &[]).await.expect_err("missing");
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

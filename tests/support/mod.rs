@@ -213,13 +213,32 @@ impl Machine {
         self.command().spawn().expect("the binary starts")
     }
 
-    /// Starts a run as `nohup` would, so that it outlives its terminal.
-    pub fn spawn_with_hang_up_ignored(&self) -> Child {
+    /// Starts a run with this signal ignored, as `nohup` does it with HUP.
+    pub fn spawn_ignoring(&self, signal: &str) -> Child {
+        self.in_a_shell(&format!("trap '' {signal}")).spawn().expect("a shell starts")
+    }
+
+    /// The command, ready to be spawned by a shell that does something first, such as setting a limit.
+    pub fn in_a_shell(&self, first: &str) -> Command {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", BINARY]).args(&self.arguments);
+        shell.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), BINARY]).args(&self.arguments);
         shell.env_clear().envs(&self.environment).current_dir(self.folder.path());
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        shell.spawn().expect("a shell starts")
+        shell
+    }
+
+    /// Starts a run in the foreground of a terminal, on which can be typed; with that terminal as its standard input,
+    /// or with none.
+    #[cfg(target_os = "linux")]
+    pub fn spawn_at_a_terminal(&self, stdin_is_it: bool) -> (std::fs::File, Child) {
+        let (ours, theirs) = terminal();
+        let redirect = if stdin_is_it { "" } else { " < /dev/null" };
+        let mut run = Command::new("setsid");
+        run.args(["--ctty", "/bin/sh", "-c", &format!("exec \"$0\" \"$@\"{redirect}"), BINARY])
+            .args(&self.arguments);
+        run.env_clear().envs(&self.environment).current_dir(self.folder.path());
+        run.stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (ours, run.spawn().expect("setsid starts"))
     }
 
     /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.

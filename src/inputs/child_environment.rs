@@ -1,0 +1,98 @@
+//! What the programs that adopat starts find in their environment: adopat's own, without its secrets. Said once, for
+//! the command of `exec` and for every helper.
+
+use std::ffi::{OsStr, OsString};
+
+use super::environment::Environment;
+use super::table::{INPUTS, Input};
+use crate::pending::REFRESH_TOKEN_STATE;
+
+/// How names begin under which an Azure Pipelines agent hands secrets to a task: its secret variables, and the
+/// credentials of service connections, the job's own among them (microsoft/azure-pipelines-agent,
+/// `Handlers/Handler.cs`).
+const AGENTS_SECRETS: [&str; 2] = ["SECRET_", "ENDPOINT_AUTH_"];
+
+impl Environment {
+    /// For the command of `exec`: all but adopat's secrets. What else the user has set is the command's.
+    pub fn for_a_command(&self) -> Vec<(OsString, OsString)> {
+        self.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
+    }
+}
+
+/// For a helper, such as the Azure CLI: this process's environment, without adopat's secrets and without those that
+/// an Azure Pipelines agent handed to the task.
+pub fn for_a_helper() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, value)| !is_secret(name, value) && !is_an_agents_secret(name))
+}
+
+/// Whether a variable holds one of adopat's secrets, under whatever spelling: a misspelt name holds it no less.
+fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    if name.eq_ignore_ascii_case("AZURE_CLIENT_SECRET") {
+        return true;
+    }
+    let saved =
+        ["STATE_", "VSTS_TASKVARIABLE_"].iter().any(|prefix| names(&name, prefix, REFRESH_TOKEN_STATE));
+    saved
+        || INPUTS.iter().any(|input| is_spelt(&name, input) && input.holds_a_secret(&value.to_string_lossy()))
+}
+
+fn is_spelt(name: &str, input: &Input) -> bool {
+    names(name, "INPUT_", input.name) || names(name, "ADOPAT_", input.name)
+}
+
+/// Whether the variable is this word under this prefix, in whatever case and with whatever between its words.
+fn names(variable: &str, prefix: &str, word: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = char> {
+        text.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' ')).map(|c| c.to_ascii_uppercase())
+    }
+    letters(variable).eq(letters(prefix).chain(letters(word)))
+}
+
+fn is_an_agents_secret(name: &OsStr) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    AGENTS_SECRETS.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    fn a_secret_is_one_under_every_spelling(
+        #[values("INPUT_", "ADOPAT_", "input_", "Adopat_", "ADOPAT-")] prefix: &str,
+        #[values("-", "_", "", ".", " ")] between: &str,
+        #[values(true, false)] upper: bool,
+    ) {
+        for input in INPUTS {
+            let name = format!("{prefix}{}", input.name.replace('-', between));
+            let name = if upper { name.to_uppercase() } else { name };
+            let inline = "-----BEGIN PRIVATE KEY-----";
+            assert_eq!(is_secret(name.as_ref(), inline.as_ref()), input.secret, "{name}");
+        }
+    }
+
+    #[rstest]
+    #[case("AZURE_CLIENT_SECRET", true)]
+    #[case("STATE_adopat_refresh_token", true)]
+    #[case("VSTS_TASKVARIABLE_ADOPAT_REFRESH_TOKEN", true)]
+    #[case("ADOPAT_CLIENT_CERTIFICATE", false)]
+    #[case("STATE_adopat_pending", false)]
+    #[case("SECRET_KEY_BASE", false)]
+    #[case("PATH", false)]
+    #[case("REFRESH_TOKEN", false)]
+    fn what_is_anybody_elses_is_left_to_a_command(#[case] name: &str, #[case] secret: bool) {
+        let environment: Environment =
+            [(OsString::from(name), OsString::from("/path/to/x"))].into_iter().collect();
+        assert_eq!(environment.for_a_command().is_empty(), secret);
+    }
+
+    #[rstest]
+    #[case("SECRET_FEED_KEY", true)]
+    #[case("ENDPOINT_AUTH_SYSTEMVSSCONNECTION", true)]
+    #[case("ENDPOINT_URL_SYSTEMVSSCONNECTION", false)]
+    fn a_helper_gets_none_of_the_agents_secrets(#[case] name: &str, #[case] secret: bool) {
+        assert_eq!(is_an_agents_secret(name.as_ref()), secret);
+    }
+}
