@@ -15,6 +15,7 @@ use adopat_emulator::{
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use support::{Ended, Host, Machine};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -562,6 +563,67 @@ fn so_it_is_where_the_app_trusts_nobody(#[case] code: u32) {
     let ended = machine.run();
     is_told(&ended, code);
     ended.says(&format!("issuer {GITHUB_ISSUER}, subject {GITHUB_SUBJECT}, audience {TOKEN_EXCHANGE}"));
+}
+
+// what an answer may look like
+
+/// Makes something else of a field of Entra's answers; nothing takes it away.
+fn rewrite_answers(machine: &Machine, path: &'static str, field: &'static str, value: Option<Value>) {
+    machine.emulator.order(Fault::on(Service::Entra).path(path).always().rewrite(move |answer| {
+        answer.map(|body| {
+            let mut body: Value = serde_json::from_slice(&body).expect("JSON");
+            let fields = body.as_object_mut().expect("an object");
+            match &value {
+                Some(value) => fields.insert(field.into(), value.clone()),
+                None => fields.remove(field),
+            };
+            body.to_string().into()
+        })
+    }));
+}
+
+#[rstest]
+#[case::lifetime_as_text("expires_in", Some(json!("3599")))]
+#[case::lifetime_as_fraction("expires_in", Some(json!(3599.5)))]
+#[case::lifetime_of_words("expires_in", Some(json!("an hour")))]
+#[case::lifetime_null("expires_in", Some(json!(null)))]
+#[case::no_lifetime("expires_in", None)]
+#[case::scope_as_list("scope", Some(json!(["499b84ac-1321-427f-aa17-267ca6975798/vso.pats"])))]
+#[case::scope_null("scope", Some(json!(null)))]
+#[case::scope_of_nothing("scope", Some(json!("")))]
+#[case::scope_as_number("scope", Some(json!(7)))]
+#[case::no_scope("scope", None)]
+#[case::no_type("token_type", None)]
+#[case::type_null("token_type", Some(json!(null)))]
+#[case::type_unknown("token_type", Some(json!("pop")))]
+#[case::type_as_number("token_type", Some(json!(7)))]
+#[case::more("client_info", Some(json!({"uid": [1, null]})))]
+fn no_odd_field_costs_the_rolled_token(#[case] field: &'static str, #[case] value: Option<Value>) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    let before = machine.read("refresh-token");
+    rewrite_answers(&machine, "/token", field, value);
+    machine.input("timeout", "60s").run().expect(0);
+    let rolled = machine.read("refresh-token");
+    assert_ne!(rolled, before);
+    assert!(machine.emulator.refresh_token_is_valid(&rolled));
+}
+
+#[rstest]
+#[case::life_as_text("expires_in", Some(json!("900")))]
+#[case::life_as_fraction("expires_in", Some(json!(899.5)))]
+#[case::no_life("expires_in", None)]
+#[case::interval_as_text("interval", Some(json!("1")))]
+#[case::interval_as_fraction("interval", Some(json!(1.5)))]
+#[case::message_null("message", Some(json!(null)))]
+fn no_odd_field_keeps_a_person_from_signing_in(#[case] field: &'static str, #[case] value: Option<Value>) {
+    let mut machine = Machine::new(Host::GitHub, "list");
+    machine.input("credential", "device-code");
+    rewrite_answers(&machine, "/devicecode", field, value);
+    let run = machine.spawn();
+    let code = machine.emulator.wait_for_device_code(Duration::from_secs(60)).expect("a code");
+    machine.emulator.approve_device_code(&code, cast::PERSON);
+    machine.wait(run).expect(0);
+    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
 }
 
 // what Entra refuses

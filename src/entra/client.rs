@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HeaderValue;
-use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenResponse};
+use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, AuthUrl, ClientId, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
     HttpRequest, HttpResponse, RefreshToken, RequestTokenError, Scope, StandardRevocableToken, TokenResponse,
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::client_authentication::{Proof, Proven};
 use super::refusal::{self, App, ErrorAnswer};
+use super::token_answer::{TokenAnswer, token};
 use super::{AZURE_DEVOPS, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http};
@@ -33,7 +34,7 @@ const ATTEMPTS: u32 = 4;
 /// The protocol's client, with Entra's own error answer and all its endpoints known.
 pub(super) type Protocol = oauth2::Client<
     ErrorAnswer,
-    BasicTokenResponse,
+    TokenAnswer,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -190,16 +191,12 @@ pub(super) fn scopes() -> [Scope; 2] {
 }
 
 /// The tokens in an answer.
-pub(super) fn tokens(answer: BasicTokenResponse) -> Tokens {
+pub(super) fn tokens(answer: TokenAnswer) -> Tokens {
     let permission = |scope: &Scope| scope.rsplit('/').next().unwrap_or_default().to_owned();
     Tokens {
         access_token: Secret::new(answer.access_token().secret().clone()),
         expires: answer.expires_in().and_then(|lifetime: Duration| Instant::now().checked_add(lifetime)),
-        // What holds no token must not take the place of one that works.
-        refresh_token: answer
-            .refresh_token()
-            .filter(|token| is_token(token.secret()))
-            .map(|token| Secret::new(token.secret().clone())),
+        refresh_token: answer.refresh_token().map(|token| Secret::new(token.secret().clone())),
         granted: answer.scopes().map(|scopes| scopes.iter().map(permission).collect()),
     }
 }
@@ -243,9 +240,9 @@ impl Courier {
             return Err(refusal::of_busy_service(&answer, &self.service));
         }
         let is_protocol = if answer.status == 200 {
-            answer.json::<serde_json::Map<String, serde_json::Value>>().is_ok_and(|answer| {
-                answer.get("access_token").is_none_or(|token| token.as_str().is_some_and(is_token))
-            })
+            answer
+                .json::<serde_json::Map<String, serde_json::Value>>()
+                .is_ok_and(|answer| answer.get("access_token").is_none_or(|value| token(value).is_some()))
         } else {
             answer.status.is_client_error() && error_in(&answer).is_some()
         };
@@ -257,11 +254,6 @@ impl Courier {
         *response.status_mut() = answer.status;
         Ok(response)
     }
-}
-
-/// Whether the text can be a token: all of it can be seen (RFC 6749, appendices A.12 and A.17, but for the space).
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn error_in(answer: &Answer) -> Option<ErrorAnswer> {

@@ -6,11 +6,8 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
-use oauth2::basic::BasicTokenResponse;
-use oauth2::{
-    AsyncHttpClient as _, DeviceAuthorizationResponse, ExtraDeviceAuthorizationFields, RequestTokenError,
-};
-use serde::{Deserialize, Serialize};
+use oauth2::{AsyncHttpClient as _, RequestTokenError};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
@@ -18,6 +15,7 @@ use super::Tokens;
 use super::client::{self, Client, Refusal};
 use super::client_authentication::Proven;
 use super::refusal::{self, ErrorAnswer};
+use super::token_answer::{DeviceAnswer, TokenAnswer};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
 use crate::secret::Secret;
@@ -47,15 +45,6 @@ pub struct Prompt {
     pub message: Option<String>,
 }
 
-/// What Entra adds to the standard's answer.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Message {
-    #[serde(default)]
-    message: Option<String>,
-}
-
-impl ExtraDeviceAuthorizationFields for Message {}
-
 impl Client {
     /// Signs a person in by device code. `show` is given the address and the code; `tick` is told once a minute
     /// how much of the code's life is left. The code's life comes on top of this client's patience, so what
@@ -69,24 +58,23 @@ impl Client {
         tick: impl Fn(Duration),
     ) -> Result<Tokens, Refusal> {
         let begun = self.begin_by_device_code().await?;
-        let device_code = Secret::new(begun.device_code().secret().clone());
-        let expires_in = begun.expires_in().min(LONGEST_LIFE);
+        let expires_in = begun.expires_in.min(LONGEST_LIFE);
         let expires = Instant::now() + expires_in;
         show(&Prompt {
-            address: begun.verification_uri().to_string(),
-            code: begun.user_code().secret().clone(),
+            address: begun.address.to_string(),
+            code: begun.user_code,
             expires_in,
-            message: begun.extra_fields().message.clone(),
+            message: begun.message,
         });
 
         let waiting = self.with_patience(self.http.patience().extended(expires_in));
-        let mut interval = begun.interval().max(SHORTEST_INTERVAL);
+        let mut interval = begun.interval.clamp(SHORTEST_INTERVAL, LONGEST_LIFE);
         let mut next_tick = Instant::now() + TICK;
         loop {
             let left = expires.saturating_duration_since(Instant::now());
             let paused = waiting.http.patience().pause(interval.min(left)).await;
             paused.map_err(|ended| NoAnswer::from(ended).into_failure(&self.service()))?;
-            match waiting.poll(&device_code).await {
+            match waiting.poll(&begun.device_code).await {
                 Ok(tokens) => return Ok(tokens),
                 Err(refusal) => match refusal.error.as_deref() {
                     Some("authorization_pending") => {}
@@ -106,25 +94,32 @@ impl Client {
         }
     }
 
-    async fn begin_by_device_code(&self) -> Result<DeviceAuthorizationResponse<Message>, Refusal> {
-        let courier = self.courier();
-        let protocol = self.protocol();
-        let request = protocol.exchange_device_code().add_scopes(client::scopes());
-        let answer = request.request_async(&courier).await;
-        answer.map_err(|error| self.refusal(error, &courier, &Proven::default()))
+    async fn begin_by_device_code(&self) -> Result<DeviceAnswer, Refusal> {
+        let scopes = client::scopes().map(|scope| scope.to_string()).join(" ");
+        self.ask("devicecode", &[("scope", &scopes)], &Proven::default()).await
     }
 
     /// Asks once whether the person has signed in.
     async fn poll(&self, device_code: &Secret) -> Result<Tokens, Refusal> {
-        let courier = self.courier();
         let proven = self.prove().await?;
+        let form = [("grant_type", GRANT), ("device_code", device_code.expose())];
+        self.ask::<TokenAnswer>("token", &form, &proven).await.map(client::tokens)
+    }
+
+    /// One request of the flow, whose answer is read for what can be understood of it.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        parameters: &[(&str, &str)],
+        proven: &Proven,
+    ) -> Result<T, Refusal> {
+        let courier = self.courier();
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", GRANT).append_pair("device_code", device_code.expose());
-        form.append_pair("client_id", self.app().client_id);
+        form.append_pair("client_id", self.app().client_id).extend_pairs(parameters);
         for (name, value) in &proven.parameters {
             form.append_pair(name, value.expose());
         }
-        let request = http::Request::post(self.endpoint("token").as_str())
+        let request = http::Request::post(self.endpoint(endpoint).as_str())
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.finish().into_bytes())
@@ -135,18 +130,16 @@ impl Client {
                     "Check authority-host.",
                 )
             })?;
+        let unreadable = |error: serde_json::Error| RequestTokenError::Other(error.to_string());
         let outcome = match courier.call(request).await {
-            Ok(answer) if answer.status() == 200 => {
-                serde_json::from_slice::<BasicTokenResponse>(answer.body())
-                    .map_err(|error| RequestTokenError::Other(error.to_string()))
-            }
+            Ok(answer) if answer.status() == 200 => serde_json::from_slice(answer.body()).map_err(unreadable),
             Ok(answer) => Err(match serde_json::from_slice::<ErrorAnswer>(answer.body()) {
                 Ok(error) => RequestTokenError::ServerResponse(error),
-                Err(error) => RequestTokenError::Other(error.to_string()),
+                Err(error) => unreadable(error),
             }),
             Err(failure) => Err(RequestTokenError::Request(failure)),
         };
-        outcome.map(client::tokens).map_err(|error| self.refusal(error, &courier, &proven))
+        outcome.map_err(|error| self.refusal(error, &courier, proven))
     }
 }
 

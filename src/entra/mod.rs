@@ -9,6 +9,7 @@ pub mod device_code;
 pub mod refusal;
 #[cfg(test)]
 pub(crate) mod scripted;
+mod token_answer;
 
 use std::time::Duration;
 
