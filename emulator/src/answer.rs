@@ -45,6 +45,14 @@ pub(crate) fn with_header(mut answer: Answer, name: &str, value: &str) -> Answer
     answer
 }
 
+/// With another content type; one that no header can hold leaves it as it is.
+pub(crate) fn with_content_type(mut answer: Answer, kind: &str) -> Answer {
+    if let Ok(kind) = HeaderValue::try_from(kind) {
+        answer.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    answer
+}
+
 /// Text made safe for HTML.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

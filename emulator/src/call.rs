@@ -54,6 +54,21 @@ impl Call {
         Form(form_urlencoded::parse(&self.body).into_owned().collect())
     }
 
+    /// The form of a token request, with the client's id and secret where they were sent by Basic authentication
+    /// (`client_secret_basic`; RFC 6749, section 2.3.1: either is URL-encoded).
+    pub(crate) fn form_with_client(&self) -> Form {
+        let mut form = self.form();
+        if let Some((id, secret)) = self.basic() {
+            for (name, value) in [("client_id", id), ("client_secret", secret)] {
+                let value = percent_decode_str(&value).decode_utf8_lossy().into_owned();
+                if form.get(name).is_none() {
+                    form.0.push((name.to_owned(), value));
+                }
+            }
+        }
+        form
+    }
+
     pub(crate) fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -69,9 +84,14 @@ impl Call {
 
     /// The password of Basic authentication: the user's name is free in Azure DevOps.
     pub(crate) fn basic_password(&self) -> Option<String> {
+        self.basic().map(|(_, password)| password)
+    }
+
+    /// User and password of Basic authentication.
+    fn basic(&self) -> Option<(String, String)> {
         let decoded = STANDARD.decode(self.authorization("basic")?).ok()?;
         let text = String::from_utf8(decoded).ok()?;
-        text.split_once(':').map(|(_, password)| password.to_owned())
+        text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
     }
 
     fn authorization(&self, scheme: &str) -> Option<&str> {

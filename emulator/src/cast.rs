@@ -269,8 +269,14 @@ pub enum Platform {
 }
 
 /// What may be asked of Azure DevOps as [`AppRegistration::permissions`] by default.
-const PERMISSIONS: [&str; 4] =
-    ["vso.pats", "vso.pats_manage", "vso.variablegroups_read", "vso.variablegroups_manage"];
+const PERMISSIONS: [&str; 6] = [
+    "vso.pats",
+    "vso.pats_manage",
+    "vso.variablegroups_read",
+    "vso.variablegroups_manage",
+    "vso.serviceendpoint",
+    "vso.serviceendpoint_manage",
+];
 
 impl AppRegistration {
     /// A multi-tenant registration that can do nothing yet but holds the permissions this API needs.

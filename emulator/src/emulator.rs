@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::RefusalShape;
-use crate::azure_devops::{NewVariableGroup, VariableGroup};
+use crate::azure_devops::{NewServiceConnection, NewVariableGroup, ServiceConnection, VariableGroup};
 use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
 use crate::entra::aadsts::Aadsts;
 use crate::entra::{DeviceCode, DeviceCodePolicy, DeviceCodeState, RefreshTokenState};
@@ -485,6 +485,17 @@ impl Emulator {
     /// Every variable group, in the order of their numbers.
     pub fn variable_groups(&self) -> Vec<VariableGroup> {
         self.services().services.variable_groups()
+    }
+
+    /// Puts a service connection there, and its projects too; returns its id.
+    pub fn add_service_connection(&self, connection: NewServiceConnection) -> Uuid {
+        let now = self.now();
+        self.services().services.add_service_connection(connection, now)
+    }
+
+    /// Every service connection, in the order in which they came to be.
+    pub fn service_connections(&self) -> Vec<ServiceConnection> {
+        self.services().services.service_connections()
     }
 
     /// Every secret that was ever issued here, or accepted as one.

@@ -79,7 +79,7 @@ pub enum Instead {
         /// In which shape.
         shape: RefusalShape,
     },
-    /// Azure DevOps' generic error, BOM and all.
+    /// Azure DevOps' generic error as it is sent before any controller is asked, BOM and all.
     VssError {
         /// The HTTP status.
         status: StatusCode,
@@ -120,7 +120,7 @@ impl Instead {
             Self::SignInRedirect => azure_devops::sign_in_redirect(services, call),
             Self::PatTokenError { error, shape } => pats::refused(error, *shape, azure_devops::Version(7, 1)),
             Self::VssError { status, exception, message } => {
-                VssError::new(*status, exception, message.as_str()).render()
+                VssError::new(*status, exception, message.as_str()).before_controllers().render()
             }
             Self::Aadsts(refusal) => entra::render(services, call, refusal, now),
         }
@@ -150,6 +150,7 @@ fn throttled(services: &mut Services, service: Service, call: &Call, now: Timest
                 "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource \
                  'Concurrency' in namespace 'User'.",
             )
+            .before_controllers()
             .render();
             let reset = (now + Duration::from_secs(300)).as_second().to_string();
             [
@@ -178,7 +179,7 @@ fn internal_error(services: &mut Services, service: Service, call: &Call, now: T
         Service::Pats | Service::DevOps => {
             let activity = services.chance.guid();
             let message = format!("TF400898: An Internal Error Occurred. Activity Id: {activity}.");
-            VssError::new(STATUS, "System.InvalidOperationException", message).render()
+            VssError::new(STATUS, "System.InvalidOperationException", message).before_controllers().render()
         }
     }
 }

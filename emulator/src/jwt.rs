@@ -39,9 +39,9 @@ impl Jwt {
         self.claims[name].as_str()
     }
 
-    /// A claim that is an instant, in whole seconds.
+    /// A claim that is an instant, in whole seconds: it may be a fraction (RFC 7519, `NumericDate`).
     pub(crate) fn instant(&self, name: &str) -> Option<i64> {
-        self.claims[name].as_i64()
+        self.claims[name].as_f64().map(|seconds| seconds.floor() as i64)
     }
 
     /// Whether one of the emulated issuers has signed it.

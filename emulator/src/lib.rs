@@ -47,7 +47,10 @@ mod services;
 mod switchboard;
 mod vault;
 
-pub use self::azure_devops::{GroupRole, NewVariableGroup, Variable, VariableGroup};
+pub use self::azure_devops::{
+    ConnectionRole, GroupRole, NewServiceConnection, NewVariableGroup, ServiceConnection, Variable,
+    VariableGroup,
+};
 pub use self::cast::{
     AppRegistration, Creation, FederatedCredential, Membership, Organization, Platform, Policies, Redirect,
     RefusalShape, TooLong, User, UserKind,

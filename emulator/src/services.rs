@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::answer::{self, Answer};
-use crate::azure_devops::Groups;
+use crate::azure_devops::{Connections, Groups, Projects};
 use crate::call::Call;
 use crate::cast::{self, AppRegistration, Cast, Organization, Policies, User};
 use crate::chance::Chance;
@@ -78,7 +78,9 @@ pub struct Services {
     pub(crate) page_size: usize,
     pub(crate) entra: entra::Entra,
     pub(crate) pats: Pats,
+    pub(crate) projects: Projects,
     pub(crate) groups: Groups,
+    pub(crate) connections: Connections,
     pub(crate) github: GitHub,
     pub(crate) vault: Vault,
     pub(crate) job: Job,
@@ -95,7 +97,9 @@ impl Services {
             page_size: page_size.clamp(1, pats::LARGEST_PAGE),
             entra: entra::Entra::default(),
             pats: Pats::default(),
+            projects: Projects::default(),
             groups: Groups::default(),
+            connections: Connections::default(),
             github: GitHub::default(),
             vault: Vault::default(),
             job: Job::default(),

@@ -96,8 +96,44 @@ fn a_certificate_proves_with_either_signature() {
     assert_eq!(changed("sub", json!("somebody else")), 700021);
     assert_eq!(changed("aud", json!("https://evil.example/token")), 700023);
     assert_eq!(changed("exp", json!(now)), 700024);
-    assert_eq!(changed("exp", json!(now + 601)), 700024);
     assert_eq!(changed("nbf", json!(now + 301)), 700024);
+    assert_eq!(changed("nbf", json!(now as f64 + 301.5)), 700024);
+}
+
+#[test]
+fn an_assertions_instants_may_be_fractions_and_its_life_is_not_limited() {
+    let mut world = world();
+    let (now, app) = (world.now.as_second(), APP.to_string());
+    let header = json!({"alg": "PS256", "x5t#S256": URL_SAFE_NO_PAD.encode(thumbprint())});
+    let mut lives = |iat: Value, exp: Value| {
+        let claims = json!({"aud": format!("https://login.microsoftonline.com{TOKEN}"), "iss": app, "sub": app,
+                            "jti": "1", "iat": iat, "nbf": iat, "exp": exp});
+        with_assertion(&mut world, &assertion(&header, &claims, &RSA_PSS_SHA256)).status.as_u16()
+    };
+    assert_eq!(lives(json!(now as f64 + 0.319_27), json!(now as f64 + 600.319_27)), 200);
+    assert_eq!(lives(json!(now), json!(now + 601)), 200);
+    assert_eq!(lives(json!(now), json!(now + 365 * 24 * 3600)), 200);
+    assert_eq!(lives(json!(now - 600), json!(now as f64 - 0.5)), 401);
+}
+
+#[test]
+fn a_secret_may_come_by_basic_authentication() {
+    let mut world = world();
+    let mut status = |id: &str, secret: &str| {
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}"));
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("authorization", &format!("Basic {basic}")),
+        ];
+        let body = format!("grant_type=client_credentials&scope={VAULT}");
+        let answer = world.send(Service::Entra, "POST", TOKEN, &headers, body);
+        (answer.status.as_u16(), answer.json()["error_codes"][0].as_u64())
+    };
+    let app = APP.to_string();
+    assert_eq!(status(&app, "fake-client-secret"), (200, None));
+    assert_eq!(status(&app, "fake%2Dclient%2dsecret"), (200, None));
+    assert_eq!(status(&app, "another-secret"), (401, Some(7000215)));
+    assert_eq!(status(&app, ""), (401, Some(7000216)));
 }
 
 #[test]

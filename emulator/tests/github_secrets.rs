@@ -171,3 +171,52 @@ fn limits_are_told_apart_from_permissions() {
     assert_eq!(under(GitHubLimit::Secondary(9)).with_status(403).header("retry-after"), "9");
     assert_eq!(under(GitHubLimit::TooMany(9)).with_status(429).header("retry-after"), "9");
 }
+
+#[test]
+fn secrets_are_listed_got_and_deleted_without_their_values() {
+    let mut world = World::new();
+    let token = world.services.github_token(ALL);
+    for name in ["FIRST", "SECOND", "THIRD"] {
+        let body = sealed(&mut world, &token, SECRETS, "some-value");
+        send(&mut world, &token, "PUT", &format!("{SECRETS}/{name}"), &body).with_status(201);
+    }
+    world.pass(jiff::SignedDuration::from_secs(60));
+    let body = sealed(&mut world, &token, SECRETS, "other-value");
+    send(&mut world, &token, "PUT", &format!("{SECRETS}/second"), &body).with_status(204);
+    let one = send(&mut world, &token, "GET", &format!("{SECRETS}/Second"), &Value::Null).with_status(200);
+    assert_eq!(
+        one.json(),
+        json!({"name": "SECOND", "created_at": "2026-11-24T12:00:00Z", "updated_at": "2026-11-24T12:01:00Z"})
+    );
+    let page =
+        send(&mut world, &token, "GET", &format!("{SECRETS}?per_page=2"), &Value::Null).with_status(200);
+    let names = |page: &Read| -> Vec<String> {
+        page.json()["secrets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        (names(&page), &page.json()["total_count"]),
+        (vec!["FIRST".to_owned(), "SECOND".to_owned()], &json!(3))
+    );
+    assert_eq!(
+        page.header("link"),
+        format!("<https://api.github.com{SECRETS}?per_page=2&page=2>; rel=\"next\"")
+    );
+    let rest = send(&mut world, &token, "GET", &format!("{SECRETS}?per_page=2&page=2"), &Value::Null);
+    assert_eq!((names(&rest), rest.header("link")), (vec!["THIRD".to_owned()], ""));
+    send(&mut world, &token, "DELETE", &format!("{SECRETS}/FIRST"), &Value::Null).with_status(204);
+    for method in ["DELETE", "GET"] {
+        send(&mut world, &token, method, &format!("{SECRETS}/FIRST"), &Value::Null).with_status(404);
+    }
+    let reader =
+        world.services.github_token(GitHubRights::FineGrained { secrets: false, environments: true });
+    send(&mut world, &reader, "GET", SECRETS, &Value::Null).with_status(403);
+    send(&mut world, &reader, "GET", ENVIRONMENT, &Value::Null).with_status(200);
+    send(&mut world, &reader, "GET", "/repos/contoso/fabrikam", &Value::Null).with_status(200);
+    let elsewhere = world.services.github_token(GitHubRights::Elsewhere);
+    send(&mut world, &elsewhere, "GET", "/repos/contoso/fabrikam", &Value::Null).with_status(404);
+}

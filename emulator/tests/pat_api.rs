@@ -337,7 +337,7 @@ fn policies_refuse_by_name_or_shorten_silently() {
     let body =
         json!({"displayName": "x", "scope": "vso.code", "validTo": "2027-01-01T00:00:00Z"}).to_string();
     let refused = world.pats("POST", "", &body).with_status(400);
-    assert!(refused.has_byte_order_mark());
+    assert!(!refused.has_byte_order_mark());
     assert_eq!(refused.json()["message"], "PatLifespanPolicyViolation");
 }
 

@@ -55,7 +55,7 @@ fn a_list_finds_by_name_and_hides_secrets_and_references() {
     assert_eq!(found("")["count"], 2);
     let missing = send(&mut world, "GET", &format!("Nowhere/{GROUPS}"), &Value::Null).with_status(404);
     assert_eq!(missing.json()["typeKey"], "ProjectDoesNotExistWithNameException");
-    assert!(missing.text().contains("TF200016") && missing.has_byte_order_mark());
+    assert!(missing.text().contains("TF200016: The following project does not exist: Nowhere. "));
 }
 
 #[test]
@@ -113,9 +113,6 @@ fn an_update_needs_its_references_with_their_names() {
     let (mut world, id) = world();
     let whole = by_id(&mut world, id);
     let path = format!("{GROUPS}/{id}");
-    let mut group = whole.clone();
-    group["variableGroupProjectReferences"] = Value::Null;
-    send(&mut world, "PUT", &path, &group).with_status(400);
     let mut group = whole.clone();
     group["variableGroupProjectReferences"][0]["projectReference"]["name"] = Value::Null;
     let refused = send(&mut world, "PUT", &path, &group).with_status(400);
@@ -181,4 +178,73 @@ fn permission_and_role_are_both_needed() {
     let refused = send(&mut world, "PUT", &format!("{GROUPS}/{id}"), &group).with_status(403);
     assert_eq!(refused.json()["typeKey"], "AccessDeniedException");
     by_id(&mut world, id);
+}
+
+#[test]
+fn a_list_has_the_newest_first_unless_another_order_is_asked() {
+    let (mut world, first) = world();
+    for name in ["second", "third"] {
+        let group = NewVariableGroup::named("Contoso", name).variable("A", "b");
+        world.services.add_variable_group(group, world.now);
+    }
+    let mut ids = |query: &str| -> Vec<u64> {
+        let path = format!("Contoso/{GROUPS}?{query}");
+        let list = send(&mut world, "GET", &path, &Value::Null).with_status(200).json();
+        list["value"].as_array().unwrap().iter().map(|group| group["id"].as_u64().unwrap()).collect()
+    };
+    let first = u64::from(first);
+    let ascending = [first, first + 1, first + 2];
+    assert_eq!(ids("queryOrder=IdAscending"), ascending);
+    assert_eq!(ids("queryOrder=0"), ascending);
+    assert_eq!(ids(""), [first + 2, first + 1, first]);
+    assert_eq!(ids(&format!("groupIds={first},{}", first + 2)), [first + 2, first]);
+    assert_eq!(ids(&format!("$top=1&continuationToken={}", first + 1)), [first + 1]);
+}
+
+#[test]
+fn an_answer_names_its_version_and_keeps_instants_in_steps() {
+    let (mut world, id) = world();
+    let shown = send(&mut world, "GET", &format!("Contoso/{GROUPS}/{id}"), &Value::Null).with_status(200);
+    assert_eq!(shown.header("content-type"), "application/json; charset=utf-8; api-version=7.1");
+    // The world's clock says .319.
+    assert_eq!(shown.json()["createdOn"], "2026-11-24T12:00:00.32Z");
+    assert_eq!(shown.json()["createdBy"]["displayName"], cast::PERSON);
+    let changed = send(&mut world, "PUT", &format!("{GROUPS}/{id}"), &shown.json()).with_status(200).json();
+    assert_eq!(
+        (&changed["createdBy"]["displayName"], &changed["modifiedBy"]["displayName"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn who_names_no_project_may_do_nothing() {
+    let (mut world, id) = world();
+    let mut group = by_id(&mut world, id);
+    for references in [Value::Null, json!([])] {
+        group["variableGroupProjectReferences"] = references;
+        let refused = send(&mut world, "PUT", &format!("{GROUPS}/{id}"), &group).with_status(401);
+        assert!(refused.text().contains("TF400813"));
+        send(&mut world, "POST", GROUPS, &group).with_status(401);
+    }
+}
+
+#[test]
+fn a_group_is_added_and_deleted_project_by_project() {
+    let (mut world, id) = world();
+    let mut group = by_id(&mut world, id);
+    send(&mut world, "POST", GROUPS, &group).with_status(409);
+    group["name"] = json!("another");
+    for reference in group["variableGroupProjectReferences"].as_array_mut().unwrap() {
+        reference["name"] = json!("another");
+    }
+    let added = send(&mut world, "POST", GROUPS, &group).with_status(200).json();
+    assert_ne!(added["id"], id);
+    let address = format!("{GROUPS}/{}", added["id"]);
+    let mut delete = |of: usize| {
+        let project = added["variableGroupProjectReferences"][of]["projectReference"]["id"].as_str().unwrap();
+        send(&mut world, "DELETE", &format!("{address}?projectIds={project}"), &Value::Null).with_status(204);
+        world.services.variable_groups().iter().map(|group| group.projects.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(delete(0), [2, 1]);
+    assert_eq!(delete(1), [2]);
 }

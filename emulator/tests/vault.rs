@@ -136,7 +136,9 @@ fn rights_are_given_one_by_one() {
         ]
         .map(|(method, path)| send(world, method, path, r#"{"value":"new-value"}"#).status.as_u16())
     };
-    assert_eq!(statuses(&mut world), [200, 200, 200, 403]);
+    let all = statuses(&mut world);
+    assert_eq!(all, [200, 200, 200, 200]);
+    world.services.set_vault_deletion("pat", None);
     let mut with = |rights: VaultRights| {
         world.services.set_vault_rights(cast::SERVICE_PRINCIPAL, rights);
         statuses(&mut world)
@@ -215,4 +217,81 @@ fn wrong_requests_are_refused() {
     set(json!({"value": "x", "tags": tags}));
     set(json!({"value": "x", "tags": {"x": "y".repeat(257)}}));
     assert!(world.services.vault_secrets().is_empty());
+}
+
+#[test]
+fn the_newest_version_is_changed_where_none_is_named() {
+    let mut world = World::new();
+    for value in ["first-value", "second-value"] {
+        world.services.add_vault_secret("pat", value, world.now);
+    }
+    let changed = send(&mut world, "PATCH", "/secrets/pat/", r#"{"tags":{"a":"b"}}"#).with_status(200).json();
+    assert_eq!(changed["tags"], json!({"a": "b"}));
+    let versions = &world.services.vault_secret("pat").unwrap().versions;
+    assert!(versions[0].tags.is_empty() && versions[1].tags["a"] == "b");
+    send(&mut world, "PATCH", "/secrets/no-such", "{}").with_status(404);
+}
+
+#[test]
+fn an_answer_leaves_out_tags_where_there_are_none() {
+    let mut world = World::new();
+    let set = send(&mut world, "PUT", "/secrets/pat", r#"{"value":"x-value"}"#).with_status(200).json();
+    assert!(set.get("tags").is_none(), "{set}");
+}
+
+#[test]
+fn versions_of_what_is_not_there_are_none() {
+    let mut world = World::new();
+    let none = send(&mut world, "GET", "/secrets/no-such/versions", "").with_status(200).json();
+    assert_eq!(none, json!({"value": [], "nextLink": null}));
+}
+
+#[test]
+fn secrets_are_listed_deleted_recovered_and_purged() {
+    let mut world = World::new();
+    for name in ["One", "two"] {
+        world.services.add_vault_secret(name, "some-value", world.now);
+    }
+    let ids = |world: &mut World, path: &str| -> Vec<String> {
+        let list = send(world, "GET", path, "").with_status(200).json();
+        let items = list["value"].as_array().unwrap();
+        assert!(items.iter().all(|item| item.get("value").is_none()));
+        items.iter().map(|item| item["id"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(ids(&mut world, "/secrets"), ["One", "two"]);
+    assert_eq!(ids(&mut world, "/secrets?maxresults=1"), ["One"]);
+    send(&mut world, "DELETE", "/deletedsecrets/one", "").with_status(404);
+    let deleted = send(&mut world, "DELETE", "/secrets/one", "").with_status(200).json();
+    assert_eq!(deleted["recoveryId"], "https://fabrikam.vault.azure.net/deletedsecrets/One");
+    assert_eq!(deleted["deletedDate"], world.now.as_second());
+    assert_eq!(deleted["scheduledPurgeDate"], world.now.as_second() + 90 * 24 * 3600);
+    assert_eq!(
+        (ids(&mut world, "/secrets"), ids(&mut world, "/deletedsecrets")),
+        (vec!["two".to_owned()], vec!["One".to_owned()])
+    );
+    send(&mut world, "DELETE", "/secrets/one", "").with_status(404);
+    send(&mut world, "POST", "/deletedsecrets/one/recover", "").with_status(200);
+    send(&mut world, "GET", "/secrets/one", "").with_status(200);
+    send(&mut world, "POST", "/deletedsecrets/one/recover", "").with_status(404);
+    send(&mut world, "DELETE", "/secrets/one", "").with_status(200);
+    send(&mut world, "DELETE", "/deletedsecrets/one", "").with_status(204);
+    assert!(world.services.vault_secret("one").is_none());
+    send(&mut world, "PUT", "/secrets/one", r#"{"value":"x-value"}"#).with_status(200);
+}
+
+#[test]
+fn deleting_recovering_and_purging_are_rights_of_their_own() {
+    let mut world = World::new();
+    for (method, path, missing) in [
+        ("DELETE", "/secrets/pat", "secrets/delete'"),
+        ("POST", "/deletedsecrets/pat/recover", "secrets/recover/action'"),
+        ("DELETE", "/deletedsecrets/pat", "secrets/purge/action'"),
+    ] {
+        let rights = VaultRights { delete: false, recover: false, purge: false, ..VaultRights::ALL };
+        world.services.set_vault_rights(cast::SERVICE_PRINCIPAL, rights);
+        let refused = send(&mut world, method, path, "").with_status(403);
+        assert!(refused.text().contains(missing), "{}", refused.text());
+        world.services.set_vault_rights(cast::SERVICE_PRINCIPAL, VaultRights::ALL);
+        send(&mut world, method, path, "").with_status(404);
+    }
 }

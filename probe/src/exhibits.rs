@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use adopat::secret::Secret;
 use http::Method;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::call::By;
 use crate::expectation::Unobserved;
-use crate::scene::{BY_NAME, NO_REFRESH_TOKEN, SCOPE, Scene, is_somebody};
+use crate::scene::{BY_NAME, FRACTION, NO_REFRESH_TOKEN, SCOPE, Scene, is_somebody};
 use crate::seen::Seen;
 
 /// How long a PAT may take until it works.
@@ -44,6 +44,8 @@ pub struct Made {
     pub(crate) id: String,
     /// Its value.
     pub(crate) value: Secret,
+    /// The end that was asked for.
+    pub(crate) asked: Timestamp,
     /// The answer to its creation.
     pub(crate) answer: Seen,
     /// When that arrived.
@@ -75,18 +77,22 @@ pub enum End {
 }
 
 impl Scene {
-    async fn make(&self) -> Result<Made, Unobserved> {
-        let answer = self.create(self.wish(&self.name)).await?;
+    /// Makes a PAT whose end has this fraction of a second.
+    async fn make(&self, fraction: &str) -> Result<Made, Unobserved> {
+        let wish = self.wish_with_fraction(&self.name, fraction);
+        let asked: Option<Timestamp> = wish["validTo"].as_str().and_then(|text| text.parse().ok());
+        let asked = asked.ok_or_else(|| Unobserved::hidden("the machine's clock is out of range"))?;
+        let answer = self.create(wish).await?;
         let id = answer.pat().and_then(|pat| pat["authorizationId"].as_str()).map(str::to_owned);
         match (id, answer.secret("token").cloned()) {
-            (Some(id), Some(value)) => Ok(Made { id, value, answer, at: Instant::now() }),
+            (Some(id), Some(value)) => Ok(Made { id, value, asked, answer, at: Instant::now() }),
             _ => Err(Unobserved::hidden(format!("no PAT could be made: {}", answer.verdict()))),
         }
     }
 
     /// The probe's PAT.
     pub(crate) async fn made(&self) -> Result<Made, Unobserved> {
-        self.exhibits.made.get_or_init(|| self.make()).await.clone()
+        self.exhibits.made.get_or_init(|| self.make(FRACTION)).await.clone()
     }
 
     /// How long after its creation the probe's PAT first worked.
@@ -121,7 +127,8 @@ impl Scene {
             .second
             .get_or_init(|| async {
                 self.made().await?;
-                self.make().await
+                // Another step of 1/300 s than the first, and none that milliseconds can express.
+                self.make("123").await
             })
             .await
             .clone()
@@ -175,7 +182,7 @@ impl Scene {
     /// A PAT that was told to end within seconds, and when that is over.
     pub(crate) async fn dying(&self) -> Result<(Made, Instant), Unobserved> {
         let dying = async {
-            let pat = self.make().await?;
+            let pat = self.make(FRACTION).await?;
             let valid_to =
                 (self.now() + SignedDuration::from_secs(4)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             let seen = self.update(json!({"authorizationId": pat.id, "validTo": valid_to})).await?;

@@ -106,6 +106,8 @@ pub enum Area {
     Vault,
     /// Variable groups.
     Groups,
+    /// Service connections, and how clients find resources.
+    Connections,
     /// GitHub.
     GitHub,
     /// What CI hosts give their jobs.
@@ -114,7 +116,7 @@ pub enum Area {
 
 impl Area {
     /// Every area, in the order of the report: a PAT is looked at before it is revoked.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Create,
         Self::Read,
         Self::Update,
@@ -124,6 +126,7 @@ impl Area {
         Self::Entra,
         Self::Vault,
         Self::Groups,
+        Self::Connections,
         Self::GitHub,
         Self::Jobs,
     ];
@@ -140,6 +143,7 @@ impl Area {
             Self::Entra => "Entra",
             Self::Vault => "Key Vault",
             Self::Groups => "Variable groups",
+            Self::Connections => "Service connections, locations",
             Self::GitHub => "GitHub",
             Self::Jobs => "Job tokens, managed identities",
         }

@@ -34,6 +34,9 @@ pub const SCOPE: &str = "vso.gallery";
 /// How long they live.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
+/// The fraction of a second in which their ends end: none that 1/300 s can express.
+pub(crate) const FRACTION: &str = "319";
+
 /// No more requests than this are sent to look at something. Azure DevOps lets a user spend 200 units in five
 /// minutes, and none of these is worth a whole one.
 pub const REQUESTS: usize = 160;
@@ -202,9 +205,15 @@ impl Scene {
         Ok(seen)
     }
 
-    /// The body that asks for a PAT of this name. Its `validTo` ends in a fraction that 1/300 s cannot express.
+    /// The body that asks for a PAT of this name.
     pub(crate) fn wish(&self, name: &str) -> Value {
-        let valid_to = (self.now() + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S.319Z").to_string();
+        self.wish_with_fraction(name, FRACTION)
+    }
+
+    /// The same, with another fraction of a second in its end.
+    pub(crate) fn wish_with_fraction(&self, name: &str, fraction: &str) -> Value {
+        let whole = (self.now() + LIFETIME).strftime("%Y-%m-%dT%H:%M:%S");
+        let valid_to = format!("{whole}.{fraction}Z");
         json!({"displayName": name, "scope": SCOPE, "validTo": valid_to, "allOrgs": false})
     }
 

@@ -7,7 +7,7 @@ use super::error::not_authorized;
 use super::sign_in_page::without_credential;
 use crate::answer::{self, Answer};
 use crate::call::Call;
-use crate::cast::{Organization, User};
+use crate::cast::{Organization, User, UserKind};
 use crate::entra::Audience;
 use crate::services::{Service, Services};
 
@@ -31,6 +31,16 @@ impl Caller {
     /// Puts on the header that proves that somebody has signed in.
     pub(crate) fn signed(&self, answer: Answer) -> Answer {
         answer::with_header(answer, "X-VSS-UserData", &format!("{}:{}", self.user.id, self.user.name))
+    }
+
+    /// Whether one of these permissions was delegated, or is in the PAT's scope.
+    pub(crate) fn has_one_of(&self, wanted: &[&str]) -> bool {
+        match &self.by {
+            // A service principal has rights, not delegated permissions.
+            By::Bearer(_) if self.user.kind == UserKind::ServicePrincipal => true,
+            By::Bearer(_) => wanted.iter().any(|wanted| self.has_permissions(&[wanted])),
+            By::Pat(scope) => scope.split(' ').any(|word| word == "app_token" || wanted.contains(&word)),
+        }
     }
 
     /// Whether every one of these permissions was delegated. `user_impersonation` stands for all.

@@ -4,55 +4,93 @@
 mod caller;
 mod connection_data;
 mod error;
+mod locations;
 mod organization;
+mod projects;
+mod service_connections;
 mod sign_in_page;
 mod variable_groups;
 mod version;
 
-use http::StatusCode;
 use jiff::Timestamp;
 
 pub(crate) use self::caller::{By, Caller, signed_in};
 pub(crate) use self::error::{VssError, not_authorized};
+pub(crate) use self::projects::Projects;
+pub(crate) use self::service_connections::Connections;
+pub use self::service_connections::{ConnectionRole, NewServiceConnection, ServiceConnection};
 pub(crate) use self::sign_in_page::{sign_in_page, sign_in_redirect};
 pub(crate) use self::variable_groups::Groups;
 pub use self::variable_groups::{GroupRole, NewVariableGroup, Variable, VariableGroup};
 pub(crate) use self::version::{Version, preview_version};
 use crate::answer::{self, Answer};
 use crate::call::Call;
+use crate::cast::Organization;
 use crate::services::Services;
 
 pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> Answer {
-    let path = call.lowered();
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let Some(organization) = path.first().and_then(|name| services.cast.organization(name)).cloned() else {
+    let lowered = call.lowered();
+    let lowered: Vec<&str> = lowered.iter().map(String::as_str).collect();
+    let Some(organization) = lowered.first().and_then(|name| services.cast.organization(name)).cloned()
+    else {
         return organization::unknown();
     };
-    match (call.method.as_str(), &path[1..]) {
-        ("HEAD" | "GET", []) => organization::front_page(services, call, &organization),
-        ("GET", ["_apis", "connectiondata"]) => connection_data::answer(services, call, &organization, now),
-        (_, ["_apis", "distributedtask", "variablegroups", id]) => {
-            variable_groups::answer(services, call, &organization, None, Some(id), now)
+    // A project stands between the organization and `_apis`, where there is one.
+    let (project, resource) = match &lowered[1..] {
+        [] if matches!(call.method.as_str(), "HEAD" | "GET") => {
+            return organization::front_page(services, call, &organization);
         }
-        (_, [project, "_apis", "distributedtask", "variablegroups"]) => {
-            variable_groups::answer(services, call, &organization, Some(project), None, now)
+        ["_apis", resource @ ..] => (None, resource),
+        [_, "_apis", resource @ ..] => (Some(call.path[1].as_str()), resource),
+        _ => return not_found(call),
+    };
+    let asked = Asked { call, organization: &organization, project, now };
+    let answered = match (call.method.as_str(), resource) {
+        ("OPTIONS", area) if project.is_none() => locations::options(services, &asked, area),
+        ("GET", ["connectiondata"]) if project.is_none() => {
+            return connection_data::answer(services, call, &organization, now);
         }
-        (_, [project, "_apis", "distributedtask", "variablegroups", id]) => {
-            variable_groups::answer(services, call, &organization, Some(project), Some(id), now)
+        ("GET", ["resourceareas", id @ ..]) if project.is_none() => {
+            locations::resource_areas(services, &asked, id)
         }
-        _ => not_found(call),
+        ("GET", ["projects", id @ ..]) if project.is_none() => projects::answer(services, &asked, id),
+        (_, ["distributedtask", "variablegroups", id @ ..]) => variable_groups::answer(services, &asked, id),
+        (_, ["serviceendpoint", resource @ ..]) => service_connections::answer(services, &asked, resource),
+        _ => Err(not_found(call)),
+    };
+    match answered {
+        Ok(answer) => version::served(call, answer),
+        Err(refusal) => refusal,
+    }
+}
+
+/// A call to a resource of an organization.
+pub(crate) struct Asked<'a> {
+    call: &'a Call,
+    organization: &'a Organization,
+    /// The project in the address, as it was sent: a name or an id.
+    project: Option<&'a str>,
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    /// Who asks; with a bearer or a PAT that carries one of these permissions.
+    fn caller_with(&self, services: &mut Services, wanted: &[&str]) -> Result<Caller, Answer> {
+        let caller = signed_in(services, self.call, self.organization, self.now)?;
+        if caller.has_one_of(wanted) { Ok(caller) } else { Err(not_authorized(&caller.user.name)) }
+    }
+
+    /// The name of the project in the address, where there is one; it must exist.
+    fn known_project(&self, services: &Services) -> Result<Option<String>, Answer> {
+        let Some(sent) = self.project else { return Ok(None) };
+        let known = services.projects.find(&self.organization.name, sent);
+        known.map(|project| Some(project.to_owned())).ok_or_else(|| error::no_such_project(sent))
     }
 }
 
 /// An address that leads nowhere.
 pub(crate) fn not_found(call: &Call) -> Answer {
-    let path = call.path.join("/");
-    VssError::new(
-        StatusCode::NOT_FOUND,
-        "Microsoft.AspNet.Mvc.PageNotFoundException",
-        format!("The controller for path '/{path}' was not found or does not implement IController."),
-    )
-    .render()
+    error::no_such_route(&call.path.join("/"))
 }
 
 /// An organization that does not exist.

@@ -26,6 +26,7 @@ pub(crate) fn without_credential(services: &mut Services, call: &Call) -> Answer
             "Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException",
             "TF400813: Resource not available for anonymous access. Client authentication required.",
         )
+        .before_controllers()
         .render();
         for challenge in [bearer, format!("Basic realm=\"{devops}/\""), "TFS-Federated".to_owned()] {
             answer = answer::with_header(answer, "WWW-Authenticate", &challenge);

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::error::VssError;
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::call::Call;
 
 /// An api-version, as far as it matters.
@@ -48,6 +48,13 @@ pub(super) fn preview_if_given(call: &Call) -> Result<(), Answer> {
         Some(asked) if !asked.contains("-preview") => Err(not_preview(&asked)),
         _ => Ok(()),
     }
+}
+
+/// Says in the content type which version was served, as recorded answers do.
+pub(super) fn served(call: &Call, answer: Answer) -> Answer {
+    let Some(asked) = asked(call).filter(|_| !answer.body().is_empty()) else { return answer };
+    let kind = format!("application/json; charset=utf-8; api-version={asked}");
+    answer::with_content_type(answer, &kind)
 }
 
 fn parse(number: &str) -> Option<Version> {

@@ -20,7 +20,7 @@ pub(super) fn configuration(services: &Services, tenant: &str) -> Answer {
             "token_endpoint": format!("{base}/oauth2/v2.0/token"),
             "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
             "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
             "response_modes_supported": ["query", "fragment", "form_post"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],

@@ -25,7 +25,7 @@ pub(super) fn answer(
     tenant: &str,
     now: Timestamp,
 ) -> Result<Answer, Aadsts> {
-    let form = call.form();
+    let form = call.form_with_client();
     let tenant = Tenant::named(services, tenant)?;
     let grant = required(&form, "grant_type")?;
     let app = app(services, required(&form, "client_id")?, tenant)?;

@@ -68,6 +68,22 @@ pub(super) fn check_limits(services: &Services, now: Timestamp) -> Result<(), An
     })
 }
 
+/// Whether the bearer may see that the repository is there.
+pub(super) fn may_see(services: &mut Services, call: &Call) -> Result<(), Answer> {
+    match rights(services, call)? {
+        GitHubRights::Classic { repo: false } | GitHubRights::Elsewhere => Err(not_found()),
+        _ => Ok(()),
+    }
+}
+
+/// What the token in the request may do.
+fn rights(services: &Services, call: &Call) -> Result<GitHubRights, Answer> {
+    let shown = call.bearer().or_else(|| call.header("authorization")?.strip_prefix("token "));
+    let Some(shown) = shown else { return Err(error(StatusCode::UNAUTHORIZED, "Requires authentication")) };
+    let rights = services.github.access.tokens.get(shown).copied();
+    rights.ok_or_else(|| error(StatusCode::UNAUTHORIZED, "Bad credentials"))
+}
+
 /// Whether the bearer may read the key, or write a secret.
 pub(super) fn allow(
     services: &mut Services,
@@ -75,11 +91,7 @@ pub(super) fn allow(
     vessel: &Vessel,
     write: bool,
 ) -> Result<(), Answer> {
-    let shown = call.bearer().or_else(|| call.header("authorization")?.strip_prefix("token "));
-    let Some(shown) = shown else { return Err(error(StatusCode::UNAUTHORIZED, "Requires authentication")) };
-    let Some(rights) = services.github.access.tokens.get(shown).copied() else {
-        return Err(error(StatusCode::UNAUTHORIZED, "Bad credentials"));
-    };
+    let rights = rights(services, call)?;
     let (permission, has) = match (&vessel.environment, rights) {
         (None, GitHubRights::FineGrained { secrets, .. }) => ("secrets", secrets),
         (Some(_), GitHubRights::FineGrained { environments, .. }) => ("environments", environments),

@@ -2,21 +2,23 @@
 //! and nobody can read them back; except a test, for which they are opened here.
 
 mod access;
+mod pages;
 mod repository;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) use self::access::Access;
 pub use self::access::{GitHubLimit, GitHubRights};
 pub use self::repository::GitHubSecret;
+use self::repository::Kept;
 pub(crate) use self::repository::{Repositories, Vessel};
 use crate::answer::{self, Answer};
 use crate::call::Call;
-use crate::services::Services;
+use crate::services::{Service, Services};
 
 /// What GitHub remembers.
 #[derive(Debug, Default)]
@@ -53,21 +55,69 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
     // Enterprise Server has its API under this prefix.
     let path = call.segments();
     let path = path.strip_prefix(&["api", "v3"]).unwrap_or(&path);
-    match (call.method.as_str(), path) {
-        ("GET", ["repos", owner, repository, "actions", "secrets", "public-key"]) => {
-            public_key(services, call, &Vessel::repository(owner, repository))
+    let (vessel, secret) = match path {
+        ["repos", owner, repository] if call.method == Method::GET => {
+            return pages::repository(services, call, owner, repository);
         }
-        ("PUT", ["repos", owner, repository, "actions", "secrets", name]) => {
-            put(services, call, &Vessel::repository(owner, repository), name)
+        ["repos", owner, repository, "environments", environment] if call.method == Method::GET => {
+            return pages::environment(services, call, owner, repository, environment);
         }
-        ("GET", ["repos", owner, repository, "environments", environment, "secrets", "public-key"]) => {
-            public_key(services, call, &Vessel::environment(owner, repository, environment))
+        ["repos", owner, repository, "actions", "secrets", secret @ ..] => {
+            (Vessel::repository(owner, repository), secret)
         }
-        ("PUT", ["repos", owner, repository, "environments", environment, "secrets", name]) => {
-            put(services, call, &Vessel::environment(owner, repository, environment), name)
+        ["repos", owner, repository, "environments", environment, "secrets", secret @ ..] => {
+            (Vessel::environment(owner, repository, environment), secret)
         }
+        _ => return Err(not_found()),
+    };
+    match (call.method.as_str(), secret) {
+        ("GET", []) => list(services, call, &vessel),
+        ("GET", ["public-key"]) => public_key(services, call, &vessel),
+        ("GET", [name]) => get(services, call, &vessel, name),
+        ("PUT", [name]) => put(services, call, &vessel, name, now),
+        ("DELETE", [name]) => delete(services, call, &vessel, name),
         _ => Err(not_found()),
     }
+}
+
+/// The names of the secrets and when they were written, in pages.
+fn list(services: &mut Services, call: &Call, vessel: &Vessel) -> Result<Answer, Answer> {
+    access::allow(services, call, vessel, false)?;
+    let secrets = services.github.repositories.secrets(vessel).ok_or_else(not_found)?;
+    let number = |name: &str| call.query(name).and_then(|number| number.parse::<usize>().ok());
+    let size = number("per_page").unwrap_or(30).clamp(1, MOST_SECRETS);
+    let page = number("page").unwrap_or(1).max(1);
+    let shown: Vec<Value> =
+        secrets.iter().skip((page - 1) * size).take(size).map(|(name, kept)| shown(name, kept)).collect();
+    let answer = answer::json(StatusCode::OK, &json!({"total_count": secrets.len(), "secrets": shown}));
+    if page * size >= secrets.len() {
+        return Ok(answer);
+    }
+    let address = format!("{}/{}", services.address(Service::GitHub), call.path.join("/"));
+    let next = format!("<{address}?per_page={size}&page={}>; rel=\"next\"", page + 1);
+    Ok(answer::with_header(answer, "Link", &next))
+}
+
+fn get(services: &mut Services, call: &Call, vessel: &Vessel, name: &str) -> Result<Answer, Answer> {
+    access::allow(services, call, vessel, false)?;
+    let name = name.to_ascii_uppercase();
+    let secrets = services.github.repositories.secrets(vessel);
+    let kept = secrets.and_then(|secrets| secrets.get(&name)).ok_or_else(not_found)?;
+    Ok(answer::json(StatusCode::OK, &shown(&name, kept)))
+}
+
+fn delete(services: &mut Services, call: &Call, vessel: &Vessel, name: &str) -> Result<Answer, Answer> {
+    access::allow(services, call, vessel, true)?;
+    match services.github.repositories.delete(vessel, name) {
+        true => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        false => Err(not_found()),
+    }
+}
+
+/// Never with its value.
+fn shown(name: &str, kept: &Kept) -> Value {
+    let second = |instant: Timestamp| instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    json!({"name": name, "created_at": second(kept.created), "updated_at": second(kept.updated)})
 }
 
 fn public_key(services: &mut Services, call: &Call, vessel: &Vessel) -> Result<Answer, Answer> {
@@ -77,7 +127,13 @@ fn public_key(services: &mut Services, call: &Call, vessel: &Vessel) -> Result<A
     Ok(answer::json(StatusCode::OK, &body))
 }
 
-fn put(services: &mut Services, call: &Call, vessel: &Vessel, name: &str) -> Result<Answer, Answer> {
+fn put(
+    services: &mut Services,
+    call: &Call,
+    vessel: &Vessel,
+    name: &str,
+    now: Timestamp,
+) -> Result<Answer, Answer> {
     access::allow(services, call, vessel, true)?;
     let key = services.github.repositories.key(vessel).ok_or_else(not_found)?;
     check_name(name)?;
@@ -95,7 +151,7 @@ fn put(services: &mut Services, call: &Call, vessel: &Vessel, name: &str) -> Res
         return Err(unprocessable("The secret is too large; the limit is 48 KB."));
     }
     services.remember_secret(&value);
-    match services.github.repositories.store(vessel, name, value) {
+    match services.github.repositories.store(vessel, name, value, now) {
         Ok(true) => Ok(answer::json(StatusCode::CREATED, &json!({}))),
         Ok(false) => Ok(answer::empty(StatusCode::NO_CONTENT)),
         Err(()) => Err(unprocessable(&format!("There may be {MOST_SECRETS} secrets at most."))),

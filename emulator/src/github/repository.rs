@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::MOST_SECRETS;
 use crate::services::Services;
 
@@ -43,6 +45,10 @@ pub struct GitHubSecret {
     pub value: String,
     /// How often it was written.
     pub written: usize,
+    /// When it was first written.
+    pub created: Timestamp,
+    /// When it was last written.
+    pub updated: Timestamp,
 }
 
 pub(super) struct Key {
@@ -59,7 +65,16 @@ impl fmt::Debug for Key {
 #[derive(Debug)]
 struct Contents {
     key: Key,
-    secrets: BTreeMap<String, (String, usize)>,
+    secrets: BTreeMap<String, Kept>,
+}
+
+/// A secret as it is kept, under its name in upper case.
+#[derive(Debug)]
+pub(super) struct Kept {
+    value: String,
+    written: usize,
+    pub(super) created: Timestamp,
+    pub(super) updated: Timestamp,
 }
 
 /// Everything that holds secrets.
@@ -72,21 +87,39 @@ impl Repositories {
     }
 
     /// Says whether the secret is new; an error says that there are too many.
-    pub(super) fn store(&mut self, vessel: &Vessel, name: &str, value: String) -> Result<bool, ()> {
+    pub(super) fn store(
+        &mut self,
+        vessel: &Vessel,
+        name: &str,
+        value: String,
+        now: Timestamp,
+    ) -> Result<bool, ()> {
         let secrets = &mut self.0.get_mut(vessel).ok_or(())?.secrets;
         let name = name.to_ascii_uppercase();
         let full = secrets.len() >= MOST_SECRETS;
         match secrets.get_mut(&name) {
             Some(known) => {
-                *known = (value, known.1 + 1);
+                (known.value, known.updated) = (value, now);
+                known.written += 1;
                 Ok(false)
             }
             None if full => Err(()),
             None => {
-                secrets.insert(name, (value, 1));
+                secrets.insert(name, Kept { value, written: 1, created: now, updated: now });
                 Ok(true)
             }
         }
+    }
+
+    /// The secrets by their names; none where there is no such repository or environment.
+    pub(super) fn secrets(&self, vessel: &Vessel) -> Option<&BTreeMap<String, Kept>> {
+        self.0.get(vessel).map(|contents| &contents.secrets)
+    }
+
+    /// Says whether there was such a secret.
+    pub(super) fn delete(&mut self, vessel: &Vessel, name: &str) -> bool {
+        let contents = self.0.get_mut(vessel);
+        contents.is_some_and(|contents| contents.secrets.remove(&name.to_ascii_uppercase()).is_some())
     }
 }
 
@@ -117,13 +150,15 @@ impl Services {
     pub fn github_secrets(&self) -> Vec<GitHubSecret> {
         let mut opened = Vec::new();
         for (vessel, contents) in &self.github.repositories.0 {
-            for (name, (value, written)) in &contents.secrets {
+            for (name, kept) in &contents.secrets {
                 opened.push(GitHubSecret {
                     repository: vessel.full_name(),
                     environment: vessel.environment.clone(),
                     name: name.clone(),
-                    value: value.clone(),
-                    written: *written,
+                    value: kept.value.clone(),
+                    written: kept.written,
+                    created: kept.created,
+                    updated: kept.updated,
                 });
             }
         }

@@ -52,15 +52,22 @@ pub struct VaultRights {
     pub get: bool,
     /// Write values, and change attributes and tags.
     pub set: bool,
-    /// List versions with their attributes and tags.
+    /// List secrets and versions with their attributes and tags.
     pub list: bool,
+    /// Delete secrets; they can be recovered for 90 days.
+    pub delete: bool,
+    /// Bring deleted secrets back.
+    pub recover: bool,
+    /// Delete deleted secrets for good.
+    pub purge: bool,
 }
 
 impl VaultRights {
     /// Everything: what whoever has no rights of their own set has.
-    pub const ALL: Self = Self { get: true, set: true, list: true };
+    pub const ALL: Self = Self { get: true, set: true, list: true, delete: true, recover: true, purge: true };
     /// Nothing.
-    pub const NONE: Self = Self { get: false, set: false, list: false };
+    pub const NONE: Self =
+        Self { get: false, set: false, list: false, delete: false, recover: false, purge: false };
     /// Writing alone: a legitimate identity for who only delivers.
     pub const SET: Self = Self { set: true, ..Self::NONE };
 }
@@ -72,6 +79,8 @@ pub(crate) enum Right {
     Set,
     List,
     Delete,
+    Recover,
+    Purge,
 }
 
 impl Right {
@@ -80,7 +89,9 @@ impl Right {
             Self::Get => rights.get,
             Self::Set => rights.set,
             Self::List => rights.list,
-            Self::Delete => false,
+            Self::Delete => rights.delete,
+            Self::Recover => rights.recover,
+            Self::Purge => rights.purge,
         }
     }
 
@@ -91,6 +102,8 @@ impl Right {
             Self::Set => "Microsoft.KeyVault/vaults/secrets/setSecret/action",
             Self::List => "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
             Self::Delete => "Microsoft.KeyVault/vaults/secrets/delete",
+            Self::Recover => "Microsoft.KeyVault/vaults/secrets/recover/action",
+            Self::Purge => "Microsoft.KeyVault/vaults/secrets/purge/action",
         }
     }
 
@@ -101,6 +114,8 @@ impl Right {
             Self::Set => "set",
             Self::List => "list",
             Self::Delete => "delete",
+            Self::Recover => "recover",
+            Self::Purge => "purge",
         }
     }
 }
@@ -173,7 +188,7 @@ pub(super) fn allow(
 }
 
 /// The line breaks are the service's own: they end up in what careless clients print.
-pub(super) fn forbidden(services: &Services, caller: &AccessToken, right: Right, name: &str) -> Answer {
+fn forbidden(services: &Services, caller: &AccessToken, right: Right, name: &str) -> Answer {
     let who = format!(
         "appid={};oid={};iss=https://sts.windows.net/{}/",
         caller.user,

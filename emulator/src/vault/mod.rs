@@ -1,19 +1,22 @@
-//! Azure Key Vault, as far as secrets go: set, get, list versions, change.
+//! Azure Key Vault, as far as secrets go.
 
 mod access;
+mod deletion;
+mod list;
 mod secret;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(crate) use self::access::{Access, Right};
 pub use self::access::{Challenge, VaultAccess, VaultPolicy, VaultRights};
+pub use self::deletion::Deletion;
 pub(crate) use self::secret::Secrets;
-pub use self::secret::{Deletion, VaultSecret, VaultVersion};
+pub use self::secret::{VaultSecret, VaultVersion};
 use crate::answer::{self, Answer};
 use crate::call::Call;
-use crate::services::{Service, Services};
+use crate::services::Services;
 
 /// What the vault remembers.
 #[derive(Debug, Default)]
@@ -21,9 +24,6 @@ pub(crate) struct Vault {
     pub(crate) access: Access,
     pub(crate) secrets: Secrets,
 }
-
-/// The most versions in one page.
-const LARGEST_PAGE: usize = 25;
 
 pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> Answer {
     match route(services, call, now) {
@@ -35,44 +35,42 @@ fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer,
     // Whoever comes without a token learns first where to get one: clients send their first request without body.
     let caller = access::caller(services, call, now)?;
     check_version(call)?;
-    let allow = |services: &Services, right: Right, name: &str| access::allow(services, &caller, right, name);
+    let (right, name) = match (call.method.as_str(), &call.segments()[..]) {
+        ("GET", ["secrets" | "deletedsecrets"]) => (Right::List, ""),
+        ("GET", ["secrets", name, "versions"]) => (Right::List, *name),
+        ("GET", ["secrets", name] | ["secrets", name, _] | ["deletedsecrets", name]) => (Right::Get, *name),
+        ("PUT", ["secrets", name]) | ("PATCH", ["secrets", name] | ["secrets", name, _]) => {
+            (Right::Set, *name)
+        }
+        ("DELETE", ["secrets", name]) => (Right::Delete, *name),
+        ("POST", ["deletedsecrets", name, "recover"]) => (Right::Recover, *name),
+        ("DELETE", ["deletedsecrets", name]) => (Right::Purge, *name),
+        _ => {
+            return Err(error(
+                StatusCode::NOT_FOUND,
+                "NotFound",
+                "The requested resource does not exist.",
+                None,
+            ));
+        }
+    };
+    if !name.is_empty() {
+        check_name(name)?;
+    }
+    access::allow(services, &caller, right, name)?;
     match (call.method.as_str(), &call.segments()[..]) {
-        ("GET", ["secrets", name, "versions"]) => {
-            check_name(name)?;
-            allow(services, Right::List, name)?;
-            versions(services, call, name)
-        }
-        ("PUT", ["secrets", name]) => {
-            check_name(name)?;
-            allow(services, Right::Set, name)?;
-            secret::set(services, call, name, now)
-        }
-        ("GET", ["secrets", name]) => {
-            check_name(name)?;
-            allow(services, Right::Get, name)?;
-            secret::get(services, name, None)
-        }
-        ("GET", ["secrets", name, version]) => {
-            check_name(name)?;
-            allow(services, Right::Get, name)?;
-            secret::get(services, name, Some(version))
-        }
-        ("PATCH", ["secrets", name, version]) => {
-            check_name(name)?;
-            allow(services, Right::Set, name)?;
-            secret::change(services, call, name, version, now)
-        }
-        ("GET", ["deletedsecrets", name]) => {
-            check_name(name)?;
-            allow(services, Right::Get, name)?;
-            secret::get_deleted(services, name)
-        }
-        // Nobody here may delete.
-        ("DELETE", ["secrets", name]) => {
-            check_name(name)?;
-            Err(access::forbidden(services, &caller, Right::Delete, name))
-        }
-        _ => Err(error(StatusCode::NOT_FOUND, "NotFound", "The requested resource does not exist.", None)),
+        ("GET", ["secrets"]) => list::secrets(services, call),
+        ("GET", ["deletedsecrets"]) => list::deleted(services, call),
+        ("GET", ["secrets", name, "versions"]) => list::versions(services, call, name),
+        ("GET", ["secrets", name]) => secret::get(services, name, None),
+        ("GET", ["secrets", name, version]) => secret::get(services, name, Some(version)),
+        ("GET", _) => deletion::get(services, name),
+        ("PUT", _) => secret::set(services, call, name, now),
+        ("PATCH", ["secrets", name, version]) => secret::change(services, call, name, Some(version), now),
+        ("PATCH", _) => secret::change(services, call, name, None, now),
+        ("POST", _) => deletion::recover(services, name),
+        (_, ["secrets", ..]) => deletion::delete(services, name, now),
+        _ => deletion::purge(services, name),
     }
 }
 
@@ -100,33 +98,6 @@ fn check_version(call: &Call) -> Result<(), Answer> {
             None,
         )),
     }
-}
-
-fn versions(services: &Services, call: &Call, name: &str) -> Result<Answer, Answer> {
-    let base = services.address(Service::Vault);
-    let secret = services.vault.secrets.living(name)?;
-    let most = match call.query("maxresults").map(str::parse::<usize>) {
-        None => LARGEST_PAGE,
-        Some(Ok(most @ 1..=LARGEST_PAGE)) => most,
-        Some(_) => return Err(bad_parameter("maxresults must be between 1 and 25.")),
-    };
-    // In no promised order: here in that of their ids, which are random.
-    let mut versions: Vec<&VaultVersion> = secret.versions.iter().collect();
-    versions.sort_by(|one, other| one.id.cmp(&other.id));
-    if let Some(last) = call.query("$skiptoken") {
-        versions.retain(|version| version.id.as_str() > last);
-    }
-    let more = versions.len() > most;
-    versions.truncate(most);
-    let next = versions.last().filter(|_| more).map(|last| {
-        let version = call.query("api-version").unwrap_or_default();
-        format!(
-            "{base}/secrets/{name}/versions?api-version={version}&maxresults={most}&$skiptoken={}",
-            last.id
-        )
-    });
-    let shown: Vec<Value> = versions.iter().map(|version| version.shown(base, name, false)).collect();
-    Ok(answer::json(StatusCode::OK, &json!({"value": shown, "nextLink": next})))
 }
 
 fn bad_parameter(message: &str) -> Answer {

@@ -6,6 +6,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::deletion::{self, Deletion};
 use super::{bad_parameter, error};
 use crate::answer::{self, Answer};
 use crate::call::Call;
@@ -25,15 +26,8 @@ pub struct VaultSecret {
     pub versions: Vec<VaultVersion>,
     /// Whether it was deleted, and how far that has come.
     pub deletion: Option<Deletion>,
-}
-
-/// How far a deletion has come. The name stays taken either way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// It can be recovered: `ObjectIsDeletedButRecoverable`.
-    Recoverable,
-    /// It is under way: `ObjectIsBeingDeleted`.
-    UnderWay,
+    /// When it was deleted, in whole seconds; the instant of its last version, unless a client deleted it.
+    pub deleted: Option<i64>,
 }
 
 /// One version of a secret.
@@ -64,6 +58,18 @@ impl VaultSecret {
     pub fn newest(&self) -> Option<&VaultVersion> {
         self.versions.last()
     }
+
+    /// As a list of secrets shows it: its newest version, whose id it leaves out.
+    pub(super) fn listed(&self, base: &str) -> Option<Value> {
+        let mut shown = self.newest()?.shown(base, &self.name, false);
+        shown["id"] = format!("{base}/secrets/{}", self.name).into();
+        Some(shown)
+    }
+
+    /// Itself, where it is deleted and can be recovered.
+    pub(super) fn recoverable(&self) -> Option<&Self> {
+        Some(self).filter(|secret| secret.deletion == Some(Deletion::Recoverable))
+    }
 }
 
 /// Every secret, by its name in lower case.
@@ -77,14 +83,31 @@ impl Secrets {
         secret.filter(|secret| secret.deletion.is_none()).ok_or_else(|| not_found(name))
     }
 
-    fn version_mut(&mut self, name: &str, version: &str) -> Result<&mut VaultVersion, Answer> {
+    fn version_mut(&mut self, name: &str, version: Option<&str>) -> Result<&mut VaultVersion, Answer> {
         self.living(name)?;
         let secret = self.0.get_mut(&name.to_ascii_lowercase());
         let versions = secret.into_iter().flat_map(|secret| &mut secret.versions);
-        versions
-            .into_iter()
-            .find(|known| known.id == version)
-            .ok_or_else(|| not_found(&format!("{name}/{version}")))
+        let found = match version {
+            None => versions.last(),
+            Some(version) => versions.into_iter().find(|known| known.id == version),
+        };
+        found.ok_or_else(|| not_found(&format!("{name}/{}", version.unwrap_or_default())))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &VaultSecret> {
+        self.0.values()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&VaultSecret> {
+        self.0.get(&name.to_ascii_lowercase())
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut VaultSecret> {
+        self.0.get_mut(&name.to_ascii_lowercase())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(&name.to_ascii_lowercase());
     }
 }
 
@@ -106,8 +129,11 @@ impl VaultVersion {
         let mut shown = json!({
             "id": format!("{base}/secrets/{name}/{}", self.id),
             "attributes": attributes,
-            "tags": self.tags,
         });
+        // Recorded answers leave this member out where there are none.
+        if !self.tags.is_empty() {
+            shown["tags"] = json!(self.tags);
+        }
         if with_value {
             shown["value"] = self.value.as_str().into();
         }
@@ -184,31 +210,13 @@ pub(super) fn set(
         return Err(bad_parameter("The secret value is too large; the limit is 25 KB."));
     }
     if let Some(secret) = services.vault.secrets.0.get(&name.to_ascii_lowercase()) {
-        check_name_is_free(secret)?;
+        deletion::check_name_is_free(secret)?;
     }
     let mut version = services.new_vault_version(value, now);
     version.take(&fields)?;
     let shown = version.shown(services.address(Service::Vault), name, true);
     services.add_vault_version(name, version);
     Ok(answer::json(StatusCode::OK, &shown))
-}
-
-fn check_name_is_free(secret: &VaultSecret) -> Result<(), Answer> {
-    let name = &secret.name;
-    let (inner, message) = match secret.deletion {
-        None => return Ok(()),
-        Some(Deletion::Recoverable) => (
-            "ObjectIsDeletedButRecoverable",
-            format!(
-                "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in \
-                 this state, the secret can only be recovered or purged."
-            ),
-        ),
-        Some(Deletion::UnderWay) => {
-            ("ObjectIsBeingDeleted", format!("Secret {name} is currently being deleted."))
-        }
-    };
-    Err(error(StatusCode::CONFLICT, "Conflict", &message, Some(inner)))
 }
 
 pub(super) fn get(services: &Services, name: &str, version: Option<&str>) -> Result<Answer, Answer> {
@@ -229,22 +237,12 @@ pub(super) fn get(services: &Services, name: &str, version: Option<&str>) -> Res
     Ok(answer::json(StatusCode::OK, &version.shown(services.address(Service::Vault), name, true)))
 }
 
-/// A deleted secret, without its value; while its deletion is under way it is found in neither place.
-pub(super) fn get_deleted(services: &Services, name: &str) -> Result<Answer, Answer> {
-    let base = services.address(Service::Vault);
-    let secret = services.vault.secrets.0.get(&name.to_ascii_lowercase());
-    let deleted = secret.filter(|secret| secret.deletion == Some(Deletion::Recoverable));
-    let newest = deleted.and_then(VaultSecret::newest).ok_or_else(|| not_found(name))?;
-    let mut shown = newest.shown(base, name, false);
-    shown["recoveryId"] = format!("{base}/deletedsecrets/{name}").into();
-    Ok(answer::json(StatusCode::OK, &shown))
-}
-
+/// Changes a version, the newest where none is named (recorded, Python).
 pub(super) fn change(
     services: &mut Services,
     call: &Call,
     name: &str,
-    version: &str,
+    version: Option<&str>,
     now: Timestamp,
 ) -> Result<Answer, Answer> {
     let fields = body(call)?;
@@ -257,7 +255,7 @@ pub(super) fn change(
     Ok(answer::json(StatusCode::OK, &version.shown(&base, name, false)))
 }
 
-fn not_found(name: &str) -> Answer {
+pub(super) fn not_found(name: &str) -> Answer {
     error(
         StatusCode::NOT_FOUND,
         "SecretNotFound",
@@ -287,7 +285,8 @@ impl Services {
     }
 
     fn add_vault_version(&mut self, name: &str, version: VaultVersion) {
-        let fresh = || VaultSecret { name: name.to_owned(), versions: Vec::new(), deletion: None };
+        let fresh =
+            || VaultSecret { name: name.to_owned(), versions: Vec::new(), deletion: None, deleted: None };
         self.vault.secrets.0.entry(name.to_ascii_lowercase()).or_insert_with(fresh).versions.push(version);
     }
 
@@ -305,14 +304,5 @@ impl Services {
     /// A secret of the vault.
     pub fn vault_secret(&self, name: &str) -> Option<&VaultSecret> {
         self.vault.secrets.0.get(&name.to_ascii_lowercase())
-    }
-
-    /// Deletes a secret of the vault, recovers it (`None`), or leaves it half deleted.
-    ///
-    /// # Panics
-    /// When there is no such secret.
-    pub fn set_vault_deletion(&mut self, name: &str, deletion: Option<Deletion>) {
-        let secret = self.vault.secrets.0.get_mut(&name.to_ascii_lowercase());
-        secret.expect("a secret of that name is in the vault").deletion = deletion;
     }
 }

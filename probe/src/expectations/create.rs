@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::exhibits::Made;
-use crate::expectation::Source::{Doc, Guess, Issue, Spec, Src};
+use crate::expectation::Source::{Doc, Guess, Issue, Live, Spec, Src};
 use crate::expectation::Sure::{Certain, Likely, Open};
 use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
 use crate::scene::{SCOPE, Scene};
-use crate::seen::keys;
+use crate::seen::{Seen, keys};
 
 const EXAMPLE: &str = "tokens/7.2/httpExamples/Pats/CreatePat.json";
 
@@ -23,8 +23,8 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "create-usable",
             "a new PAT works at once",
-            &[(Guess, "propagation is not documented")],
-            Open,
+            &[(Live, "wardyn, once"), (Guess, "propagation is not documented")],
+            Likely,
         )
         .question()
         .shows("within 5 s", |scene| Box::pin(async { Ok(within(scene.works().await?.as_secs_f64())) })),
@@ -67,6 +67,14 @@ pub(super) fn expectations() -> Vec<Expectation> {
             Certain,
         )
         .shows("rounded to 1/300 s", |scene| Box::pin(rounding(scene))),
+        of(
+            "create-valid-to-kept",
+            "a `validTo` is kept to 1/300 s: create, get and list show the step that was asked for",
+            &[(Spec, EXAMPLE), (Guess, "of get and list")],
+            Likely,
+        )
+        .question()
+        .shows("in create, get and list", |scene| Box::pin(kept(scene))),
         of(
             "create-valid-from",
             "`validFrom` is in UTC with up to seven digits of a fraction",
@@ -219,6 +227,32 @@ async fn rounding(scene: &Scene) -> Result<String, Unobserved> {
         "319" => "as it was sent".into(),
         "" => "cut to whole seconds".into(),
         _ => "otherwise".into(),
+    })
+}
+
+/// The step of 1/300 s that is nearest to an instant.
+fn step(instant: jiff::Timestamp) -> i128 {
+    (instant.as_nanosecond() * 300 + 500_000_000).div_euclid(1_000_000_000)
+}
+
+async fn kept(scene: &Scene) -> Result<String, Unobserved> {
+    let pages = scene.active().await?;
+    let made = scene.second().await?;
+    let got = scene.page(&[("authorizationId", &made.id)]).await?;
+    let listed = pages.iter().flat_map(Seen::pats).find(|pat| pat["authorizationId"] == made.id.as_str());
+    let Some(listed) = listed else { return Err(Unobserved::hidden("it is not in the list")) };
+    let has_step = |pat: &Value| {
+        let shown: Option<jiff::Timestamp> = pat["validTo"].as_str().and_then(|text| text.parse().ok());
+        shown.is_some_and(|shown| step(shown) == step(made.asked))
+    };
+    Ok(match (has_step(pat(&made)), has_step(got.field("patToken")), has_step(listed)) {
+        (true, true, true) => "in create, get and list".into(),
+        (false, false, false) => "nowhere".into(),
+        (create, get, list) => {
+            let places = [(create, "create"), (get, "get"), (list, "list")];
+            let places = places.iter().filter(|(kept, _)| *kept).map(|(_, place)| *place);
+            format!("in {} alone", places.collect::<Vec<_>>().join(" and "))
+        }
     })
 }
 

@@ -115,8 +115,8 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "connection-data-version",
-            "connectionData needs no api-version; one without `-preview` is refused",
-            &[(Guess, "how it is refused")],
+            "connectionData needs no api-version; one without `-preview` is 400, and told to say it",
+            &[(Live, "a client's tests"), (Guess, "the exception")],
             Likely,
         )
         .shows("400 VssInvalidPreviewVersionException", |scene| {
@@ -132,8 +132,14 @@ pub(super) fn expectations() -> Vec<Expectation> {
         .not_probed("it needs another person"),
         of(
             "door-permissions",
-            "reading needs `vso.pats`, changing `vso.pats_manage` too; `user_impersonation` stands for both",
-            &[(Spec, ""), (Doc, "sprint 257"), (Live, "wardyn")],
+            "reading needs `vso.pats`, changing `vso.pats_manage` too, of a member as of an administrator; \
+             `user_impersonation` stands for both",
+            &[
+                (Spec, ""),
+                (Live, "wardyn"),
+                (Issue, "a runbook that relies on `user_impersonation`"),
+                (Doc, "sprint 257, which says that it no longer does"),
+            ],
             Likely,
         )
         .not_probed("the sign-in grants what was consented to; see entra-one-permission"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::call::By;
-use crate::expectation::Source::{Doc, Guess, Issue, Live, Run, Src};
+use crate::expectation::Source::{Doc, Guess, Issue, Live, Run};
 use crate::expectation::Sure::{Certain, Likely, Open};
 use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
 use crate::scene::{NO_REFRESH_TOKEN, Scene};
@@ -252,8 +252,8 @@ pub(super) fn expectations() -> Vec<Expectation> {
         ),
         of(
             "entra-certificates",
-            "certificates: `PS256` and `RS256`, `x5t#S256` padded or not, at most 10 minutes",
-            &[(Doc, "certificate-credentials"), (Src, "MSAL for Python")],
+            "certificates: `PS256` and `RS256`, `x5t#S256` padded or not; instants may be fractions, and no life is too long",
+            &[(Doc, "certificate-credentials, RFC 7519"), (Run, "MSAL for Python and Node")],
             Likely,
         ),
         of(

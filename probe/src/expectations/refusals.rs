@@ -4,9 +4,10 @@ use http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::call::By;
 use crate::expectation::Source::{Doc, Guess, Issue, Live, Spec, Src};
-use crate::expectation::Sure::{Certain, Likely};
-use crate::expectation::{Area, Expectation, Sources, Sure, Unobserved};
+use crate::expectation::Sure::{Certain, Likely, Open};
+use crate::expectation::{Area, Expectation, Sources, Sure};
 use crate::scene::Scene;
 use crate::seen::Seen;
 
@@ -57,11 +58,16 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "version-without-preview",
             "an api-version without `-preview` is refused",
-            &[(Spec, "no released version exists"), (Guess, "the exception, as other APIs have it")],
-            Likely,
+            &[
+                (Spec, "no released version exists"),
+                (Doc, "whose page of 2026-09-21 shows 7.1 without it"),
+                (Guess, "the exception, as other APIs have it"),
+            ],
+            Open,
         )
+        .question()
         .shows("400 VssInvalidPreviewVersionException", |scene| {
-            Box::pin(async { Ok(no_preview(scene).await?.verdict()) })
+            Box::pin(async { Ok(scene.generic_error().await?.verdict()) })
         }),
         of("version-missing", "without api-version: 400", &[(Guess, "as other APIs of Azure DevOps do")], Likely).shows(
             "400 VssVersionNotSpecifiedException",
@@ -97,34 +103,38 @@ pub(super) fn expectations() -> Vec<Expectation> {
             Likely,
         )
         .shows("$id, errorCode, eventId, innerException, message, typeKey, typeName", |scene| {
-            Box::pin(async { Ok(no_preview(scene).await?.keys()) })
+            Box::pin(async { Ok(scene.generic_error().await?.keys()) })
         }),
         of(
-            "error-bom",
-            "the generic error begins with a byte order mark",
-            &[(Live, "wardyn, of a 401")],
+            "error-of-a-controller",
+            "what a controller refuses has neither a byte order mark nor `X-TFS-ServiceError`",
+            &[(Live, "recordings of other APIs")],
             Likely,
         )
-        .shows("a byte order mark", |scene| {
-            Box::pin(async {
-                let marked = no_preview(scene).await?.byte_order_mark;
-                Ok(if marked { "a byte order mark".into() } else { "none".into() })
-            })
+        .shows("no byte order mark, no header", |scene| {
+            Box::pin(async { Ok(error_shape(&scene.generic_error().await?)) })
         }),
         of(
-            "error-header",
-            "its message is in `X-TFS-ServiceError` too, URL-encoded",
-            &[(Live, "wardyn, of a 401")],
+            "error-before-controllers",
+            "what is refused before any controller is asked begins with a byte order mark, and its message is in \
+             `X-TFS-ServiceError` too, URL-encoded",
+            &[(Live, "wardyn, of a 401; recordings of other APIs")],
             Likely,
         )
-        .shows("URL-encoded", |scene| {
+        .shows("a byte order mark, URL-encoded in the header", |scene| {
+            Box::pin(async { Ok(error_shape(&scene.pats(Method::GET).by(By::Nobody).send().await?)) })
+        }),
+        of(
+            "error-no-route",
+            "a route that does not exist: 404, a plain text, with `X-TFS-ServiceError`",
+            &[(Live, "recordings of other APIs")],
+            Likely,
+        )
+        .shows("404, a text, URL-encoded in the header", |scene| {
             Box::pin(async {
-                let seen = no_preview(scene).await?;
-                Ok(match seen.header("X-TFS-ServiceError") {
-                    None => "absent".into(),
-                    Some(text) if text.contains(' ') => "as it is".into(),
-                    Some(_) => "URL-encoded".into(),
-                })
+                let path = [scene.organization.name(), "_apis", "adopat-probe"];
+                let seen = scene.pats(Method::GET).at(&path).send().await?;
+                Ok(format!("{}, {}", seen.verdict(), header_shape(&seen)))
             })
         }),
         of(
@@ -135,7 +145,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         )
         .shows("both", |scene| {
             Box::pin(async {
-                let seen = no_preview(scene).await?;
+                let seen = scene.generic_error().await?;
                 let both = (seen.header("ActivityId").is_some(), seen.header("X-VSS-E2EID").is_some());
                 Ok(match both {
                     (true, true) => "both",
@@ -176,7 +186,15 @@ fn with(scene: &Scene, field: &str, value: Value) -> Value {
     wish
 }
 
-/// The generic error that is the easiest to have.
-async fn no_preview(scene: &Scene) -> Result<Seen, Unobserved> {
-    scene.generic_error().await
+fn error_shape(seen: &Seen) -> String {
+    let mark = if seen.byte_order_mark { "a byte order mark" } else { "no byte order mark" };
+    format!("{mark}, {}", header_shape(seen))
+}
+
+fn header_shape(seen: &Seen) -> &'static str {
+    match seen.header("X-TFS-ServiceError") {
+        None => "no header",
+        Some(text) if text.contains(' ') => "as it is in the header",
+        Some(_) => "URL-encoded in the header",
+    }
 }

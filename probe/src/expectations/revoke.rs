@@ -12,7 +12,11 @@ pub(super) fn expectations() -> Vec<Expectation> {
         of(
             "revoke-status",
             "a delete answers 204 with an empty body",
-            &[(Spec, "RevokePat.json, its example"), (Src, "azure-devops-auth-samples app.py")],
+            &[
+                (Live, "wardyn, of an administrator and of a member"),
+                (Spec, "RevokePat.json, its example"),
+                (Src, "azure-devops-auth-samples app.py"),
+            ],
             Certain,
         )
         .shows("204, empty", |scene| {

@@ -64,9 +64,9 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "update-revoked",
-            "update of a revoked PAT: 200 with `authorizationNotFound`",
-            &[(Spec, "that it must not be revoked"), (Guess, "the name")],
-            Open,
+            "a revoked PAT cannot be changed: 200 with `authorizationNotFound`",
+            &[(Spec, ""), (Doc, "sprint 271"), (Guess, "the name")],
+            Likely,
         )
         .shows("200 authorizationNotFound", |scene| {
             Box::pin(async {
@@ -77,8 +77,12 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "update-expired",
-            "an expired PAT cannot be extended: `expiredPatCannotBeExtended`, a name of 7.2, in answers to 7.1 too",
-            &[(Spec, "`SessionTokenError`, since 2026-03-19"), (Guess, "that 7.1 has it")],
+            "an expired PAT cannot be changed: `expiredPatCannotBeExtended`, a name of 7.2, in answers to 7.1 too",
+            &[
+                (Spec, "`SessionTokenError`, since 2026-03-19"),
+                (Doc, "sprint 271"),
+                (Guess, "that 7.1 has it"),
+            ],
             Likely,
         )
         .question()

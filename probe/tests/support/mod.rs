@@ -201,9 +201,15 @@ impl Ended {
     }
 }
 
-/// The five rows by which [`different_services`] differ from the emulator.
-pub const FIVE: [&str; 5] =
-    ["create-error-none", "create-status", "create-valid-to-rounding", "list-page-size", "revoke-status"];
+/// The rows by which [`different_services`] differ from the emulator.
+pub const OTHERWISE: [&str; 6] = [
+    "create-error-none",
+    "create-status",
+    "create-valid-to-kept",
+    "create-valid-to-rounding",
+    "list-page-size",
+    "revoke-status",
+];
 
 /// An emulator that is otherwise in five places.
 pub fn different_services() -> Emulator {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
+use crate::azure_devops::projects::{is_project, project_id};
 use crate::cast::id_from;
 use crate::moment;
 use crate::services::Services;
@@ -118,6 +118,31 @@ pub(super) struct Reference {
     pub(super) description: String,
 }
 
+/// When something was done to a group, and by whom.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    at: Timestamp,
+    by: String,
+}
+
+impl Change {
+    /// The service keeps instants in steps of 1/300 s, as recordings show.
+    pub(super) fn now(now: Timestamp, by: &str) -> Self {
+        Self { at: moment::rounded_to_sql(now), by: by.to_owned() }
+    }
+}
+
+/// Where a group is shown, which decides how much of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// In a list: without its references.
+    Listed,
+    /// By its id.
+    Whole,
+    /// In the answer to a change: without the name of who made it.
+    Changed,
+}
+
 /// A variable group as the service keeps it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
@@ -128,8 +153,8 @@ pub(crate) struct Stored {
     pub(super) references: Vec<Reference>,
     pub(super) variables: BTreeMap<String, Variable>,
     pub(super) vault: Option<String>,
-    pub(super) created: Timestamp,
-    pub(super) modified: (Timestamp, String),
+    pub(super) created: Change,
+    pub(super) modified: Change,
 }
 
 impl Stored {
@@ -139,8 +164,8 @@ impl Stored {
             && self.references.iter().any(|reference| is_project(&reference.project, project))
     }
 
-    /// As the service shows it: a list leaves the references out, and secrets are `null` everywhere.
-    pub(super) fn shown(&self, with_references: bool) -> Value {
+    /// As the service shows it; secrets are `null` everywhere.
+    pub(super) fn shown(&self, view: View) -> Value {
         let variables: Map<String, Value> = self
             .variables
             .iter()
@@ -157,7 +182,10 @@ impl Stored {
                 })
             })
             .collect();
-        let (modified, by) = &self.modified;
+        let who = |change: &Change| match view {
+            View::Changed => json!({"displayName": null, "id": id_from(&change.by)}),
+            View::Listed | View::Whole => json!({"displayName": change.by, "id": id_from(&change.by)}),
+        };
         let mut shown = json!({
             "id": self.id,
             "type": if self.vault.is_some() { "AzureKeyVault" } else { "Vsts" },
@@ -165,17 +193,17 @@ impl Stored {
             "description": self.description,
             "variables": variables,
             "isShared": self.references.len() > 1,
-            "createdBy": {"displayName": by, "id": id_from(by)},
-            "createdOn": moment::dotnet(self.created),
-            "modifiedBy": {"displayName": by, "id": id_from(by)},
-            "modifiedOn": moment::dotnet(*modified),
-            "variableGroupProjectReferences": if with_references { json!(references) } else { Value::Null },
+            "createdBy": who(&self.created),
+            "createdOn": moment::dotnet(self.created.at),
+            "modifiedBy": who(&self.modified),
+            "modifiedOn": moment::dotnet(self.modified.at),
+            "variableGroupProjectReferences": if view == View::Listed { Value::Null } else { json!(references) },
         });
         if let Some(vault) = &self.vault {
             shown["providerData"] = json!({
                 "serviceEndpointId": "fa4e0000-0000-4000-8000-00000000005c",
                 "vault": vault,
-                "lastRefreshedOn": moment::dotnet(self.created),
+                "lastRefreshedOn": moment::dotnet(self.created.at),
             });
         }
         shown
@@ -207,22 +235,11 @@ impl Stored {
     }
 }
 
-/// A project's id follows from its name.
-pub(super) fn project_id(name: &str) -> Uuid {
-    id_from(&name.to_lowercase())
-}
-
-/// Whether the name or id means this project.
-pub(super) fn is_project(name: &str, named: &str) -> bool {
-    name.to_lowercase() == named.to_lowercase()
-        || Uuid::parse_str(named).is_ok_and(|id| id == project_id(name))
-}
-
 /// Every variable group, and who may do less than everything with one.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     groups: Vec<Stored>,
-    projects: Vec<(String, String)>,
+    given: u32,
     roles: HashMap<(u32, String), GroupRole>,
 }
 
@@ -239,16 +256,18 @@ impl Groups {
         self.groups.iter_mut().find(|group| group.id == id)
     }
 
-    pub(super) fn has_project(&self, organization: &str, named: &str) -> bool {
-        self.project(organization, named).is_some()
+    /// No number is given twice, of a group that is gone neither.
+    pub(super) fn next_id(&mut self) -> u32 {
+        self.given += 1;
+        self.given
     }
 
-    /// A project's name, by its name or id.
-    pub(super) fn project(&self, organization: &str, named: &str) -> Option<&str> {
-        self.projects
-            .iter()
-            .find(|(of, project)| of.eq_ignore_ascii_case(organization) && is_project(project, named))
-            .map(|(_, project)| project.as_str())
+    pub(super) fn add(&mut self, group: Stored) {
+        self.groups.push(group);
+    }
+
+    pub(super) fn remove(&mut self, id: u32) {
+        self.groups.retain(|group| group.id != id);
     }
 
     pub(super) fn role(&self, id: u32, user: &str) -> GroupRole {
@@ -257,13 +276,6 @@ impl Groups {
 }
 
 impl Services {
-    /// Adds a project to an organization.
-    pub fn add_project(&mut self, organization: &str, project: &str) {
-        if !self.groups.has_project(organization, project) {
-            self.groups.projects.push((organization.to_owned(), project.to_owned()));
-        }
-    }
-
     /// Puts a variable group there, and its projects too; returns its number.
     pub fn add_variable_group(&mut self, group: NewVariableGroup, now: Timestamp) -> u32 {
         let organization = group.organization.unwrap_or_else(|| self.cast.organizations[0].name.clone());
@@ -273,12 +285,12 @@ impl Services {
         for variable in group.variables.values().filter(|variable| variable.is_secret) {
             self.remember_secret(&variable.value);
         }
-        let id = self.groups.groups.len() as u32 + 1;
+        let id = self.groups.next_id();
         let (name, description) = (group.name, group.description);
         let reference =
             |project: String| Reference { project, name: name.clone(), description: description.clone() };
         let references = group.projects.into_iter().map(reference).collect();
-        self.groups.groups.push(Stored {
+        self.groups.add(Stored {
             id,
             name,
             description,
@@ -286,8 +298,8 @@ impl Services {
             references,
             variables: group.variables,
             vault: group.vault,
-            created: now,
-            modified: (now, crate::cast::PERSON.to_owned()),
+            created: Change::now(now, crate::cast::PERSON),
+            modified: Change::now(now, crate::cast::PERSON),
         });
         id
     }

@@ -2,122 +2,98 @@
 //!
 //! An update replaces the whole set, and nothing tells two writers apart: the last one wins.
 
+mod change;
 mod group;
-mod update;
 
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::group::View;
 pub use self::group::{GroupRole, NewVariableGroup, Variable, VariableGroup};
 pub(crate) use self::group::{Groups, Stored};
-use super::caller::{By, Caller, signed_in};
-use super::error::{VssError, not_authorized};
-use super::version;
+use super::error::VssError;
+use super::{Asked, Caller, Version, version};
 use crate::answer::{self, Answer};
-use crate::call::Call;
-use crate::cast::{Organization, UserKind};
 use crate::services::Services;
 
 const READ: [&str; 3] = ["vso.variablegroups_read", "vso.variablegroups_write", "vso.variablegroups_manage"];
 const MANAGE: [&str; 1] = ["vso.variablegroups_manage"];
 const LARGEST_PAGE: usize = 1000;
 
-/// `rest` is the path behind `variablegroups`; `project` stands in front of `_apis` where there is one.
-pub(super) fn answer(
-    services: &mut Services,
-    call: &Call,
-    organization: &Organization,
-    project: Option<&str>,
-    id: Option<&str>,
-    now: Timestamp,
-) -> Answer {
-    match route(services, call, organization, project, id, now) {
-        Ok(answer) | Err(answer) => answer,
-    }
-}
-
-fn route(
-    services: &mut Services,
-    call: &Call,
-    organization: &Organization,
-    project: Option<&str>,
-    id: Option<&str>,
-    now: Timestamp,
-) -> Result<Answer, Answer> {
-    let caller = signed_in(services, call, organization, now)?;
-    let reading = call.method == http::Method::GET;
-    if !may(&caller, if reading { &READ } else { &MANAGE }) {
-        return Err(not_authorized(&caller.user.name));
-    }
-    let version = version::any_version(call)?;
-    if let Some(project) = project
-        && !services.groups.has_project(&organization.name, project)
-    {
-        return Err(VssError::new(
-            StatusCode::NOT_FOUND,
-            "Microsoft.TeamFoundation.Core.WebApi.ProjectDoesNotExistWithNameException",
-            format!(
-                "TF200016: The following project does not exist: {project}. Verify that the name of the project is \
-                 correct and that the project exists on the specified Azure DevOps Server."
-            ),
-        )
-        .render());
-    }
-    let id = id.map(|id| {
-        id.parse::<u32>().map_err(|_| {
-            VssError::argument(format!("The value '{id}' is not valid for parameter 'groupId'.")).render()
-        })
-    });
-    match (call.method.as_str(), project, id.transpose()?) {
-        ("GET", Some(project), None) => list(services, call, &caller, organization, project),
+/// `id` is what stands behind `variablegroups` in the address.
+pub(super) fn answer(services: &mut Services, asked: &Asked, id: &[&str]) -> Result<Answer, Answer> {
+    let reading = asked.call.method == http::Method::GET;
+    let caller = asked.caller_with(services, if reading { &READ } else { &MANAGE })?;
+    let version = version::any_version(asked.call)?;
+    let project = asked.known_project(services)?;
+    let id = match id {
+        [] => None,
+        [id] => Some(number(id)?),
+        _ => return Err(super::not_found(asked.call)),
+    };
+    match (asked.call.method.as_str(), project, id) {
+        ("GET", Some(project), None) => list(services, asked, &caller, &project),
         ("GET", Some(project), Some(id)) => {
-            let group = services.groups.find(id).filter(|group| group.is_in(&organization.name, project));
+            let organization = &asked.organization.name;
+            let group = services.groups.find(id).filter(|group| group.is_in(organization, &project));
             // Of an id that there is none of, the service says nothing: 200 and `null`.
-            Ok(answer::json(StatusCode::OK, &group.map_or(Value::Null, |group| group.shown(true))))
+            let shown = group.map_or(Value::Null, |group| group.shown(View::Whole));
+            Ok(answer::json(StatusCode::OK, &shown))
         }
-        ("PUT", None, Some(id)) => update::answer(services, call, &caller, organization, id, true, now),
+        ("POST", None, None) => change::add(services, asked, &caller),
+        ("PUT", None, Some(id)) => change::update(services, asked, &caller, id, true),
         // The older address, which needs no references, lives on for old versions.
-        ("PUT", Some(_), Some(id)) if version < super::Version(6, 0) => {
-            update::answer(services, call, &caller, organization, id, false, now)
+        ("PUT", Some(_), Some(id)) if version < Version(6, 0) => {
+            change::update(services, asked, &caller, id, false)
         }
-        _ => Err(super::not_found(call)),
+        ("DELETE", None, Some(id)) => change::delete(services, asked, &caller, id),
+        _ => Err(super::not_found(asked.call)),
     }
 }
 
-fn may(caller: &Caller, wanted: &[&str]) -> bool {
-    match &caller.by {
-        // A service principal has rights, not delegated permissions.
-        By::Bearer(_) if caller.user.kind == UserKind::ServicePrincipal => true,
-        By::Bearer(_) => wanted.iter().any(|wanted| caller.has_permissions(&[wanted])),
-        By::Pat(scope) => scope.split(' ').any(|word| word == "app_token" || wanted.contains(&word)),
-    }
+fn number(id: &str) -> Result<u32, Answer> {
+    id.parse().map_err(|_| {
+        VssError::argument(format!("The value '{id}' is not valid for parameter 'groupId'.")).render()
+    })
 }
 
-fn list(
-    services: &Services,
-    call: &Call,
-    caller: &Caller,
-    organization: &Organization,
-    project: &str,
-) -> Result<Answer, Answer> {
+fn list(services: &Services, asked: &Asked, caller: &Caller, project: &str) -> Result<Answer, Answer> {
+    let call = asked.call;
     let wanted = call.query("groupName").filter(|name| !name.is_empty());
+    let ids: Option<Vec<u32>> = match call.query("groupIds").filter(|ids| !ids.is_empty()) {
+        Some(ids) => Some(ids.split(',').map(|id| number(id.trim())).collect::<Result<_, _>>()?),
+        None => None,
+    };
     // "It specifies the action which can be performed on the variable groups."
     let managed = call.query("actionFilter").is_some_and(|action| action.eq_ignore_ascii_case("manage"));
+    let ascending = match call.query("queryOrder").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "iddescending" | "1") => false,
+        Some("idascending" | "0") => true,
+        Some(other) => {
+            let message = format!("The value '{other}' is not valid for parameter 'queryOrder'.");
+            return Err(VssError::argument(message).render());
+        }
+    };
     let role = |group: &Stored| services.groups.role(group.id, &caller.user.name);
     let top =
         call.query("$top").and_then(|top| top.parse().ok()).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let after = call.query("continuationToken").and_then(|token| token.parse::<u32>().ok());
     let mut found: Vec<&Stored> = services
         .groups
-        .of(&organization.name, project)
+        .of(&asked.organization.name, project)
         .filter(|group| wanted.is_none_or(|wanted| matches(wanted, &group.name)))
+        .filter(|group| ids.as_ref().is_none_or(|ids| ids.contains(&group.id)))
         .filter(|group| !managed || role(group) == GroupRole::Administrator)
-        .filter(|group| after.is_none_or(|after| group.id >= after))
+        .filter(|group| {
+            after.is_none_or(|after| if ascending { group.id >= after } else { group.id <= after })
+        })
         .collect();
+    if !ascending {
+        found.reverse();
+    }
     let next = found.get(top).map(|group| group.id.to_string());
     found.truncate(top);
-    let shown: Vec<Value> = found.iter().map(|group| group.shown(false)).collect();
+    let shown: Vec<Value> = found.iter().map(|group| group.shown(View::Listed)).collect();
     let answer = answer::json(StatusCode::OK, &json!({"count": shown.len(), "value": shown}));
     Ok(match next {
         Some(next) => answer::with_header(answer, "x-ms-continuationtoken", &next),
