@@ -96,9 +96,13 @@ impl Failure {
         self
     }
 
-    /// With the ids that support asks for.
+    /// With the ids that support asks for; one that is known by another name is not told twice.
     pub fn with_support_ids(mut self, ids: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        self.support_ids.extend(ids);
+        for (name, id) in ids {
+            if !self.support_ids.iter().any(|(_, told)| told.eq_ignore_ascii_case(&id)) {
+                self.support_ids.push((name, id));
+            }
+        }
         self
     }
 
@@ -186,6 +190,13 @@ mod tests {
         assert_eq!(failure.clone().quoting("Azure DevOps", " \n"), failure);
         let quoted = failure.quoting("Azure DevOps", "no").to_string();
         assert_eq!(quoted, "It failed. Azure DevOps says: no. Ask.");
+    }
+
+    #[test]
+    fn an_id_of_two_names_is_told_once() {
+        let ids = [("ActivityId", "a".to_owned()), ("X-VSS-E2EID", "A".into()), ("other", "b".into())];
+        let failure = Failure::new(Exit::Refused, "No.", "Ask.").with_support_ids(ids);
+        assert_eq!(failure.to_string(), "No. Ask. [ActivityId: a; other: b]");
     }
 
     #[test]

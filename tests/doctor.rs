@@ -49,6 +49,11 @@ impl Found {
         let found = outputs["checks"].as_array().expect("an array").clone();
         let names: Vec<_> = found.iter().map(|check| check["check"].as_str().expect("a name")).collect();
         assert_eq!(names, CHECKS);
+        for check in found.iter().filter(|check| check["result"] == "warning" || check["result"] == "failed")
+        {
+            let remedy = check["remedy"].as_str().unwrap_or_default();
+            assert!(remedy.ends_with(['.', '?']), "no remedy: {check:#}");
+        }
         for request in machine.emulator.requests_to(Service::Pats) {
             assert!(["GET", "HEAD"].contains(&request.method.as_str()), "{}", request.line());
         }
@@ -346,6 +351,34 @@ fn pats_are_counted_and_one_that_ends_within_14_days_is_a_warning() {
     machine.input("display-name", "nightly");
     let (found, _) = Found::by(&machine, 0);
     found.results(WELL).says("PATs", &["1 named 'nightly'"]);
+}
+
+#[rstest]
+#[case::a_misspelt_scope(&[("scope", "vso.packging")], &["The scope vso.packging is not a known one", "Did you mean vso.packaging?"])]
+#[case::a_scope_like_none(&[("scope", "zzzz")], &["The scope zzzz is not a known one", "oauth#scopes"])]
+#[case::a_long_lifetime(&[("lifetime", "730d")], &["'730d' is more than a year", "365d or less"])]
+#[case::a_late_end(&[("valid-to", "2099-01-01T00:00:00Z")], &["'2099-01-01T00:00:00Z' is more than a year", "365d"])]
+#[case::both(&[("scope", "vso.packging"), ("lifetime", "P2Y")], &["vso.packging", "'P2Y' is more than a year"])]
+fn what_the_service_may_refuse_is_a_warning_before_it_does(
+    #[case] inputs: &[(&str, &str)],
+    #[case] words: &[&str],
+) {
+    let mut machine = machine(Host::GitHub);
+    inputs.iter().for_each(|(name, value)| _ = machine.input(name, *value));
+    let (found, ended) = Found::by(&machine, 0);
+    found.results(["ok", "ok", "ok", "ok", "ok", "ok", "warning", "ok"]).says("PATs", words);
+    assert_eq!(ended.words().matches(words[0]).count(), 1, "it is told once: {}", ended.words());
+}
+
+/// What `create` refuses before it mints, doctor does not call a doubt.
+#[test]
+fn a_pat_that_would_have_nowhere_to_go_is_a_failure_as_it_is_for_create() {
+    let mut machine = Machine::new(Host::Generic, "create");
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    let created = machine.run();
+    created.expect(2).says("nowhere to go");
+    let doctored = machine.run_as("doctor").run();
+    doctored.expect(7).says("nowhere to go").says("Give 'output-file'");
 }
 
 #[test]
@@ -738,7 +771,10 @@ fn every_store_that_would_not_take_the_pat_is_named() {
     let nowhere = machine.file("no/such/folder/pat");
     machine.deliver_to(&["variable-group:web/nothing/A".into(), nowhere, GROUP.into()]);
     let (found, _) = Found::by(&machine, 7);
-    found.says("delivery", &["'nothing'", "no/such/folder/pat"]);
+    found.says(
+        "delivery",
+        &["'nothing'", "Create the group", "no/such/folder/pat", "Create its folder first"],
+    );
 }
 
 // The Azure CLI.
@@ -859,7 +895,7 @@ fn refusals() -> Vec<(&'static str, Fault)> {
         ("a bare 401", on_pats().answer(401, &[], "")),
         ("a bare 403", on_pats().answer(403, &[], "")),
         ("a bare 404", on_pats().answer(404, &[], "")),
-        ("a policy", on_pats().pat_token_error("disablePatCreationPolicyViolation", RefusalShape::Ok)),
+        ("a permission", on_pats().pat_token_error("accessDenied", RefusalShape::Ok)),
     ]
 }
 
@@ -886,7 +922,9 @@ fn every_failure_of_sign_in_or_permission_names_doctor_as_the_next_step() {
             match operation {
                 "exec" => _ = machine.arguments(&["exec", "--", "/bin/sh", "-c", ":"]),
                 // It asks Entra alone.
-                "login" if ["page", "bare", "policy"].iter().any(|word| what.contains(word)) => continue,
+                "login" if ["page", "bare", "a permission"].iter().any(|word| what.contains(word)) => {
+                    continue;
+                }
                 "login" => machine.emulator.set_device_code_policy(approved()),
                 _ => {}
             }

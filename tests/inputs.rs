@@ -40,13 +40,14 @@ fn every_problem_is_told_at_once_each_with_its_remedy(
         &[
             "Input 'display-name' is required: give the PAT a name",
             "Input 'scope' is required: name what the PAT may do, such as vso.packaging",
-            "Input 'organization' is not an organization: give its name",
-            "Input 'lifetime' is no span of time: write a number and s, m, h, d or w",
-            "Input 'verify' is none of its choices: give off, warn, require",
-            "Input 'timeout' leaves no time at all: give a span such as 5m",
-            "Input 'authority-host' may only name login.microsoftonline.com",
-            "Input 'client-id' is required: give the id of the app registration",
-            "Input 'dry-run' is neither true nor false: give true, false, 1, 0, yes or no",
+            "Input 'organization': 'a/b' is not an organization; use its name",
+            "Input 'lifetime': 'soon' is not a duration; use 30d, 12h or P90D.",
+            "Input 'verify': 'perhaps' is not one of its choices; use off, warn or require.",
+            "Input 'timeout' leaves no time at all: give a duration such as 5m",
+            "Input 'authority-host': 'https://evil.example' is not an address that adopat sends a credential to; use \
+             login.microsoftonline.com",
+            "Input 'client-id' is required: give the 'Application (client) ID' of the app registration",
+            "Input 'dry-run': 'maybe' is neither true nor false; use true or false.",
         ],
     );
     assert_eq!(ended.words().matches("Input '").count(), 9, "{}", ended.words());
@@ -190,7 +191,7 @@ fn without_a_word_the_input_says_what_to_do() {
 
 #[rstest]
 #[case::none("", "Input 'operation' is required")]
-#[case::unknown("mint", "Input 'operation' is none of its choices: give create, rotate")]
+#[case::unknown("mint", "Input 'operation': 'mint' is not one of its choices; use create, rotate")]
 fn an_operation_is_required(#[case] operation: &str, #[case] sentence: &str) {
     let mut machine = creating(Host::GitHub);
     machine.arguments(&[]).input("operation", operation);
@@ -256,6 +257,78 @@ fn a_pat_given_as_access_token_is_told_apart(#[case] pat: String) {
     assert!(!ended.words().contains(&pat));
 }
 
+/// What stands in a refresh token's place, and how it is told.
+#[rstest]
+#[case::a_pat(format!("FAKE{}AZDOFAKE", "a".repeat(72)), "is a personal access token by its shape")]
+#[case::an_old_pat("fake".repeat(13), "is a personal access token by its shape")]
+#[case::an_access_token(format!("eyJ0{}.fake.fake", "a".repeat(300)), "is an access token or an ID token by its shape")]
+#[case::a_path("/run/secrets/adopat".into(), "is a path or an address")]
+#[case::a_path_of_windows(r"C:\secrets\adopat".into(), "is a path or an address")]
+#[case::a_store("keyvault:https://contoso.vault.azure.net/secrets/x".into(), "is a path or an address")]
+#[case::a_guid("00000000-0000-0000-0000-0000000000aa".into(), "is a GUID")]
+#[case::in_quotes("\"0.AXoA-fakefakefake\"".into(), "stands in quotation marks")]
+#[case::wrapped("0.AXoA-fakefake\nfakefake".into(), "holds a space or a line break")]
+#[case::an_answer_of_entra("{\"refresh_token\":\"0.AXoA-fakefakefake\"}".into(), "is a JSON document")]
+#[case::with_an_ellipsis("0.AXoA-fakefake\u{2026}".into(), "holds a character that no token has")]
+#[case::githubs(format!("ghp_{}", "fake".repeat(9)), "is a GitHub token by its shape")]
+fn what_is_no_refresh_token_is_not_sent_and_not_repeated(#[case] value: String, #[case] what: &str) {
+    let mut machine = creating(Host::GitHub);
+    machine.without("credential-store").input("refresh-token", &value);
+    let ended = refuses(&machine, &[&format!("Input 'refresh-token' {what}")]);
+    let words = ended.words().replace(&format!("::add-mask::{value}"), "");
+    let words: Vec<&str> = words.lines().filter(|line| !line.contains("add-mask")).collect();
+    assert!(!words.join("\n").contains(value.lines().next().expect("a line")), "{}", ended.words());
+}
+
+#[rstest]
+#[case::a_refresh_token(format!("0.A{}", "Xo-_".repeat(60)), "is a refresh token by its shape")]
+#[case::a_path("/run/secrets/token".into(), "is a path or an address")]
+#[case::in_quotes("'eyJ0.fake.fake'".into(), "stands in quotation marks")]
+fn what_is_no_access_token_is_not_sent(#[case] value: String, #[case] what: &str) {
+    let mut machine = creating(Host::GitHub);
+    machine.without("credential-store").input("access-token", &value);
+    refuses(&machine, &[&format!("Input 'access-token' {what}")]);
+}
+
+#[test]
+fn an_empty_secret_is_said_to_be_a_forks_or_a_misspelt_ones() {
+    let mut machine = creating(Host::Generic);
+    machine.without("credential-store").set("ADOPAT_REFRESH_TOKEN", "");
+    refuses(
+        &machine,
+        &["Input 'refresh-token' is empty: pass the secret", "misspelled", "fork's pull request."],
+    );
+    let mut machine = creating(Host::GitHub);
+    machine.without("credential-store").set("INPUT_REFRESH-TOKEN", "");
+    refuses(&machine, &["Input 'credential' is missing", "misspelled", "fork's pull request."]);
+    let mut machine = creating(Host::GitHub);
+    machine.input("credential-store", "file:no-such-file").set("INPUT_REFRESH-TOKEN", "");
+    machine
+        .run()
+        .expect(3)
+        .says("There is no refresh token in file:no-such-file")
+        .says("fork's pull request");
+}
+
+#[rstest]
+#[case::a_token("tenant-id", "eyJ0_fake.fakefakefake.fakefakefake")]
+#[case::a_url_with_a_password("service-url", "https://user:hunter2hunter2@vssps.dev.azure.com")]
+#[case::a_long_secret("lifetime", "FAKE0fake0FAKE0fake0FAKE0fake0")]
+fn a_value_that_may_hold_a_secret_is_not_repeated(#[case] input: &str, #[case] value: &str) {
+    let mut machine = creating(Host::GitHub);
+    machine.input(input, value);
+    let ended = refuses(&machine, &[&format!("Input '{input}' ")]);
+    assert!(!ended.words().contains(value) && !ended.words().contains("hunter2"), "{}", ended.words());
+}
+
+#[test]
+fn a_lifetime_beyond_a_year_is_doubted_before_it_is_refused() {
+    let mut machine = creating(Host::GitHub);
+    let ended = machine.input("lifetime", "730d").run();
+    ended.says("'730d' is more than a year, the longest that Azure DevOps documents");
+    assert!(!ended.words().contains("clock"), "{}", ended.words());
+}
+
 #[test]
 fn a_users_access_token_signs_in_without_entra_and_without_client_id() {
     let mut machine = creating(Host::GitHub);
@@ -288,8 +361,8 @@ fn who_signs_in_is_never_guessed(#[case] refresh: &str, #[case] access: &str, #[
 
 #[rstest]
 #[case("browser", "is browser, which is for login only")]
-#[case("access-token", "Input 'access-token' is missing")]
-#[case("certificate", "Input 'credential' is none of its choices")]
+#[case("access-token", "Input 'access-token' is not given, or is empty")]
+#[case("certificate", "Input 'credential': 'certificate' is not one of its choices; use refresh-token")]
 fn a_credential_has_to_fit(#[case] credential: &str, #[case] sentence: &str) {
     let mut machine = creating(Host::GitHub);
     machine.input("credential", credential);
@@ -300,7 +373,14 @@ fn a_credential_has_to_fit(#[case] credential: &str, #[case] sentence: &str) {
 fn a_store_that_never_shows_its_value_needs_the_refresh_token_beside_it() {
     let mut machine = creating(Host::GitHub);
     machine.input("credential-store", "github-secret:contoso/ci/ADO_REFRESH_TOKEN");
-    refuses(&machine, &["Input 'refresh-token' is required beside", "Input 'github-token' is missing"]);
+    let ended = refuses(
+        &machine,
+        &[
+            "Input 'refresh-token' is not given, or is empty",
+            "Input 'github-token' is not given, or is empty",
+        ],
+    );
+    ended.says("cannot read it from github-secret:contoso/ci/ADO_REFRESH_TOKEN").says("fork's pull request");
 }
 
 #[rstest]
@@ -378,14 +458,14 @@ fn elsewhere_the_organization_is_required() {
 fn a_variable_is_a_name_that_may_be_set(#[case] host: Host, #[case] name: &str) {
     let mut machine = creating(host);
     machine.input("variable", name);
-    refuses(&machine, &["Input 'variable' is no name that may be set here"]);
+    refuses(&machine, &["Input 'variable'", "is not a name that adopat may set here"]);
 }
 
 #[rstest]
-#[case("authorizationId", "is the name of a plain output")]
-#[case("AUTHORIZATIONID", "is the name of a plain output")]
-#[case("changed", "is the name of a plain output")]
-#[case("a b", "is no name")]
+#[case("authorizationId", "is the name of one of adopat's plain outputs")]
+#[case("AUTHORIZATIONID", "is the name of one of adopat's plain outputs")]
+#[case("changed", "is the name of one of adopat's plain outputs")]
+#[case("a b", "is not the name of a variable")]
 fn an_output_variable_is_a_name_of_its_own(#[case] name: &str, #[case] sentence: &str) {
     let mut machine = creating(Host::Azure);
     machine.input("output-variable", name);
@@ -462,29 +542,47 @@ fn full_access_that_is_allowed_is_sent() {
 
 #[rstest]
 #[case::two_ends("create", &[("lifetime", "1d"), ("valid-to", "2099-01-01T00:00:00Z")], "given together with lifetime")]
-#[case::a_past_end("create", &[("valid-to", "2020-01-01T00:00:00Z")], "'valid-to' lies in the past")]
-#[case::an_end_that_is_none("create", &[("valid-to", "tomorrow")], "'valid-to' is no RFC 3339 instant")]
+#[case::a_past_end("create", &[("valid-to", "2020-01-01T00:00:00Z")], "'valid-to': '2020-01-01T00:00:00Z' lies in the past")]
+#[case::an_end_that_is_none("create", &[("valid-to", "tomorrow")], "'valid-to': 'tomorrow' is not a timestamp; use 2027-01-31T12:00:00Z.")]
 #[case::no_lifetime("create", &[("lifetime", "0d")], "'lifetime' is no time at all")]
-#[case::a_name_of_two_lines("create", &[("display-name", "a\nb")], "'display-name' holds a control character")]
-#[case::fractions("rotate", &[("renew-within", "1.5h")], "'renew-within' is no span")]
-#[case::a_negative_span("rotate", &[("keep-previous-for", "-1h")], "'keep-previous-for' is no span")]
-#[case::a_choice("rotate", &[("if-missing", "make")], "'if-missing' is none of its choices: give fail, ignore, create")]
-#[case::duplicates("rotate", &[("duplicates", "keep")], "'duplicates' is none of its choices: give fail, revoke")]
+#[case::a_name_of_two_lines("create", &[("display-name", "a\nb")], "'display-name': 'a b' holds a line break")]
+#[case::fractions("rotate", &[("renew-within", "1.5h")], "'renew-within': '1.5h' is not a duration")]
+#[case::a_negative_span("rotate", &[("keep-previous-for", "-1h")], "'keep-previous-for': '-1h' is not a duration")]
+#[case::a_span_of_centuries("create", &[("lifetime", "99999d")], "'lifetime': '99999d' is longer than 100 years")]
+#[case::a_choice("rotate", &[("if-missing", "make")], "'if-missing': 'make' is not one of its choices; use fail, ignore or create.")]
+#[case::duplicates("rotate", &[("duplicates", "keep")], "'duplicates': 'keep' is not one of its choices; use fail or revoke.")]
 #[case::created_by_id("rotate", &[("authorization-id", "00000000-0000-0000-0000-000000000001"), ("if-missing", "create")],
     "'if-missing' is create, which is for rotate by display-name alone")]
 #[case::created_by_revoke("revoke", &[("if-missing", "create")], "'if-missing' is create, which is for rotate")]
-#[case::an_id("revoke", &[("authorization-id", "nightly")], "'authorization-id' is no GUID")]
+#[case::an_id("revoke", &[("authorization-id", "nightly")], "'authorization-id': 'nightly' is not a GUID; use the id that 'adopat list' shows")]
 #[case::no_subject("get", &[("display-name", "")], "'display-name' is missing, and so is authorization-id")]
 #[case::nothing_to_change("update", &[("scope", "")], "give new-display-name, scope, lifetime or valid-to")]
 #[case::expiring_within_what("list", &[("fail-if-expiring", "true")], "'fail-if-expiring' needs expiring-within")]
-#[case::a_filter("list", &[("filter", "dead")], "'filter' is none of its choices: give active, expired, revoked, all")]
+#[case::a_filter("list", &[("filter", "dead")], "'filter': 'dead' is not one of its choices; use active, expired, revoked or all.")]
 #[case::no_last_step("create", &[("revoke-on-completion", "true")], "'revoke-on-completion' needs a last step")]
-#[case::a_store("create", &[("deliver-to", "s3:bucket/key")], "'deliver-to' holds 's3:bucket/key', which is no store")]
-#[case::a_tenant("create", &[("tenant-id", "consumers")], "'tenant-id' lets personal accounts in")]
-#[case::a_format("create", &[("output-format", "yaml")], "'output-format' is none of its choices")]
-#[case::a_host("create", &[("host", "jenkins")], "'host' is none that is known")]
-#[case::a_log("create", &[("log", "adopat=[")], "'log' is no tracing filter")]
-#[case::on_shortened("create", &[("on-shortened-lifetime", "cry")], "'on-shortened-lifetime' is none of its choices")]
+#[case::a_store("create", &[("deliver-to", "s3:bucket/key")], "'deliver-to': 's3:bucket/key' is not the address of a store; use file:PATH")]
+#[case::a_short_vault("create", &[("deliver-to", "keyvault:fabrikam-ci/adopat")],
+    "'keyvault:fabrikam-ci/adopat' is not the address of a vault's secret; use keyvault:https://fabrikam-ci.vault.azure.net/secrets/adopat.")]
+#[case::another_vault("create", &[("deliver-to", "keyvault:https://vault.example/secrets/x")],
+    "use keyvault:https://VAULT.vault.azure.net/secrets/NAME.")]
+#[case::a_group_of_two_parts("create", &[("deliver-to", "variable-group:web/feeds")], "use variable-group:PROJECT/GROUP/VARIABLE.")]
+#[case::a_secret_of_two_parts("create", &[("deliver-to", "github-secret:web/PAT")], "use github-secret:OWNER/REPO[/ENVIRONMENT]/NAME.")]
+#[case::an_empty_part("create", &[("deliver-to", "variable-group:web//PAT")], "has an empty part")]
+#[case::a_name_of_githubs("create", &[("deliver-to", "github-secret:contoso/web/GITHUB_X")], "does not end in the name of a secret")]
+#[case::a_file_without_a_path("create", &[("deliver-to", "file:")], "names no path; use file:PATH")]
+#[case::a_server("create", &[("organization", "https://devops.contoso.com/tfs/DefaultCollection")],
+    "'https://devops.contoso.com/tfs/DefaultCollection' is not an address of Azure DevOps Services: adopat cannot manage the PATs of an Azure DevOps Server")]
+#[case::an_address_without_a_scheme("create", &[("devops-url", "dev.azure.com")], "'devops-url': 'dev.azure.com' is not an address; write it in full")]
+#[case::a_client("create", &[("client-id", "my app")], "'client-id': 'my app' is not the id of an app registration")]
+#[case::a_tenant_of_two_words("create", &[("tenant-id", "contoso ltd")], "'tenant-id': 'contoso ltd' is not a tenant")]
+#[case::a_variable("create", &[("variable", "PATH")], "'variable': 'PATH' is not a name that adopat may set here")]
+#[case::an_output_variable("create", &[("output-variable", "changed")], "'output-variable': 'changed' is the name of one of adopat's plain outputs")]
+#[case::an_odd_output_variable("create", &[("output-variable", "1x")], "'output-variable': '1x' is not the name of a variable")]
+#[case::a_tenant("create", &[("tenant-id", "consumers")], "'tenant-id': 'consumers' lets personal accounts in")]
+#[case::a_format("create", &[("output-format", "yaml")], "'output-format': 'yaml' is not one of its choices; use json")]
+#[case::a_host("create", &[("host", "jenkins")], "'host': 'jenkins' is not one of its choices; use azure-pipelines")]
+#[case::a_log("create", &[("log", "adopat=[")], "'log': 'adopat=[' is not a log filter; use a level like debug")]
+#[case::on_shortened("create", &[("on-shortened-lifetime", "cry")], "'on-shortened-lifetime': 'cry' is not one of its choices; use warn or fail.")]
 #[case::no_command("exec", &[], "'operation' is exec, and no command is given")]
 fn each_rule_has_its_sentence(
     #[case] operation: &str,

@@ -398,7 +398,7 @@ fn login_needs_a_store(
     let mut machine = new_machine(host, Emulator::start());
     machine.without("credential-store").input("credential", credential);
     let ended = machine.run();
-    ended.expect(2).says("credential-store").says("where the refresh token is to rest");
+    ended.expect(2).says("credential-store").says("where to store the refresh token");
     assert_eq!(ended.stdout, "");
     assert!(machine.calls().is_empty());
 }

@@ -53,7 +53,12 @@ fn nothing_came_of_it(machine: &Machine, store_before: &str) {
 #[track_caller]
 fn is_told(ended: &Ended, code: u32) {
     ended.expect(3).says(&format!("AADSTS{code}")).says("correlation id: ");
-    ended.says("client-request-id: ").says("trace id: ");
+    ended.says("correlation id: ").says("trace id: ");
+    let line = ended.words().lines().find(|line| line.contains("correlation id: ")).map(str::to_owned);
+    let line = line.expect("a line with the id");
+    let (_, id) = line.split_once("correlation id: ").expect("an id");
+    let id = id.split([';', ']']).next().expect("an end");
+    assert_eq!(line.matches(id).count(), 1, "one id is told once: {line}");
     let words = ended.words();
     assert!(words.contains("'adopat login'") || words.contains("'adopat doctor'"), "no next step:\n{words}");
 }
@@ -494,7 +499,11 @@ fn the_jobs_own_token_goes_to_its_hosts_service_alone(
     let mut machine = federated(host, trusting_github());
     machine.set(address, stranger).set(token, "FAKE-token-of-this-job");
     let ended = machine.run();
-    ended.expect(3).says(&format!("{address} m")).says("it is ignored").says("no OIDC token");
+    ended
+        .expect(3)
+        .says(&format!("{address} is ignored: it is not "))
+        .says("no OIDC token")
+        .says("no OIDC token");
     assert!(machine.calls().is_empty());
     assert!(!ended.words().contains("FAKE-token-of-this-job"));
 }

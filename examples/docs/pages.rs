@@ -74,6 +74,16 @@ fn errors() -> String {
         let exit = meaning.exit.code().to_string();
         row(&mut page, &[&codes.join(", "), &exit, &filled(meaning.cause), &filled(meaning.remedy)]);
     }
+    let damaged = &entra::DAMAGED_TOKEN;
+    row(
+        &mut page,
+        &[
+            "`9002313` with `invalid_grant`",
+            &damaged.exit.code().to_string(),
+            &filled(damaged.cause),
+            &filled(damaged.remedy),
+        ],
+    );
     page.push_str(
         "\n## PAT service: patTokenError\n\n\
          One that is not here is told by its name: exit code 5 where it ends in `NotFound`, 6 where it begins with `failedTo`, \

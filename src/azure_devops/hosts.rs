@@ -25,10 +25,13 @@ pub fn parse_trusted(text: &str, purpose: Purpose) -> Result<Url, String> {
         return Ok(url);
     }
     let accepted = match purpose {
-        Purpose::SignIn => SIGN_IN.join(", "),
-        Purpose::AzureDevOps => "dev.azure.com, *.dev.azure.com and *.visualstudio.com".into(),
+        Purpose::SignIn => {
+            let [public, government, china] = SIGN_IN;
+            format!("{public}, {government} or {china}")
+        }
+        Purpose::AzureDevOps => "dev.azure.com, a host below it or below visualstudio.com".into(),
     };
-    Err(format!("may only name {accepted} over https, or loopback: a credential goes nowhere else"))
+    Err(format!("is not an address that adopat sends a credential to; use {accepted}, over https"))
 }
 
 /// Reads an address and checks that it is GitHub's own, or that of one of the runner's `servers`, such as a GitHub
@@ -45,8 +48,8 @@ pub fn parse_githubs<'a>(text: &str, servers: impl Iterator<Item = &'a str>) -> 
     if is_loopback(&url) || below("actions.githubusercontent.com") || is_servers {
         return Ok(url);
     }
-    Err("may only name GitHub's own hosts (*.actions.githubusercontent.com, the runner's GITHUB_SERVER_URL) over https, or \
-         loopback: the job's token goes nowhere else"
+    Err("is not an address that adopat sends the job's token to, which are those of the runner's own GitHub server and \
+         below actions.githubusercontent.com, over https"
         .into())
 }
 
@@ -55,15 +58,15 @@ pub fn parse_githubs<'a>(text: &str, servers: impl Iterator<Item = &'a str>) -> 
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn parse_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("is not an address ({error})"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("is not an address that begins with https://".into());
-    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url.filter(|url| url.host().is_some()) else {
+        return Err("is not an address; write it in full, like https://dev.azure.com".into());
+    };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password".into());
+        return Err("holds a user name or password; leave them out".into());
     }
     if url.scheme() == "http" && !is_loopback(&url) {
-        return Err("must begin with https://: plain http is accepted on loopback only".into());
+        return Err("is not encrypted; begin it with https://".into());
     }
     Ok(url)
 }

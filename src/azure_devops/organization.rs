@@ -32,8 +32,14 @@ impl Organization {
         if begins_well && name.len() <= 64 && name.chars().all(inner) {
             Ok(Self(name.to_owned()))
         } else {
-            Err("is not an organization: give its name, https://dev.azure.com/NAME or https://NAME.visualstudio.com"
-                .into())
+            Err(match text.contains("://") && !is_microsofts(text) {
+                true => "is not an address of Azure DevOps Services: adopat cannot manage the PATs of an Azure DevOps \
+                         Server, which has no such API; use an organization's name, or https://dev.azure.com/NAME"
+                    .into(),
+                false => "is not an organization; use its name, https://dev.azure.com/NAME or \
+                          https://NAME.visualstudio.com"
+                    .into(),
+            })
         }
     }
 
@@ -41,6 +47,13 @@ impl Organization {
     pub fn name(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether an address is one of Azure DevOps Services, whatever is wrong with it.
+fn is_microsofts(address: &str) -> bool {
+    let host = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let host = host.and_then(|host| host.rsplit('@').next()).unwrap_or_default().to_ascii_lowercase();
+    ["dev.azure.com", "visualstudio.com"].iter().any(|known| host.ends_with(known))
 }
 
 impl fmt::Display for Organization {
@@ -76,5 +89,16 @@ mod tests {
     #[case("https://user@dev.azure.com/fabrikam")]
     fn anything_else_is_refused(#[case] text: &str) {
         Organization::parse(text).expect_err("no organization");
+    }
+
+    #[rstest]
+    #[case("https://devops.contoso.com/tfs/DefaultCollection", true)]
+    #[case("http://tfs:8080/tfs", true)]
+    #[case("https://user@dev.azure.com/fabrikam", false)]
+    #[case("https://dev.azure.com/", false)]
+    #[case("a/b", false)]
+    fn a_server_is_told_as_such(#[case] text: &str, #[case] server: bool) {
+        let what = Organization::parse(text).expect_err("no organization");
+        assert_eq!(what.contains("Azure DevOps Server"), server, "{what}");
     }
 }

@@ -55,7 +55,12 @@ async fn sign_in_through(
 ) -> Result<Tokens, Failure> {
     // `organizations` is a word of the endpoint's, not a tenant that the CLI could be told.
     let tenant = tenant.filter(|tenant| !tenant.eq_ignore_ascii_case("organizations"));
-    let app = App { authority, tenant: tenant.unwrap_or("organizations"), client_id: AZURE_CLI };
+    let app = App {
+        authority,
+        tenant: tenant.unwrap_or("organizations"),
+        client_id: AZURE_CLI,
+        asked_a_person: false,
+    };
     let asked = http.patience().bound(async {
         be_a_person(executor.as_ref(), app).await?;
         let options = AzureCliCredentialOptions {
@@ -105,7 +110,8 @@ async fn be_a_person(executor: &dyn Executor, app: App<'_>) -> Result<(), Failur
             Exit::Refused,
             "The Azure CLI is signed in as a service principal or managed identity, and the PAT service serves people \
              only.",
-            "Sign in with 'az login' as a person, or give a refresh-token made by 'adopat login'.",
+            "Sign in with 'az login' as a person, or give a refresh-token made by 'adopat login'; 'adopat doctor' checks \
+             whether that is enough.",
         )),
         Err(_) => Err(refused("it does not say whom it is signed in as", app)),
     }

@@ -69,7 +69,7 @@ impl Client {
             Arrived::Code(code) => AuthorizationCode::new(code.expose().to_owned()),
             Arrived::Refused(error) => {
                 return Err(Refusal {
-                    failure: refusal::of_error(&error, self.app()),
+                    failure: refusal::of_error(&error, self.app().asking_a_person()),
                     invalid_grant: false,
                     error: Some(error.error),
                 });
@@ -86,7 +86,9 @@ impl Client {
             request = request.add_extra_param(*name, value.expose());
         }
         let answer = request.request_async(&courier).await;
-        answer.map(client::tokens).map_err(|error| self.refusal(error, &courier, &proven))
+        answer
+            .map(client::tokens)
+            .map_err(|error| self.refusal(error, &courier, &proven, self.app().asking_a_person()))
     }
 
     /// 256 random bits as the 43 characters that PKCE asks for at least.

@@ -106,12 +106,13 @@ impl Client {
             request = request.add_extra_param(*name, value.expose());
         }
         let answer = request.request_async(&courier).await;
-        answer.map(tokens).map_err(|error| self.refusal(error, &courier, &proven))
+        answer.map(tokens).map_err(|error| self.refusal(error, &courier, &proven, self.app()))
     }
 
     /// Where a sign-in begins, at which host and for whom: for the words of a failure.
     pub(super) fn app(&self) -> App<'_> {
-        App { authority: &self.authority, tenant: &self.tenant, client_id: &self.client_id }
+        let (tenant, client_id) = (&self.tenant, &self.client_id);
+        App { authority: &self.authority, tenant, client_id, asked_a_person: false }
     }
 
     /// Who answers, for the words of a failure.
@@ -147,10 +148,11 @@ impl Client {
         error: RequestTokenError<Failure, ErrorAnswer>,
         courier: &Courier,
         proven: &Proven,
+        app: App<'_>,
     ) -> Refusal {
         let refusal = match error {
             RequestTokenError::ServerResponse(error) => {
-                let failure = refusal::of_error(&error, self.app());
+                let failure = refusal::of_error(&error, app);
                 Refusal {
                     failure: match &proven.job {
                         Some(job) if error.code().is_some_and(refusal::is_about_federation) => {
@@ -167,7 +169,7 @@ impl Client {
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::new(
                 Exit::Service,
                 format!("The answer of {} lacks what the protocol promises.", self.service()),
-                "Check authority-host, and that no proxy changes its answers; if it stays, run it again later.",
+                "Check authority-host, and that no proxy changes its answers; if it keeps failing, run it again later.",
             )
             .into(),
         };

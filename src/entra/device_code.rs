@@ -85,7 +85,7 @@ impl Client {
             let left = expires.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let expired = ErrorAnswer { error: "expired_token".into(), ..ErrorAnswer::default() };
-                return Err(refusal::of_error(&expired, self.app()).into());
+                return Err(refusal::of_error(&expired, self.app().asking_a_person()).into());
             }
             if Instant::now() >= next_tick {
                 tick(left);
@@ -139,7 +139,7 @@ impl Client {
             }),
             Err(failure) => Err(RequestTokenError::Request(failure)),
         };
-        outcome.map_err(|error| self.refusal(error, &courier, proven))
+        outcome.map_err(|error| self.refusal(error, &courier, proven, self.app().asking_a_person()))
     }
 }
 

@@ -28,11 +28,11 @@ const fn meaning(codes: &'static [u32], cause: &'static str, remedy: &'static st
     Meaning { codes, exit: Exit::SignIn, cause, remedy }
 }
 
-const MFA: &str = "Run 'adopat login' again and complete multi-factor authentication; where the policy looks at \
-                   the place, run the pipeline from an address that it accepts.";
-const POLICY: &str = "An administrator of the tenant has to allow this sign-in; if device code is what is blocked, \
-                      run 'adopat login' with credential browser, and if it is the device or the place, use a \
-                      self-hosted agent on a compliant network.";
+const MFA: &str = "Run 'adopat login' again and complete multi-factor authentication; if the policy depends on the \
+                   network, run the pipeline from an address that it accepts.";
+const POLICY: &str = "Ask an administrator of the tenant to allow this sign-in; if the policy blocks device codes, run \
+                      'adopat login' with credential browser, and if it depends on the device or the network, use a \
+                      self-hosted agent that it accepts.";
 const LOGIN: &str = "Sign in again with 'adopat login' and store the new refresh token.";
 const OWN_APP: &str = "Use an app registration of your own that lists the delegated permissions vso.pats and \
                        vso.pats_manage of Azure DevOps, and give its id as client-id.";
@@ -45,6 +45,10 @@ const NAME_TENANT: &str = "Give tenant-id the GUID or a verified domain of the t
                            'adopat doctor' shows which that is.";
 const MALFORMED: &str =
     "Check authority-host; if that is right, report it: adopat should never have sent this request.";
+const DAMAGED: &str = "Store the token again exactly as 'adopat login' wrote it, in one piece and without quotation \
+                       marks, or sign in again with 'adopat login'.";
+const NETWORK: &str = "Ask the administrators of this network to let its proxy pass the tenant of the organization, or \
+                       run the pipeline from another network; signing in again does not help.";
 const APP_OWNER: &str =
     "Ask the owner of app registration {client_id} to enable it, or give another client-id.";
 const MANAGED_DEVICE: &str =
@@ -117,10 +121,10 @@ pub const MEANINGS: &[Meaning] = &[
     ),
     meaning(
         &[700_025],
-        "The client's proof is not wanted: app registration {client_id} is a public client, or the refresh token \
-         came from a device code or a public redirect, which makes it a public client's.",
-        "Leave client-secret, client-certificate and federated out, or sign in once with 'adopat login', credential \
-         browser and that proof, through a redirect of platform 'Web'.",
+        "App registration {client_id} is a public client, or its refresh token came from a device code or a public \
+         redirect, which makes it a public client's; a public client proves nothing.",
+        "Remove client-secret, client-certificate and federated; or keep them, and sign in once with 'adopat login', \
+         credential browser and that proof, through a redirect of platform 'Web'.",
     ),
     meaning(
         &[7_000_215],
@@ -141,7 +145,7 @@ pub const MEANINGS: &[Meaning] = &[
     meaning(
         &[700_024],
         "The client's signed assertion is not within its time.",
-        "Set this machine's clock; if it is right, look how long the job's OIDC token lives.",
+        "Set this machine's clock; if it is right, check how long the job's OIDC token lives.",
     ),
     meaning(
         &[70021],
@@ -206,6 +210,33 @@ pub const MEANINGS: &[Meaning] = &[
         &[70011, 9_002_313, 90014, 900_144],
         "Microsoft Entra does not understand the request, or the scope that it asks for.",
         MALFORMED,
+    ),
+    meaning(
+        &[500_021],
+        "A proxy of this network lets sign-ins through to chosen tenants only (tenant restrictions), and {tenant} is \
+         not one of them.",
+        NETWORK,
+    ),
+    meaning(
+        &[500_022],
+        "A proxy of this network restricts sign-ins to chosen tenants, and what it sends to say so is not valid.",
+        NETWORK,
+    ),
+    meaning(
+        &[90072],
+        "The user's account is not in tenant {tenant}, which does not let it in from outside.",
+        "Check tenant-id, ask an administrator of that tenant to invite the user as a guest, or run 'adopat login' as a \
+         user of that tenant.",
+    ),
+    meaning(
+        &[500_571],
+        "The guest account of the user in tenant {tenant} is disabled.",
+        "Ask an administrator of that tenant to enable the guest, or run 'adopat login' as another user.",
+    ),
+    meaning(
+        &[5_000_225],
+        "Tenant {tenant} was blocked because nobody used it for a long time.",
+        "Ask the tenant's administrator to have Microsoft unblock it; signing in again does not help.",
     ),
     meaning(
         &[65002],
@@ -338,6 +369,10 @@ impl ErrorAnswer {
         codes.clone().find(|code| meaning_of(*code).is_some()).or_else(|| codes.next())
     }
 
+    fn has_code(&self, code: u32) -> bool {
+        self.error_codes.contains(&code) || self.described_code() == Some(code)
+    }
+
     fn described_code(&self) -> Option<u32> {
         let (_, rest) = self.error_description.as_deref()?.split_once("AADSTS")?;
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -383,9 +418,16 @@ pub struct App<'a> {
     pub tenant: &'a str,
     /// The app registration.
     pub client_id: &'a str,
+    /// Whether a person was asked, who may have declined.
+    pub asked_a_person: bool,
 }
 
 impl App<'_> {
+    /// The same, where a person was asked.
+    pub fn asking_a_person(self) -> Self {
+        Self { asked_a_person: true, ..self }
+    }
+
     fn fill(&self, words: &str) -> String {
         let authority = self.authority.as_str().trim_end_matches('/');
         let consent = format!("{authority}/{}/adminconsent?client_id={}", self.tenant, self.client_id);
@@ -396,14 +438,28 @@ impl App<'_> {
     }
 }
 
+/// What it means that a refresh token is no refresh token at all: AADSTS9002313 beside `invalid_grant`, where beside
+/// `invalid_request` it is the request that is wrong.
+pub const DAMAGED_TOKEN: Meaning = meaning(
+    &[9_002_313],
+    "The refresh token is damaged: it was cut off, wrapped, put in quotation marks, or another value stands in its place.",
+    DAMAGED,
+);
+
 /// The failure behind Entra's refusal.
 pub fn of_error(error: &ErrorAnswer, app: App<'_>) -> Failure {
     let code = error.code();
-    let failure = match code.and_then(meaning_of) {
+    let meaning = match error.error.as_str() {
+        // That the person declined is beyond doubt, whatever number stands beside it.
+        "authorization_declined" => None,
+        "invalid_grant" if error.has_code(9_002_313) => Some(&DAMAGED_TOKEN),
+        _ => code.and_then(meaning_of),
+    };
+    let failure = match meaning {
         Some(meaning) => Failure::new(meaning.exit, app.fill(meaning.cause), app.fill(meaning.remedy)),
         None => {
             let exit = if error.is_transient() { Exit::Service } else { Exit::SignIn };
-            Failure::new(exit, cause_of_unknown(error), app.fill(remedy_of_unknown(error)))
+            Failure::new(exit, cause_of_unknown(error, app), app.fill(remedy_of_unknown(error, app)))
         }
     };
     let failure = match &error.claims {
@@ -416,9 +472,12 @@ pub fn of_error(error: &ErrorAnswer, app: App<'_>) -> Failure {
 
 /// A cause by what the protocol itself says, else in Entra's own words, for a code that has none here.
 /// `authorization_declined` is Entra's name for what RFC 8628 calls `access_denied`.
-fn cause_of_unknown(error: &ErrorAnswer) -> String {
+fn cause_of_unknown(error: &ErrorAnswer, app: App<'_>) -> String {
     match error.error.as_str() {
-        "authorization_declined" | "access_denied" => "The sign-in was declined in the browser.".into(),
+        "authorization_declined" => "The person who was asked to sign in declined.".into(),
+        "access_denied" if app.asked_a_person => {
+            "The sign-in was declined by the person who was asked, or denied by a policy.".into()
+        }
         "expired_token" => "The sign-in code has expired: nobody signed in with it in time.".into(),
         "bad_verification_code" => "Microsoft Entra does not know the sign-in code (any more).".into(),
         name => match error.first_sentence() {
@@ -429,7 +488,7 @@ fn cause_of_unknown(error: &ErrorAnswer) -> String {
 }
 
 /// A remedy by what the protocol itself says, for a code that has no words of its own.
-fn remedy_of_unknown(error: &ErrorAnswer) -> &'static str {
+fn remedy_of_unknown(error: &ErrorAnswer, app: App<'_>) -> &'static str {
     match (error.suberror.as_deref().unwrap_or_default(), error.error.as_str()) {
         ("consent_required", _) | (_, "consent_required") => {
             "Consent while running 'adopat login', or let an administrator open {consent} and accept."
@@ -445,15 +504,18 @@ fn remedy_of_unknown(error: &ErrorAnswer) -> &'static str {
             "Check client-id and what proves it: client-secret, client-certificate or federated."
         }
         (_, "invalid_grant" | "interaction_required" | "login_required") => LOGIN,
+        (_, "access_denied") if !app.asked_a_person => {
+            "Ask the tenant's administrator which policy denies this sign-in; the sign-in log of the tenant tells."
+        }
         (_, "authorization_declined" | "access_denied") => {
-            "Run it again and accept; if none of you declined, ask the tenant's administrator whether a policy did."
+            "Run 'adopat login' again and accept; if nobody declined, ask the tenant's administrator which policy did."
         }
         (_, "expired_token" | "bad_verification_code") => {
             "Run it again and use the code in time; where a policy blocks device codes, run 'adopat login' with \
              credential browser."
         }
         (_, "temporarily_unavailable" | "server_error") => "Run it again in some minutes.",
-        _ => "'adopat doctor' checks every precondition.",
+        _ => "Search for the name of this error, or send these IDs to Microsoft support.",
     }
 }
 
@@ -470,7 +532,7 @@ pub fn of_busy_service(answer: &Answer, service: &str) -> Failure {
         _ => Failure::new(
             Exit::Service,
             format!("{service} failed (HTTP {status})."),
-            "Run it again in some minutes; if it stays, give Microsoft support the ids.",
+            "Run it again in some minutes; if it keeps failing, send these IDs to Microsoft support.",
         ),
     };
     let failure = failure.and(answer.asks_to_wait());
@@ -509,7 +571,7 @@ pub fn of_strange_answer(answer: &Answer, service: &str) -> Failure {
         Failure::new(
             Exit::Service,
             format!("{service} answered with something that is no token (HTTP {status})."),
-            "Check authority-host, and that no proxy changes its answers; if it stays, run it again later.",
+            "Check authority-host, and that no proxy changes its answers; if it keeps failing, run it again later.",
         )
     };
     failure.with_support_ids(request_id(answer))
@@ -530,10 +592,14 @@ mod tests {
 
     const CLIENT: &str = "00000000-0000-0000-0000-000000000001";
 
+    fn app(authority: &url::Url) -> App<'_> {
+        App { authority, tenant: "contoso.com", client_id: CLIENT, asked_a_person: false }
+    }
+
     fn failure(json: serde_json::Value) -> Failure {
         let authority = "https://login.microsoftonline.com/".parse().expect("an address");
         let error: ErrorAnswer = serde_json::from_value(json).expect("an OAuth error");
-        of_error(&error, App { authority: &authority, tenant: "contoso.com", client_id: CLIENT })
+        of_error(&error, app(&authority))
     }
 
     #[test]
@@ -574,7 +640,7 @@ mod tests {
     #[case::account(&[50057, 50055, 50053], "account")]
     #[case::resource(&[500_011], "tenant that backs the organization")]
     #[case::disabled(&[70001, 7_000_112], "enable")]
-    #[case::malformed(&[70011, 9_002_313, 90014, 900_144], "authority-host")]
+    #[case::malformed(&[70011, 90014, 900_144], "authority-host")]
     #[case::own_app(&[65002, 650_052, 650_057], "vso.pats_manage")]
     #[case::declined(&[65004], "accept")]
     #[case::redirect(&[50011, 500_113], "http://localhost")]
@@ -605,6 +671,36 @@ mod tests {
              trace id: 00000000-0000-0000-0000-00000000000a; timestamp: 2026-11-24 10:00:00Z]"
         );
         assert_eq!(failure.exit, Exit::SignIn);
+    }
+
+    #[rstest]
+    #[case::a_damaged_token("invalid_grant", 9_002_313, "damaged", "in one piece")]
+    #[case::a_bad_request("invalid_request", 9_002_313, "does not understand", "report it")]
+    #[case::declined("authorization_declined", 65004, "person who was asked to sign in declined", "accept")]
+    #[case::declined_by_an_odd_number("authorization_declined", 50076, "declined", "accept")]
+    #[case::denied_where_nobody_was_asked(
+        "access_denied",
+        999_999,
+        "refused the sign-in",
+        "which policy denies"
+    )]
+    fn the_protocols_error_decides_beside_a_number_of_two_meanings(
+        #[case] error: &str,
+        #[case] code: u32,
+        #[case] cause: &str,
+        #[case] remedy: &str,
+    ) {
+        let failure = failure(serde_json::json!({ "error": error, "error_codes": [code] }));
+        assert!(failure.cause.contains(cause) && failure.remedy.contains(remedy), "{failure}");
+        assert_eq!(failure.name, Some(format!("AADSTS{code}")));
+    }
+
+    #[rstest]
+    fn signing_in_again_is_no_remedy_for_what_an_administrator_did(
+        #[values(500_021, 500_022, 5_000_225)] code: u32,
+    ) {
+        let failure = failure(serde_json::json!({ "error": "invalid_grant", "error_codes": [code] }));
+        assert!(failure.remedy.starts_with("Ask ") && !failure.remedy.contains("adopat login"), "{failure}");
     }
 
     #[test]

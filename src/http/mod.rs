@@ -124,7 +124,7 @@ impl NoAnswer {
             Self::Wire(WireError::BrokenOff(why)) => Failure::new(
                 Exit::Service,
                 format!("{service} broke off its answer: {why}."),
-                "Run it again; if it stays, a proxy or firewall on the way may be closing connections.",
+                "Run it again; if it keeps failing, a proxy or firewall on the way may be closing connections.",
             ),
             Self::Wire(WireError::TooLarge) => Failure::new(
                 Exit::Service,

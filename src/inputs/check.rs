@@ -12,10 +12,11 @@ use super::arguments::Arguments;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{
-    ClientProof, Create, Credential, Delivery, Exec, Expiry, HostSettings, IfMissing, List, Minting,
-    OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places, Request,
-    Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+    ClientProof, Create, Credential, Delivery, Doctor, Doubt, Exec, Expiry, HostSettings, IfMissing, List,
+    Minting, OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places,
+    Request, Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
 };
+use super::shape::{Shape, Wanted};
 use super::table::{Input, Word, camel_case, input};
 use super::{Inputs, Values, span};
 use crate::azure_devops::hosts::{self, Purpose};
@@ -30,8 +31,16 @@ use crate::store::Address;
 /// 2026-01-01, in seconds since 1970: no instant before this program was written lies ahead, whatever any clock says.
 const WRITTEN: i64 = 1_767_225_600;
 
+/// Where Microsoft lists the scopes.
+const SCOPES: &str =
+    "https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth#scopes";
+
 /// The default of `variable` on Azure Pipelines and for exec.
 const VARIABLE: &str = "ADO_PAT";
+
+/// Why a secret that a workflow passes is empty.
+const EMPTY_SECRET: &str =
+    "A secret is empty if its name is misspelled, or if the run comes from a fork's pull request.";
 
 /// An Azure Pipelines macro that named no variable reaches the task as it was written. Whether the value is one.
 pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -> bool {
@@ -53,7 +62,8 @@ pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -
         problems.add(
             input.name,
             format!("holds $({name}), an Azure Pipelines macro that was left unexpanded"),
-            "define that variable, or make it available to this job",
+            "define that variable, or make it available to this job; a secret variable is missing from the build of a \
+             fork's pull request",
         );
     }
     found.is_some()
@@ -78,10 +88,11 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
         let dangerous =
             ["PATH", "NODE_OPTIONS", "LD_PRELOAD", "HOME"].contains(&name.to_ascii_uppercase().as_str());
         if !free || dangerous {
-            problems.add(
+            problems.wrong(
                 "variable",
-                "is no name that may be set here",
-                "use letters, digits and _, no digit first, and no name of the host's own",
+                name,
+                "is not a name that adopat may set here",
+                "use letters, digits and _, with a letter first, like ADO_PAT; the host's own names are reserved",
             );
         }
         free && !dangerous
@@ -90,9 +101,19 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
         let plain = OUTPUTS.iter().filter(|output| !output.secret);
         let taken = plain.map(|output| camel_case(output.name)).any(|plain| plain.eq_ignore_ascii_case(name));
         if taken {
-            problems.add("output-variable", "is the name of a plain output", "choose another, such as token");
+            problems.wrong(
+                "output-variable",
+                name,
+                "is the name of one of adopat's plain outputs",
+                "choose another, such as token",
+            );
         } else if !is_name(name, "") {
-            problems.add("output-variable", "is no name", "use letters, digits and _, no digit first");
+            problems.wrong(
+                "output-variable",
+                name,
+                "is not the name of a variable",
+                "use letters, digits and _, with a letter first, such as token",
+            );
         }
         !taken && is_name(name, "")
     });
@@ -106,7 +127,7 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
                 problems.add("deliver-to", format!("names {address} twice"), "name each store once");
             }
             Ok(address) => deliver_to.push(address),
-            Err(what) => problems.add("deliver-to", format!("holds '{line}', which {what}"), ""),
+            Err(what) => problems.wrong("deliver-to", line, what, ""),
         }
     }
     let format = choice("output-format", values.output_format.as_deref(), problems, |word| {
@@ -164,6 +185,7 @@ pub(super) fn request(
     let given = inputs.operation(arguments);
     let Inputs { values, mut problems, mut delivery, mut warnings, .. } = inputs;
     let mut check = Check {
+        doubts: Vec::new(),
         values: &values,
         environment,
         valid_to: None,
@@ -179,7 +201,7 @@ pub(super) fn request(
     let sign_in = check.sign_in(word, arguments.complete, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
-        check.problems.add("timeout", "leaves no time at all", "give a span such as 5m");
+        check.problems.add("timeout", "leaves no time at all", "give a duration such as 5m");
     }
     let operation = if arguments.complete {
         Some(Operation::Complete(environment.pending()))
@@ -193,13 +215,15 @@ pub(super) fn request(
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
         delivery.variable = Some(VARIABLE.into());
     }
+    let doubts = check.doubts.iter().map(|doubt| format!("{} {}", doubt.what, doubt.remedy));
+    check.warnings.extend(doubts);
     let credential_store = sign_in.as_ref().and_then(|sign_in| sign_in.credential_store.as_ref());
     let mut stores = delivery.deliver_to.iter().chain(credential_store);
     if delivery.github_token.is_none() && stores.any(|store| matches!(store, Address::GithubSecret { .. })) {
         check.problems.add(
             "github-token",
-            "is missing, and a github-secret: address is given",
-            "give a token that may write secrets (GITHUB_TOKEN cannot)",
+            "is not given, or is empty, and a github-secret: address needs it",
+            format!("give a token that may write secrets (GITHUB_TOKEN cannot). {EMPTY_SECRET}"),
         );
     }
     if given.is_some() && word != Word::Doctor {
@@ -225,12 +249,22 @@ fn choice<T>(
     let text = text?;
     let value = read(text);
     if value.is_none() {
-        problems.add(name, "is none of its choices", format!("give {}", input(name).choices.join(", ")));
+        problems.wrong(name, text, "is not one of its choices", format!("use {}", or(input(name).choices)));
     }
     value
 }
 
+/// The words as a choice: `a, b or c`.
+pub(super) fn or(words: &[&str]) -> String {
+    match words {
+        [all @ .., last] if !all.is_empty() => format!("{} or {last}", all.join(", ")),
+        _ => words.join(""),
+    }
+}
+
 struct Check<'a> {
+    /// What may be wrong, and only the service knows.
+    doubts: Vec<Doubt>,
     values: &'a Values,
     environment: &'a Environment,
     /// `valid-to`, once it has been read.
@@ -241,10 +275,13 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn operation_is_missing(&mut self) {
-        let words = input("operation").choices.join(", ");
+        let words = or(input("operation").choices);
         match &self.values.operation {
             None => self.problems.add("operation", "is required", format!("give {words}")),
-            Some(_) => self.problems.add("operation", "is none of its choices", format!("give {words}")),
+            Some(text) => {
+                let remedy = format!("use {words}");
+                self.problems.wrong("operation", text, "is not one of its choices", remedy);
+            }
         }
     }
 
@@ -257,7 +294,11 @@ impl Check<'_> {
             }
             return None;
         };
-        self.problems.check("organization", Organization::parse(text))
+        let read = Organization::parse(text).map_err(|what| match given {
+            Some(_) => what,
+            None => format!("is the collection of this job's agent and {what}"),
+        });
+        self.problems.check("organization", text, read)
     }
 
     fn places(&mut self) -> Option<Places> {
@@ -276,22 +317,23 @@ impl Check<'_> {
 
     fn place(&mut self, name: &'static str, text: Option<&str>, purpose: Purpose) -> Option<Url> {
         let text = text.unwrap_or(input(name).default.expect("every service has its address"));
-        self.problems.check(name, hosts::parse_trusted(text, purpose))
+        self.problems.check(name, text, hosts::parse_trusted(text, purpose))
     }
 
     /// github.com, the runner's own server, or loopback: the token goes nowhere else.
     fn github_api(&mut self) -> Option<Url> {
         let runners = self.environment.text("GITHUB_API_URL");
         let text = self.values.github_api_url.as_deref().or(runners).unwrap_or("https://api.github.com");
-        let url = self.problems.check("github-api-url", hosts::parse_address(text))?;
+        let url = self.problems.check("github-api-url", text, hosts::parse_address(text))?;
         let same = |other: &str| Url::parse(other).is_ok_and(|other| other.origin() == url.origin());
         if hosts::is_loopback(&url) || same("https://api.github.com") || runners.is_some_and(same) {
             return Some(url);
         }
-        self.problems.add(
+        self.problems.wrong(
             "github-api-url",
-            "may only name https://api.github.com, the runner's own GITHUB_API_URL, or loopback",
-            "a token goes nowhere else",
+            text,
+            "is not an address that adopat sends a GitHub token to",
+            "use https://api.github.com or the runner's own GITHUB_API_URL",
         );
         None
     }
@@ -301,14 +343,15 @@ impl Check<'_> {
             None | Some("false" | "0" | "no") => false,
             Some("true" | "1" | "yes") => true,
             Some(_) => {
-                self.problems.add(name, "is neither true nor false", "give true, false, 1, 0, yes or no");
+                let text = text.unwrap_or_default();
+                self.problems.wrong(name, text, "is neither true nor false", "use true or false");
                 false
             }
         }
     }
 
     fn span(&mut self, name: &'static str, text: Option<&str>) -> Option<Duration> {
-        self.problems.check(name, span::parse(text?))
+        self.problems.check(name, text?, span::parse(text?))
     }
 
     fn operation(
@@ -422,7 +465,8 @@ impl Check<'_> {
             Word::Login => Operation::Login,
             Word::Doctor => {
                 self.inputs_of_every_operation(organization, places);
-                Operation::Doctor(self.name("display-name", values.display_name.as_deref()))
+                let display_name = self.name("display-name", values.display_name.as_deref());
+                Operation::Doctor(Doctor { display_name, doubts: std::mem::take(&mut self.doubts) })
             }
         })
     }
@@ -462,7 +506,10 @@ impl Check<'_> {
             _ => None,
         });
         let verify_url = match self.values.verify_url.as_deref() {
-            Some(text) => self.problems.check("verify-url", hosts::parse_trusted(text, Purpose::AzureDevOps)),
+            Some(text) => {
+                let read = hosts::parse_trusted(text, Purpose::AzureDevOps);
+                self.problems.check("verify-url", text, read)
+            }
             None => places.zip(organization).and_then(|(places, organization)| {
                 let base = places.devops_url.as_str().trim_end_matches('/');
                 Url::parse(&format!("{base}/{organization}/_apis/connectionData")).ok()
@@ -488,7 +535,7 @@ impl Check<'_> {
         let expiring_within = self.span("expiring-within", values.expiring_within.as_deref());
         let fail_if_expiring = self.boolean("fail-if-expiring", values.fail_if_expiring.as_deref());
         if fail_if_expiring && values.expiring_within.is_none() {
-            self.problems.add("fail-if-expiring", "needs expiring-within", "give a span such as 14d");
+            self.problems.add("fail-if-expiring", "needs expiring-within", "give a duration such as 14d");
         }
         List {
             filter: filter.unwrap_or(Filter::Active),
@@ -501,7 +548,12 @@ impl Check<'_> {
     fn name(&mut self, input: &'static str, text: Option<&str>) -> Option<String> {
         let text = text?;
         if text.chars().any(char::is_control) {
-            self.problems.add(input, "holds a control character", "give a name of one line");
+            self.problems.wrong(
+                input,
+                text,
+                "holds a line break or another control character",
+                "use a name of one line",
+            );
             return None;
         }
         Some(text.to_owned())
@@ -551,10 +603,12 @@ impl Check<'_> {
             return match Uuid::parse_str(id) {
                 Ok(id) => Some(Subject::Id(id.hyphenated().to_string())),
                 Err(_) => {
-                    self.problems.add(
+                    self.problems.wrong(
                         "authorization-id",
-                        "is no GUID",
-                        "give the id as a previous run printed it",
+                        id,
+                        "is not a GUID",
+                        "use the id that 'adopat list' shows, like 00000000-0000-0000-0000-000000000001; to find a PAT \
+                         by its name, use display-name",
                     );
                     None
                 }
@@ -564,7 +618,7 @@ impl Check<'_> {
             self.problems.add(
                 "display-name",
                 "is missing, and so is authorization-id",
-                "say which PAT by one of them",
+                "give one of them to say which PAT",
             );
         }
         self.name("display-name", values.display_name.as_deref()).map(Subject::Name)
@@ -585,9 +639,12 @@ impl Check<'_> {
             );
         }
         for (unknown, near) in scope.unknown() {
-            let advice = near.map_or(String::new(), |near| format!(" Did you mean {near}?"));
-            self.warnings
-                .push(format!("The scope {unknown} is not a known one; it is sent all the same.{advice}"));
+            self.doubts.push(Doubt {
+                what: format!("The scope {unknown} is not a known one; it is sent all the same."),
+                remedy: near.map_or(format!("Check its spelling against the list at {SCOPES}."), |near| {
+                    format!("Did you mean {near}?")
+                }),
+            });
         }
         Some(scope)
     }
@@ -606,21 +663,24 @@ impl Check<'_> {
         }
         let span = self.span("lifetime", lifetime);
         if span.is_some_and(|span| span.is_zero()) {
-            self.problems.add("lifetime", "is no time at all", "give a span such as 30d");
+            self.problems.add("lifetime", "is no time at all", "give a duration such as 30d");
         }
         let at = valid_to.and_then(|text| match text.parse::<Timestamp>() {
             // Whether any other lies ahead, the services' clock says.
             Ok(at) if at.as_second() < WRITTEN => {
-                self.problems.push(Problem::past_end());
+                self.problems.push(Problem::past_end(text));
                 None
             }
             Ok(at) => Some(at),
             Err(_) => {
-                self.problems.add("valid-to", "is no RFC 3339 instant", "write it like 2027-01-31T12:00:00Z");
+                self.problems.wrong("valid-to", text, "is not a timestamp", "use 2027-01-31T12:00:00Z");
                 None
             }
         });
         self.valid_to = at;
+        if span.is_some_and(|span| span > Expiry::A_YEAR) {
+            self.doubts.push(Doubt::beyond_a_year(lifetime.unwrap_or_default()));
+        }
         span.map(Expiry::After).or(at.map(Expiry::At))
     }
 
@@ -680,7 +740,7 @@ impl Check<'_> {
         let credential_store = values
             .credential_store
             .as_deref()
-            .and_then(|text| self.problems.check("credential-store", Address::parse(text)));
+            .and_then(|text| self.problems.check("credential-store", text, Address::parse(text)));
         if values.store_key.is_some() && !matches!(credential_store, None | Some(Address::File(_))) {
             self.warnings.push("store-key is ignored: only a file: store is encrypted by it.".into());
         }
@@ -698,12 +758,17 @@ impl Check<'_> {
         {
             self.problems.add(
                 "refresh-token",
-                "is required beside a credential-store that never shows its value",
-                "hand the stored token in, or use a file: or keyvault: store",
+                format!("is not given, or is empty, and adopat cannot read it from {store}"),
+                format!("pass the secret that holds it as refresh-token. {EMPTY_SECRET}"),
             );
         }
         if word == Word::Login && values.credential_store.is_none() {
-            self.problems.add("credential-store", "is required", "say where the refresh token is to rest");
+            self.problems.add(
+                "credential-store",
+                "is required",
+                "say where to store the refresh token, such as file:refresh-token or \
+                 keyvault:https://VAULT.vault.azure.net/secrets/NAME",
+            );
         }
         let needs_client = matches!(
             credential,
@@ -713,7 +778,7 @@ impl Check<'_> {
             self.problems.add(
                 "client-id",
                 "is required",
-                "give the id of the app registration that is signed in to",
+                "give the 'Application (client) ID' of the app registration that you sign in to",
             );
         }
         if values
@@ -721,7 +786,13 @@ impl Check<'_> {
             .as_deref()
             .is_some_and(|id| id.chars().any(|c| c.is_control() || c.is_whitespace()))
         {
-            self.problems.add("client-id", "is no id", "give the app registration's id, a GUID");
+            let text = values.client_id.as_deref().unwrap_or_default();
+            self.problems.wrong(
+                "client-id",
+                text,
+                "is not the id of an app registration",
+                "use its 'Application (client) ID', like 00000000-0000-0000-0000-000000000001",
+            );
         }
         let tenant_id = self.tenant_id();
         let service_connection = self.service_connection();
@@ -751,18 +822,20 @@ impl Check<'_> {
         let is_segment = tenant.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
             && tenant.starts_with(|c: char| c.is_ascii_alphanumeric());
         if !is_segment {
-            self.problems.add(
+            self.problems.wrong(
                 "tenant-id",
-                "is no tenant",
-                "give its GUID or a verified domain such as contoso.com",
+                &tenant,
+                "is not a tenant",
+                "use its GUID, or a verified domain like contoso.com",
             );
             return None;
         }
         if ["common", "consumers"].contains(&tenant.to_ascii_lowercase().as_str()) {
-            self.problems.add(
+            self.problems.wrong(
                 "tenant-id",
+                &tenant,
                 "lets personal accounts in, which the PAT service refuses",
-                "give the tenant's GUID or domain, or organizations",
+                "use the tenant's GUID or domain, or organizations",
             );
             return None;
         }
@@ -786,8 +859,9 @@ impl Check<'_> {
                 Some("device-code") => Some(Credential::DeviceCode),
                 None if has_proof => Some(Credential::Browser),
                 None => Some(Credential::DeviceCode),
-                Some(_) => {
-                    self.problems.add("credential", "cannot be used by login", "give device-code or browser");
+                Some(other) => {
+                    let remedy = "use device-code or browser";
+                    self.problems.wrong("credential", other, "cannot be used by login", remedy);
                     None
                 }
             };
@@ -797,8 +871,8 @@ impl Check<'_> {
             Some("refresh-token") if refresh.is_none() && !has_store => {
                 self.problems.add(
                     "refresh-token",
-                    "is missing, and no credential-store is given",
-                    "give one of them; 'adopat login' makes one",
+                    "is not given, or is empty, and there is no credential-store",
+                    format!("give one of them; 'adopat login' makes one. {EMPTY_SECRET}"),
                 );
                 (None, "given")
             }
@@ -806,7 +880,8 @@ impl Check<'_> {
             Some("access-token") => match access {
                 Some(token) => (Some(Credential::AccessToken(token)), "given"),
                 None => {
-                    self.problems.add("access-token", "is missing", "give it, or another credential");
+                    let remedy = format!("give it, or another credential. {EMPTY_SECRET}");
+                    self.problems.add("access-token", "is not given, or is empty", remedy);
                     (None, "given")
                 }
             },
@@ -837,25 +912,46 @@ impl Check<'_> {
                     (Some(Credential::RefreshToken(None)), "inferred from credential-store")
                 }
                 (None, None) => {
-                    self.problems.add(
-                        "credential",
-                        "is missing, and no secret or store says what it could be",
-                        "give refresh-token, credential-store or access-token, or say device-code or azure-cli",
-                    );
+                    let empty = ["refresh-token", "access-token"];
+                    match empty.into_iter().find(|name| self.is_handed_over_empty(name)) {
+                        Some(name) => {
+                            let remedy = format!("pass the secret that holds it. {EMPTY_SECRET}");
+                            self.problems.add(name, "is empty", remedy);
+                        }
+                        None => self.problems.add(
+                            "credential",
+                            "is missing, and no secret or store says what it could be",
+                            format!(
+                                "give refresh-token, credential-store or access-token, or set it to device-code or \
+                                 azure-cli. {EMPTY_SECRET}"
+                            ),
+                        ),
+                    }
                     (None, "")
                 }
             },
         };
-        if let Some(Credential::AccessToken(token)) = &credential
-            && looks_like_a_pat(token)
-        {
-            self.problems.add(
-                "access-token",
-                "is a personal access token, by its shape, and the PAT service accepts none",
-                "give a Microsoft Entra access token of a user, or better a refresh-token",
-            );
+        match &credential {
+            Some(Credential::AccessToken(token)) => self.fits("access-token", token, Wanted::AccessToken),
+            Some(Credential::RefreshToken(Some(token))) => {
+                self.fits("refresh-token", token, Wanted::RefreshToken);
+            }
+            _ => {}
         }
         (credential, from.to_owned())
+    }
+
+    /// What by its shape is no such token is not even sent.
+    fn fits(&mut self, input: &'static str, token: &Secret, wanted: Wanted) {
+        if let Some((what, remedy)) = Shape::of(token.expose()).and_then(|shape| shape.misfit(wanted)) {
+            self.problems.add(input, what, remedy);
+        }
+    }
+
+    /// Whether this secret was handed over, and is empty. GitHub hands every input over, whoever gave it.
+    fn is_handed_over_empty(&self, name: &str) -> bool {
+        let on_github = self.environment.is_true("GITHUB_ACTIONS");
+        self.environment.is_set_but_empty(input(name)) && !on_github
     }
 
     fn proof(&mut self) -> Option<ClientProof> {
@@ -930,7 +1026,7 @@ impl Check<'_> {
         match parse(text) {
             Ok(url) => Some((url, token)),
             Err(what) => {
-                self.warnings.push(format!("{address} {what}; it is ignored."));
+                self.warnings.push(format!("{address} is ignored: it {what}."));
                 None
             }
         }
@@ -950,15 +1046,6 @@ impl Check<'_> {
             tenant_id: parameter("TENANTID").unwrap_or_default(),
         })
     }
-}
-
-/// The shapes of a PAT: 52 characters of base32 before July 2024, 84 with `AZDO` near the end since.
-/// Entra's tokens are far longer.
-fn looks_like_a_pat(token: &Secret) -> bool {
-    let text = token.expose();
-    let alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let signed = |at: usize| text.get(at..at + 4) == Some("AZDO");
-    alphanumeric && (text.len() == 52 || (text.len() == 84 && (signed(75) || signed(76))))
 }
 
 /// Whether two addresses are one place.

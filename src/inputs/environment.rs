@@ -78,6 +78,13 @@ impl Environment {
         })
     }
 
+    /// Whether an input's variable is there, and holds nothing.
+    pub(super) fn is_set_but_empty(&self, input: &Input) -> bool {
+        let mut own =
+            self.0.iter().filter(|(name, _)| is_host_spelling(name, input) || is_own_spelling(name, input));
+        own.any(|(_, value)| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    }
+
     /// What earlier runs of this step saved: as GitHub and as Azure Pipelines hand it back.
     pub fn pending(&self) -> Vec<Pending> {
         self.state(pending::STATE).map(Pending::parse).unwrap_or_default()

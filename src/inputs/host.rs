@@ -19,8 +19,9 @@ pub(super) fn detect(environment: &Environment, values: &Values, problems: &mut 
     let name = match values.host.as_deref() {
         None => detected(),
         Some(name @ ("azure-pipelines" | "github-actions" | "generic")) => name,
-        Some(_) => {
-            problems.add("host", "is none that is known", "give azure-pipelines, github-actions or generic");
+        Some(other) => {
+            let remedy = "use azure-pipelines, github-actions or generic";
+            problems.wrong("host", other, "is not one of its choices", remedy);
             detected()
         }
     };

@@ -10,6 +10,7 @@ pub mod environment;
 mod host;
 pub mod problem;
 pub mod request;
+pub mod shape;
 pub mod span;
 mod surroundings;
 pub mod table;

@@ -2,14 +2,20 @@
 
 use std::fmt;
 
+use super::shape::may_hold_a_secret;
 use super::table::{Word, input};
+
+/// The most that is repeated of a value, in characters.
+const LONGEST_VALUE: usize = 120;
 
 /// One thing wrong with one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The input's name.
     pub input: &'static str,
-    /// What is wrong, as the rest of a sentence that begins with the input's name.
+    /// The value that is wrong, where it may be repeated and says more than the input's name.
+    pub value: Option<String>,
+    /// What is wrong, as the rest of a sentence that begins with the value, or with the input's name.
     pub what: String,
     /// What to do, as the second half of it.
     pub remedy: String,
@@ -17,16 +23,30 @@ pub struct Problem {
 
 impl Problem {
     /// `valid-to` is over already.
-    pub fn past_end() -> Self {
-        Self { input: "valid-to", what: "lies in the past".into(), remedy: "give an instant to come".into() }
+    pub fn past_end(value: &str) -> Self {
+        Self {
+            input: "valid-to",
+            value: Some(value.to_owned()),
+            what: "lies in the past".into(),
+            remedy: "use a time to come".into(),
+        }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Input '{}' {}", self.input, self.what)?;
+        let half = match &self.value {
+            Some(value) => {
+                write!(formatter, "Input '{}': '{value}' {}", self.input, self.what)?;
+                ';'
+            }
+            None => {
+                write!(formatter, "Input '{}' {}", self.input, self.what)?;
+                ':'
+            }
+        };
         if !self.remedy.is_empty() {
-            write!(formatter, ": {}", self.remedy)?;
+            write!(formatter, "{half} {}", self.remedy.trim_end_matches('.'))?;
         }
         formatter.write_str(".")
     }
@@ -37,9 +57,9 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Notes one more.
+    /// Notes one more: something is missing, or does not go with something else.
     pub fn add(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Problem { input, what: what.into(), remedy: remedy.into() });
+        self.0.push(Problem { input, value: None, what: what.into(), remedy: remedy.into() });
     }
 
     /// Notes this one.
@@ -47,9 +67,20 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// Notes the error of a result, which is the rest of a sentence, and returns its value.
-    pub fn check<T>(&mut self, input: &'static str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|what| self.add(input, what, "")).ok()
+    /// Notes one more: this value is wrong. It is repeated, unless it is a secret or may hold one.
+    pub fn wrong(
+        &mut self,
+        input: &'static str,
+        value: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.0.push(Problem { input, value: shown(input, value), what: what.into(), remedy: remedy.into() });
+    }
+
+    /// Notes the error of reading this value, which is the rest of a sentence, and returns what was read.
+    pub fn check<T>(&mut self, input: &'static str, value: &str, read: Result<T, String>) -> Option<T> {
+        read.map_err(|what| self.wrong(input, value, what, "")).ok()
     }
 
     /// Forgets those of inputs that the operation does not use: it ignores them.
@@ -60,5 +91,48 @@ impl Problems {
     /// All of them, in the order in which they were found.
     pub fn into_vec(self) -> Vec<Problem> {
         self.0
+    }
+}
+
+/// The value as a message repeats it, on one line.
+fn shown(name: &str, value: &str) -> Option<String> {
+    if input(name).holds_a_secret(value) || may_hold_a_secret(value) {
+        return None;
+    }
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(match line.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("duplicates", "keep", "Input 'duplicates': 'keep' is wrong; give fail.")]
+    #[case("deliver-to", "a\nb", "Input 'deliver-to': 'a b' is wrong; give fail.")]
+    #[case("refresh-token", "short", "Input 'refresh-token' is wrong: give fail.")]
+    #[case("client-id", "eyJ0.fake.fake", "Input 'client-id' is wrong: give fail.")]
+    #[case("service-url", "https://user:pw@x", "Input 'service-url' is wrong: give fail.")]
+    fn a_value_is_repeated_unless_it_is_or_may_hold_a_secret(
+        #[case] name: &'static str,
+        #[case] value: &str,
+        #[case] sentence: &str,
+    ) {
+        let mut problems = Problems::default();
+        problems.wrong(name, value, "is wrong", "give fail");
+        assert_eq!(problems.into_vec()[0].to_string(), sentence);
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let mut problems = Problems::default();
+        problems.wrong("scope", &"\u{e9} ".repeat(500), "is wrong", "");
+        let sentence = problems.into_vec()[0].to_string();
+        assert!(sentence.chars().count() < 160 && sentence.contains("...'"), "{sentence}");
     }
 }

@@ -54,10 +54,41 @@ pub enum Operation {
     Exec(Exec),
     /// Sign in once, as a person.
     Login,
-    /// Check every precondition of a run. `display-name`, if given.
-    Doctor(Option<String>),
+    /// Check every precondition of a run.
+    Doctor(Doctor),
     /// The job's last step: revoke what this step minted (`revoke-on-completion`).
     Complete(Vec<Pending>),
+}
+
+/// What doctor is asked about, beside what every run has.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// `display-name`, if given.
+    pub display_name: Option<String>,
+    /// What may be wrong with what a PAT is asked for.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Something about a PAT that is asked for that the service may refuse.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// What it is, as a sentence.
+    pub what: String,
+    /// What to do, as a sentence.
+    pub remedy: String,
+}
+
+impl Doubt {
+    /// A PAT is asked for that lives longer than the documentation says any does.
+    pub fn beyond_a_year(asked: &str) -> Self {
+        Self {
+            what: format!(
+                "'{asked}' is more than a year, the longest that Azure DevOps documents; the service may refuse or \
+                 shorten it."
+            ),
+            remedy: "Use 365d or less.".into(),
+        }
+    }
 }
 
 /// Which PAT is meant: `authorization-id` wins over `display-name`.
@@ -83,6 +114,8 @@ impl Expiry {
     pub const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
     /// How long a PAT of `exec` lives where nothing says how long.
     pub const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
+    /// The longest that a PAT lives, by Microsoft's documentation; a leap year is one too.
+    pub const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 }
 
 /// What to do where the service grants over 60 s less than was asked.

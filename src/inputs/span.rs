@@ -15,10 +15,11 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 pub fn parse(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let span = if text.starts_with(['P', 'p']) { parse_iso(text) } else { parse_short(text) };
-    span.filter(|span| *span <= LONGEST).ok_or_else(|| {
-        "is no span of time: write a number and s, m, h, d or w, such as 30d, or ISO 8601, such as P90D"
-            .into()
-    })
+    match span {
+        Some(span) if span <= LONGEST => Ok(span),
+        Some(_) => Err("is longer than 100 years; use a shorter duration, like 30d".into()),
+        None => Err("is not a duration; use 30d, 12h or P90D".into()),
+    }
 }
 
 fn parse_short(text: &str) -> Option<Duration> {

@@ -21,7 +21,7 @@ pub(super) fn read(
     let log = values.log.clone().filter(|filter| {
         let understood = filter.parse::<Targets>().is_ok();
         if !understood {
-            problems.add("log", "is no tracing filter", "write a level such as debug, or adopat=trace");
+            problems.wrong("log", filter, "is not a log filter", "use a level like debug, or adopat=trace");
         }
         understood
     });

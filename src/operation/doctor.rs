@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use self::job_token::{JobToken, shown};
 use self::report::{Check, Finding, Report};
-use super::{Run, delivery as outputs};
+use super::{Run, delivery as outputs, sign_in_again};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::inputs::Problem;
-use crate::inputs::request::{Credential, Delivery};
+use crate::inputs::request::{self, Credential, Delivery};
 use crate::output_file;
 use crate::outputs::Outputs;
 
@@ -31,8 +31,11 @@ const ONE_CHECK: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The run was cancelled, or the outputs could not be handed over.
-pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<u8, Failure> {
+pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8, Failure> {
     let mut report = Report::new(run.host.as_ref());
+    let with_the_command = |found: Result<Finding, Failure>| {
+        found.map_err(|failure| sign_in_again::with_the_command(run.request, failure))
+    };
     report.add(Check::Inputs, inputs(run).await)?;
 
     let network = network::look(&run.at_most(ONE_CHECK)).await;
@@ -48,9 +51,10 @@ pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<
     let signed_in = sign_in::sign_in(run, &network, exists).await;
     let job = JobToken::look(run, &network).await;
     let of_the_vaults = |uses_a_vault: bool| job.of_the_vaults.as_ref().filter(|_| uses_a_vault);
-    report.add(Check::SignIn, shown(signed_in.sign_in, job.of_the_sign_in.as_ref()))?;
+    let found = with_the_command(signed_in.sign_in);
+    report.add(Check::SignIn, shown(found, job.of_the_sign_in.as_ref()))?;
     let in_vault = run.request.sign_in.credential_store.as_ref().is_some_and(job_token::is_vault);
-    report.add(Check::CredentialStore, shown(signed_in.store, of_the_vaults(in_vault)))?;
+    report.add(Check::CredentialStore, shown(with_the_command(signed_in.store), of_the_vaults(in_vault)))?;
     let bearer = signed_in.bearer;
 
     let found = match &bearer {
@@ -60,16 +64,18 @@ pub(super) async fn doctor(run: &Run<'_>, display_name: Option<&str>) -> Result<
     };
     // Whom the service does not take for a person it will not list PATs for; that it failed says nothing.
     let refused = found.as_ref().is_err_and(|failure| failure.exit != Exit::Service);
-    report.add(Check::Identity, found)?;
+    report.add(Check::Identity, with_the_command(found))?;
 
     let found = match (&bearer, network.cannot_reach(&run.request.places.service_url)) {
         (_, Some(why)) => Ok(Finding::skipped(why)),
         _ if !exists => Ok(Finding::skipped("The organization is not known to exist.")),
         (None, _) => Ok(Finding::skipped("Nobody is signed in.")),
-        _ if refused => Ok(Finding::skipped("Whoever is signed in has no PATs here.")),
-        (Some(bearer), None) => pats::check(&run.at_most(ONE_CHECK), bearer, display_name).await,
+        _ if refused => Ok(Finding::skipped("The user who is signed in has no PATs here.")),
+        (Some(bearer), None) => pats::check(&run.at_most(ONE_CHECK), bearer, asked).await,
     };
-    report.add(Check::Pats, found)?;
+    let mut doubts = asked.doubts.clone();
+    doubts.extend(run.at_most(ONE_CHECK).doubt_of_the_end().await);
+    report.add(Check::Pats, with_the_command(found).map(|found| found.doubting(&doubts)))?;
 
     let found = delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await;
     let to_vault = run.request.delivery.deliver_to.iter().any(job_token::is_vault);

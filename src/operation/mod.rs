@@ -19,6 +19,7 @@ mod plan;
 mod revoke;
 mod rotate;
 mod sign_in;
+mod sign_in_again;
 mod summary;
 mod tenant;
 mod update;
@@ -34,10 +35,11 @@ use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Level, neutral};
 use crate::http::Http;
-use crate::inputs::request::{HostSettings, Operation};
-use crate::inputs::{Problem, Request};
+use crate::inputs::request::{Doubt, Expiry, HostSettings, Operation};
+use crate::inputs::{Problem, Request, span};
 use crate::oidc::JobTokens;
 use crate::patience::{Cancellation, Patience};
+use crate::pats;
 use crate::secret::Mask;
 use crate::world::World;
 
@@ -67,7 +69,7 @@ impl<'a> Run<'a> {
     pub async fn to_its_end(&self) -> Result<u8, Failure> {
         let ended = match self.carry_out().await {
             Ok(code) => Ok(code),
-            Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
+            Err(failure) => Err(self.explained(failure).await),
         };
         self.tell_of_the_clock();
         ended
@@ -81,8 +83,14 @@ impl<'a> Run<'a> {
     pub async fn sign_in(&self) -> Result<Tokens, Failure> {
         match sign_in::tokens(self).await {
             Ok(tokens) => Ok(tokens),
-            Err(failure) => Err(with_next_step(tenant::explain(self, failure).await)),
+            Err(failure) => Err(self.explained(failure).await),
         }
+    }
+
+    /// The failure with what this run knows beside what the service says.
+    async fn explained(&self, failure: Failure) -> Failure {
+        let failure = tenant::explain(self, failure).await;
+        with_next_step(sign_in_again::with_the_command(self.request, failure))
     }
 
     /// The way the run's requests go.
@@ -93,6 +101,9 @@ impl<'a> Run<'a> {
     async fn carry_out(&self) -> Result<u8, Failure> {
         if !matches!(self.request.operation, Operation::Doctor(_)) {
             self.refuse_an_end_in_the_past().await?;
+            if let Some(doubt) = self.doubt_of_the_end().await {
+                self.warn(format!("{} {}", doubt.what, doubt.remedy));
+            }
         }
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
@@ -104,7 +115,7 @@ impl<'a> Run<'a> {
             Operation::Exec(exec) => return exec::exec(self, exec).await,
             Operation::Login => login::login(self).await?,
             Operation::Complete(pending) => complete::complete(self, pending).await,
-            Operation::Doctor(name) => return doctor::doctor(self, name.as_deref()).await,
+            Operation::Doctor(asked) => return doctor::doctor(self, asked).await,
         }
         Ok(0)
     }
@@ -113,10 +124,16 @@ impl<'a> Run<'a> {
     async fn refuse_an_end_in_the_past(&self) -> Result<(), Failure> {
         match self.request.valid_to {
             Some(at) if at <= self.now().await => {
-                Err(Failure::new(Exit::Inputs, Problem::past_end().to_string(), ""))
+                Err(Failure::new(Exit::Inputs, Problem::past_end(&at.to_string()).to_string(), ""))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the service may say of a `valid-to` that lies far ahead.
+    async fn doubt_of_the_end(&self) -> Option<Doubt> {
+        let at = self.request.valid_to?;
+        (at > span::after(self.now().await, Expiry::A_YEAR)).then(|| Doubt::beyond_a_year(&at.to_string()))
     }
 
     /// The same run, cleaning up: deaf to signals, with some time of its own.
@@ -244,16 +261,19 @@ fn clock_off(ahead: jiff::SignedDuration) -> String {
     format!("{count} {unit} {side}")
 }
 
-/// A sign-in that fails, and a service that refuses, can have twenty causes: doctor tells them apart. So it does
-/// where a store's service refuses, which its error has a name for, but not where a file cannot be written.
+/// A sign-in that fails, and a service that refuses whoever is signed in, can have twenty causes: doctor tells them
+/// apart. Not so where adopat itself refuses, or where the service refuses what it was asked for: those have no name,
+/// or one of which doctor knows nothing.
 fn with_next_step(mut failure: Failure) -> Failure {
     let concerned = match failure.exit {
-        Exit::SignIn | Exit::Refused => true,
-        Exit::Store => failure.name.is_some(),
+        Exit::SignIn => true,
+        Exit::Refused | Exit::Store => {
+            failure.name.as_deref().is_some_and(|name| !pats::refusal::is_about_the_request(name))
+        }
         _ => false,
     };
     if concerned && !failure.remedy.contains("'adopat doctor'") {
-        failure.remedy.push_str(" 'adopat doctor' checks every precondition.");
+        failure.remedy.push_str(" Run 'adopat doctor' to check the sign-in, the permissions and the stores.");
     }
     failure
 }

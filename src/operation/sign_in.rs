@@ -15,6 +15,7 @@ use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
 use crate::inputs::request::{ClientProof, Credential, Operation};
+use crate::inputs::shape::{Shape, Wanted};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
@@ -182,7 +183,10 @@ pub(super) async fn redeem(
     seed: Option<&Secret>,
 ) -> Result<Tokens, Failure> {
     let stored = stored(run, store).await?;
-    let Some(first) = stored.as_ref().or(seed) else { return Err(nothing_to_redeem(run)) };
+    let misfit = stored.as_ref().and_then(|stored| no_refresh_token(run, stored));
+    let Some(first) = stored.as_ref().filter(|_| misfit.is_none()).or(seed) else {
+        return Err(misfit.unwrap_or_else(|| nothing_to_redeem(run)));
+    };
     let entra = client(run, &tenant::of(run).await?);
     let mut refusal = match attempt(run, &entra, first).await {
         Err(refusal) if refusal.invalid_grant => refusal,
@@ -200,6 +204,17 @@ pub(super) async fn redeem(
         }
         tried.push(token);
     }
+}
+
+/// What by its shape is no refresh token is not sent to Entra, whose refusal would say less.
+fn no_refresh_token(run: &Run<'_>, stored: &Secret) -> Option<Failure> {
+    let (what, _) = Shape::of(stored.expose())?.misfit(Wanted::RefreshToken)?;
+    let store = run.request.sign_in.credential_store.as_ref()?;
+    Some(Failure::new(
+        Exit::SignIn,
+        format!("What {store} holds {what}."),
+        "Sign in again with 'adopat login', which stores a refresh token there.",
+    ))
 }
 
 /// What another run has stored meanwhile. Between its redeeming the old token and its storing the new one lies a
@@ -372,6 +387,7 @@ fn nothing_to_redeem(run: &Run<'_>) -> Failure {
     Failure::new(
         Exit::SignIn,
         format!("There is no refresh token{place} yet."),
-        "Run 'adopat login' with this credential-store once, or give the first one as refresh-token.",
+        "Run 'adopat login' once, or pass the first refresh token as refresh-token. A secret that is passed is empty if \
+         its name is misspelled, or if the run comes from a fork's pull request.",
     )
 }

@@ -26,12 +26,12 @@ pub struct Meaning {
     pub remedy: &'static str,
 }
 
-const DOCTOR: &str = "'adopat doctor' checks every precondition.";
 /// Of an answer that brought such ids; else [`AGAIN`] is all there is to say.
-const REPORT: &str = "Run it again; if it stays, give Microsoft support the ids.";
-const AGAIN: &str = "Run it again; if it stays, look at https://status.dev.azure.com.";
-const ANOTHER_ACCOUNT: &str =
-    "Sign in as a person who is a member of this organization; 'adopat doctor' shows who is signed in.";
+const REPORT: &str = "Run it again; if it keeps failing, send these IDs to Microsoft support.";
+const AGAIN: &str = "Run it again; if it keeps failing, look at https://status.dev.azure.com.";
+const REPORT_NAME: &str =
+    "Ask a Project Collection Administrator, or search for the name of this error; adopat does not know it.";
+const ANOTHER_ACCOUNT: &str = "Sign in with 'adopat login' as a user who is a member of this organization.";
 const DEFECT: &str = "Report it: adopat should never have sent this.";
 const SIGN_IN_AGAIN: &str =
     "Sign in again with 'adopat login', and check tenant-id and client-id with 'adopat doctor'.";
@@ -57,14 +57,16 @@ pub const MEANINGS: [Meaning; 36] = [
     meaning(
         "invalidValidTo",
         Exit::Refused,
-        "The service does not accept this expiry: it lies in the past or more than a year ahead.",
-        "Ask for a lifetime of at most a year, and check this machine's clock.",
+        "The service does not accept this expiry: Azure DevOps documents a year as the longest.",
+        "Ask for a shorter lifetime, such as 90d.",
     ),
     meaning(
         "invalidScope",
         Exit::Refused,
         "The service does not know, or does not permit, one of these scopes.",
-        "Check the spelling of the input scope; adopat warns of scopes it does not know.",
+        "Check the input scope against the list at \
+         https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth#scopes; a policy of the \
+         organization may also permit some scopes only.",
     ),
     meaning(
         "userIdRequired",
@@ -176,7 +178,7 @@ pub const MEANINGS: [Meaning; 36] = [
         "failedToReadTenantPolicy",
         Exit::Service,
         "The service could not read the tenant's policies for PATs.",
-        "Run it again later; if it stays, an Azure DevOps Administrator of the tenant should look at its policies.",
+        "Run it again later; if it keeps failing, an Azure DevOps Administrator of the tenant should look at its policies.",
     ),
     meaning(
         "globalPatPolicyViolation",
@@ -227,7 +229,7 @@ pub const MEANINGS: [Meaning; 36] = [
         "failedToReadOrgPolicy",
         Exit::Service,
         "The service could not read the organization's policies for PATs.",
-        "Run it again later; if it stays, a Project Collection Administrator should look at its policies.",
+        "Run it again later; if it keeps failing, a Project Collection Administrator should look at its policies.",
     ),
     meaning(
         "globalPATCreationBlocked",
@@ -251,11 +253,35 @@ pub fn of_name(name: &str, message: Option<&str>, organization: &Organization) -
         None => {
             let exit = if ends_in_not_found(name) { Exit::NotFound } else { exit_of_unknown(name) };
             let cause = format!("The PAT service refused the request in organization {organization}.");
-            Failure::new(exit, cause, DOCTOR)
+            Failure::new(exit, cause, REPORT_NAME)
         }
     };
     let name = format!("patTokenError {name}");
     failure.named(message.map_or(name.clone(), |message| format!("{name}: {message}")))
+}
+
+/// The names of `patTokenError`s that concern who is signed in; every other concerns what was asked for.
+const OF_THE_SIGN_IN: [&str; 14] = [
+    "userIdRequired",
+    "invalidUserId",
+    "invalidUserType",
+    "accessDenied",
+    "invalidClient",
+    "invalidClientType",
+    "invalidClientId",
+    "invalidTargetAccounts",
+    "sourceNotSupported",
+    "invalidSourceIP",
+    "invalidToken",
+    "invalidTokenType",
+    "invalidAudience",
+    "invalidSubject",
+];
+
+/// Whether the service's name of an error says that it refused what was asked for, whoever asks.
+pub fn is_about_the_request(name: &str) -> bool {
+    let name = name.strip_prefix("patTokenError ").map(|name| name.split(':').next().unwrap_or_default());
+    name.is_some_and(|name| !OF_THE_SIGN_IN.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 fn ends_in_not_found(name: &str) -> bool {
@@ -368,13 +394,14 @@ pub const REFUSALS: &[Refusal] = &[
     Refusal::new(
         Exit::Refused,
         "The PAT service refused the request by permission or policy (HTTP 403).",
-        "Ask a Project Collection Administrator whether PATs are restricted here.",
+        "Ask a Project Collection Administrator whether PATs are restricted here; 'adopat doctor' checks whether this \
+         user may read them.",
     )
     .status(&[403..=403]),
     Refusal::new(
         Exit::Refused,
         "Azure DevOps knows no organization {organization}, or hides it from this user (HTTP 404).",
-        "Check the input organization, and that the user who signs in is a member of it.",
+        "Check the input organization, and that the user who signs in is a member of it; 'adopat doctor' checks both.",
     )
     .status(&[404..=404]),
     Refusal::new(
@@ -390,7 +417,7 @@ pub const REFUSALS: &[Refusal] = &[
         "Check service-url, and that no proxy answers in the service's place.",
     )
     .key(PAGE),
-    Refusal::new(Exit::Refused, "The PAT service refused the request (HTTP {status}).", DOCTOR),
+    Refusal::new(Exit::Refused, "The PAT service refused the request (HTTP {status}).", REPORT),
 ];
 
 fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> Failure {
@@ -452,9 +479,9 @@ mod tests {
             }
             let answer = Answer::from(response.body(Bytes::from_static(body.as_bytes())).expect("an answer"));
             let failure = of_answer(&answer, &organization);
-            assert_eq!(failure.remedy.contains("the ids"), id.is_some(), "{failure}");
+            assert_eq!(failure.remedy.contains("these IDs"), id.is_some(), "{failure}");
             assert_eq!(failure.to_string().contains("ActivityId"), id.is_some(), "{failure}");
-            assert!(failure.remedy.starts_with("Run it again; if it stays, "), "{failure}");
+            assert!(failure.remedy.starts_with("Run it again; if it keeps failing, "), "{failure}");
         }
     }
 }

@@ -467,7 +467,7 @@ impl Service {
         Failure::new(
             Exit::Service,
             format!("The PAT service ({host}) {what} (HTTP {}).", answer.status.as_u16()),
-            "Run it again; if it stays, check that no proxy answers in the service's place.",
+            "Run it again; if it keeps failing, check that no proxy answers in the service's place.",
         )
         .with_support_ids(support_ids(answer))
     }

@@ -52,7 +52,7 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
         match kind {
-            "file" if rest.is_empty() => Err("names no path: write file:PATH".into()),
+            "file" if rest.is_empty() => Err("names no path; use file:PATH, like file:refresh-token".into()),
             "file" => Ok(Self::File(PathBuf::from(rest))),
             "keyvault" => key_vault(rest),
             "variable-group" => variable_group(rest),
@@ -97,7 +97,7 @@ impl fmt::Display for Address {
 }
 
 fn unknown() -> String {
-    "is no store: write file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
+    "is not the address of a store; use file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
      variable-group:PROJECT/GROUP/VARIABLE or github-secret:OWNER/REPO[/ENVIRONMENT]/NAME"
         .into()
 }
@@ -108,20 +108,21 @@ fn encode(part: &str) -> String {
 }
 
 fn decode(part: &str) -> Result<String, String> {
-    let decoded =
-        percent_decode_str(part).decode_utf8().map_err(|_| format!("holds '{part}', which is no text"))?;
+    let decoded = percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| format!("holds '{part}', which is not UTF-8 text"))?;
     if decoded.is_empty() || decoded.chars().any(char::is_control) {
-        return Err("has an empty part".into());
+        return Err("has an empty part; every part between two slashes needs a name".into());
     }
     Ok(decoded.into_owned())
 }
 
 fn key_vault(rest: &str) -> Result<Address, String> {
-    let url = hosts::parse_address(rest)?;
+    let url = hosts::parse_address(rest).map_err(|_| not_a_vault(rest))?;
     let host = url.host_str().unwrap_or_default();
     let is_vault = VAULTS.iter().any(|suffix| host.len() > suffix.len() && host.ends_with(suffix));
     if url.scheme() != "https" || !(hosts::is_loopback(&url) || (is_vault && url.port().is_none())) {
-        return Err(format!("must name a vault over https, whose host ends in {}", VAULTS.join(", ")));
+        return Err(not_a_vault(rest));
     }
     let name = url.path().strip_prefix("/secrets/").unwrap_or_default().to_owned();
     let well_named =
@@ -129,24 +130,40 @@ fn key_vault(rest: &str) -> Result<Address, String> {
     // Parsing an address resolves `..`: what was written must be what is asked for.
     let as_written = rest.rsplit_once("/secrets/").is_some_and(|(_, written)| written == name);
     if !well_named || !as_written {
-        return Err("must end in /secrets/NAME, NAME being letters, digits and hyphens".into());
+        return Err(
+            "does not end in /secrets/NAME; the NAME of a secret has letters, digits and hyphens only".into(),
+        );
     }
     let mut vault = url;
     vault.set_path("/");
     Ok(Address::KeyVault { vault, name })
 }
 
+/// What is wrong with a vault's address; a short form that says which vault and secret is meant is written out.
+fn not_a_vault(rest: &str) -> String {
+    let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let (vault, name) = match rest.split_once('/') {
+        Some((vault, name)) if word(vault) && word(name) => (vault, name),
+        _ => ("VAULT", "NAME"),
+    };
+    format!(
+        "is not the address of a vault's secret; use keyvault:https://{vault}.vault.azure.net/secrets/{name}"
+    )
+}
+
 fn variable_group(rest: &str) -> Result<Address, String> {
     let parts = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
-    let [project, group, variable] =
-        <[String; 3]>::try_from(parts).map_err(|_| "must be variable-group:PROJECT/GROUP/VARIABLE")?;
+    let [project, group, variable] = <[String; 3]>::try_from(parts)
+        .map_err(|_| "does not have three parts; use variable-group:PROJECT/GROUP/VARIABLE")?;
     Ok(Address::VariableGroup { project, group, variable })
 }
 
 fn github_secret(rest: &str) -> Result<Address, String> {
     let mut parts = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
     if !(3..=4).contains(&parts.len()) {
-        return Err("must be github-secret:OWNER/REPO[/ENVIRONMENT]/NAME".into());
+        return Err(
+            "does not have three or four parts; use github-secret:OWNER/REPO[/ENVIRONMENT]/NAME".into()
+        );
     }
     let name = parts.pop().unwrap_or_default();
     let environment = (parts.len() == 3).then(|| parts.pop().unwrap_or_default());
@@ -157,7 +174,7 @@ fn github_secret(rest: &str) -> Result<Address, String> {
             && !part.starts_with("..")
     };
     if !is_segment(&owner) || !is_segment(&repository) || owner == "." || repository == "." {
-        return Err("must name the repository as OWNER/REPO".into());
+        return Err("does not name a repository; use github-secret:OWNER/REPO[/ENVIRONMENT]/NAME".into());
     }
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !letters
@@ -165,7 +182,8 @@ fn github_secret(rest: &str) -> Result<Address, String> {
         || name.to_ascii_uppercase().starts_with("GITHUB_")
     {
         return Err(
-            "must end in a secret's NAME: letters, digits and _, no digit first, not GITHUB_...".into()
+            "does not end in the name of a secret; use letters, digits and _, with a letter first, and not GITHUB_..."
+                .into()
         );
     }
     Ok(Address::GithubSecret { owner, repository, environment, name })

@@ -44,7 +44,11 @@ impl Bearer {
             async { receiver.wait_for(Option::is_some).await.ok().and_then(|bearer| bearer.clone()) };
         match patience.bound(waiting).await {
             Ok(Some(bearer)) => Ok(bearer),
-            Ok(None) => Err(Failure::new(Exit::SignIn, "There is no sign-in to Azure DevOps.", "")),
+            Ok(None) => Err(Failure::new(
+                Exit::SignIn,
+                "There is no sign-in to Azure DevOps.",
+                "Use a credential that signs in to it.",
+            )),
             Err(ended) => Err(NoAnswer::from(ended).into_failure("The sign-in")),
         }
     }

@@ -178,7 +178,8 @@ impl Store for FileStore {
                     self.path.display(),
                     words(&error)
                 );
-                Ok(Some(Failure::new(Exit::Store, cause, "")))
+                let remedy = "Let the user that runs adopat read it.";
+                Ok(Some(Failure::new(Exit::Store, cause, remedy)))
             }
         }
     }

@@ -237,7 +237,11 @@ impl Store for GithubSecretStore {
         let (key_id, key) = self.key(&http).await?;
         let mut randomness = Randomness(&*http.world().random);
         let sealed = key.seal(&mut randomness, secret.expose().as_bytes()).map_err(|_| {
-            Failure::new(Exit::Store, format!("The secret could not be sealed for {}.", self.address), "")
+            Failure::new(
+                Exit::Store,
+                format!("The secret could not be sealed for {}.", self.address),
+                "Report it: this is a defect in adopat.",
+            )
         })?;
         let body = json!({"encrypted_value": STANDARD.encode(sealed), "key_id": key_id}).to_string();
         let request = self.request(Method::PUT, &self.name, Bytes::from(body))?;

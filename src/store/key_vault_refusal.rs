@@ -122,7 +122,7 @@ pub const REFUSALS: &[Meaning] = &[
     Meaning::new(
         Exit::Store,
         "The vault {vault} did not {verb} secret {secret} (HTTP {status}).",
-        "Run this again; if it stays, look at the vault's health in the Azure portal.",
+        "Run this again; if it keeps failing, look at the vault's health in the Azure portal.",
     ),
 ];
 

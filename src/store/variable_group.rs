@@ -145,8 +145,13 @@ impl VariableGroupStore {
 
     async fn begin(&self, patience: &Patience) -> Result<Call, Failure> {
         let bearer = self.bearer.get(patience).await.map_err(|failure| Doing::Writing.failed(failure))?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose()))
-            .map_err(|_| Failure::new(Exit::SignIn, "The access token holds bytes that no token has.", ""))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).map_err(|_| {
+            Failure::new(
+                Exit::SignIn,
+                "The access token holds characters that no token has.",
+                "Give it as plain text, in one piece.",
+            )
+        })?;
         bearer.set_sensitive(true);
         Ok(Call { http: self.http.with_patience(patience.clone()), bearer })
     }
@@ -337,7 +342,7 @@ impl VariableGroupStore {
                 self.named(),
                 answer.status.as_u16()
             ),
-            "Run this again; if it stays, look at https://status.dev.azure.com.",
+            "Run this again; if it keeps failing, look at https://status.dev.azure.com.",
         )
         .with_support_ids(support_ids(answer))
     }

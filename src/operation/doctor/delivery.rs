@@ -3,8 +3,8 @@
 
 use super::super::{Run, destinations};
 use super::network::Network;
-use super::report::{Finding, told};
-use crate::failure::{Exit, Failure};
+use super::report::{Finding, in_one, told};
+use crate::failure::Failure;
 use crate::inputs::request::HostSettings;
 use crate::output_file;
 use crate::secret::Secret;
@@ -14,7 +14,8 @@ use crate::store::bearer::bearer;
 /// What was found of one way.
 enum Way {
     Open(String),
-    Doubtful(String),
+    /// It may work; with a remedy.
+    Doubtful(String, String),
     Untried(String),
 }
 
@@ -27,23 +28,29 @@ pub(super) async fn check(
     let mut ways: Vec<Result<Way, Failure>> = futures_util::future::join_all(stores).await;
     ways.extend(file(run));
     ways.push(host(run));
-    let (mut open, mut doubtful, mut untried, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut open, mut untried, mut doubtful, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut remedies = Vec::new();
     for way in ways {
         match way {
             Ok(Way::Open(words)) => open.push(words),
-            Ok(Way::Doubtful(words)) => doubtful.push(words),
             Ok(Way::Untried(words)) => untried.push(words),
+            Ok(Way::Doubtful(words, remedy)) => {
+                doubtful.push(words);
+                remedies.push(remedy);
+            }
             Err(failure) => failed.push(failure),
         }
     }
-    if let Some(first) = failed.first().cloned() {
-        return Err(failed[1..].iter().fold(first, |all, failure| all.and(&failure.cause)));
+    if let Some(failure) = in_one(failed) {
+        return Err(doubtful.iter().zip(&remedies).fold(failure, |all, (words, remedy)| {
+            let remedy = format!("{} {remedy}", all.remedy);
+            Failure { remedy, ..all }.and(words)
+        }));
     }
-    let words: Vec<String> =
-        open.into_iter().chain(untried.iter().cloned()).chain(doubtful.iter().cloned()).collect();
-    let words = words.join(" ");
-    Ok(match (doubtful.is_empty(), untried.is_empty()) {
-        (false, _) => Finding::warning(words, ""),
+    let is_tried = untried.is_empty();
+    let words = [open, untried, doubtful].concat().join(" ");
+    Ok(match (remedies.is_empty(), is_tried) {
+        (false, _) => Finding::warning(words, remedies.join(" ")),
         (true, false) => Finding::skipped(words),
         (true, true) => Finding::ok(words),
     })
@@ -76,7 +83,7 @@ async fn store(
     let prepared = destinations::open(run, address, bearer).prepare(run.patience()).await?;
     Ok(match prepared {
         None => Way::Open(format!("{address} would take it.")),
-        Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt))),
+        Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
     })
 }
 
@@ -92,11 +99,7 @@ fn host(run: &Run<'_>) -> Result<Way, Failure> {
     let is_generic = matches!(delivery.host, HostSettings::Generic { .. });
     match run.host.can_take_a_secret(elsewhere) {
         Ok(()) if is_generic => Ok(Way::Open("The host itself is not handed the PAT.".into())),
-        Ok(()) => Ok(Way::Open("The host can be handed a secret.".into())),
-        // Here `exec` works all the same.
-        Err(failure) if is_generic && failure.exit == Exit::Inputs => {
-            Ok(Way::Doubtful(format!("{} {}", failure.cause, failure.remedy)))
-        }
+        Ok(()) => Ok(Way::Open("This host masks secrets.".into())),
         Err(failure) => Err(failure),
     }
 }

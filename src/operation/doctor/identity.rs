@@ -95,7 +95,7 @@ fn of_identity(identity: &Identity, run: &Run<'_>) -> Result<Finding, Failure> {
             AS_A_PERSON,
         ));
     }
-    Ok(Finding::ok(format!("A person, whom the organization {} knows.", run.organization())))
+    Ok(Finding::ok(format!("Signed in as a user, who is a member of {}.", run.organization())))
 }
 
 fn sign_in_page(service: &str, status: u16) -> Failure {

@@ -8,7 +8,7 @@ use url::{Origin, Url};
 
 use super::super::{Run, clock_off};
 use super::job_token;
-use super::report::Finding;
+use super::report::{Finding, in_one};
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, CLOCK_OFF, Effect, NoAnswer};
@@ -73,22 +73,6 @@ fn judge(run: &Run<'_>, answers: Vec<(&Url, Result<Answer, Failure>)>) -> Result
         )),
         None => Ok(Finding::ok(reached)),
     }
-}
-
-/// All failures in one, each remedy once.
-fn in_one(failures: Vec<Failure>) -> Option<Failure> {
-    let cancelled = failures.iter().find(|failure| matches!(failure.exit, Exit::Cancelled(_))).cloned();
-    let mut failures = failures.into_iter();
-    let mut all = failures.next()?;
-    for failure in failures {
-        if !all.cause.contains(&failure.cause) {
-            all = all.and(failure.cause);
-        }
-        if !all.remedy.contains(&failure.remedy) {
-            all.remedy = format!("{} {}", all.remedy, failure.remedy);
-        }
-    }
-    Some(cancelled.unwrap_or(all))
 }
 
 /// One anonymous request; any answer at all shows that the host is reached.

@@ -8,6 +8,7 @@ use super::super::listing::GLOBAL_PATS_END;
 use super::super::{Run, tenant};
 use super::report::Finding;
 use crate::failure::Failure;
+use crate::inputs::request::Doctor;
 use crate::inputs::span;
 use crate::pats::model::Filter;
 use crate::pats::{Pat, Service};
@@ -16,7 +17,7 @@ use crate::secret::Secret;
 /// PATs that end within this time are warned of.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-pub(super) async fn check(run: &Run<'_>, bearer: &Secret, name: Option<&str>) -> Result<Finding, Failure> {
+pub(super) async fn check(run: &Run<'_>, bearer: &Secret, asked: &Doctor) -> Result<Finding, Failure> {
     let places = &run.request.places;
     let service =
         Service::new(run.http.clone(), &places.service_url, run.organization().clone(), bearer.clone());
@@ -24,7 +25,7 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret, name: Option<&str>) ->
         Ok(read) => read,
         Err(failure) => return Err(tenant::explain(run, failure).await),
     };
-    Ok(judge(&active, expired.len(), name, run.now().await))
+    Ok(judge(&active, expired.len(), asked.display_name.as_deref(), run.now().await))
 }
 
 async fn read(service: &Service) -> Result<(Vec<Pat>, Vec<Pat>), Failure> {

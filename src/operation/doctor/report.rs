@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
 use crate::host::{Host, Verdict};
+use crate::inputs::request::Doubt;
 use crate::operation::summary::cell;
 
 /// A check, in the order in which they are made.
@@ -78,6 +79,15 @@ impl Finding {
     /// A run would work, but a person should look at it.
     pub(super) fn warning(detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { verdict: Verdict::Warning, detail: detail.into(), remedy: remedy.into() }
+    }
+
+    /// With what may be wrong with what is asked for, which needs no sign-in to be seen.
+    pub(super) fn doubting(self, doubts: &[Doubt]) -> Self {
+        doubts.iter().fold(self, |found, doubt| Self {
+            verdict: Verdict::Warning,
+            detail: format!("{} {}", found.detail, doubt.what),
+            remedy: format!("{} {}", found.remedy, doubt.remedy).trim_start().to_owned(),
+        })
     }
 
     /// With a further sentence to what was found.
@@ -178,6 +188,22 @@ impl<'a> Report<'a> {
         }
         text
     }
+}
+
+/// All failures in one: every cause with the service's name of it, and each remedy once. A cancelled run comes first.
+pub(super) fn in_one(failures: Vec<Failure>) -> Option<Failure> {
+    let cancelled = failures.iter().find(|failure| matches!(failure.exit, Exit::Cancelled(_))).cloned();
+    let mut failures = failures.into_iter();
+    let mut all = failures.next()?;
+    for failure in failures {
+        if !all.cause.contains(&failure.cause) {
+            all = all.and(told(&failure));
+        }
+        if !all.remedy.contains(&failure.remedy) {
+            all.remedy = format!("{} {}", all.remedy, failure.remedy);
+        }
+    }
+    Some(cancelled.unwrap_or(all))
 }
 
 /// The failure's cause, with the error's name and the ids for support. A service's own words stay out: they

@@ -132,7 +132,7 @@ async fn untried(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Finding, Fa
     let address = store.address();
     Ok(match store.prepare(&patience).await? {
         None => Finding::ok(format!("{address} can be read, and looks as if it could be written.")),
-        Some(doubt) => Finding::warning(format!("{address} can be read. {}", told(&doubt)), ""),
+        Some(doubt) => Finding::warning(format!("{address} can be read. {}", told(&doubt)), doubt.remedy),
     })
 }
 
