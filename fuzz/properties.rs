@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use adopat::azure_devops::Organization;
 use adopat::azure_devops::hosts::{Purpose, parse_trusted};
+use adopat::cli::CommandLine;
 use adopat::entra::{Certificate, Client};
 use adopat::failure::{Exit, Failure};
 use adopat::host::streams::Captured;
 use adopat::host::{self, Host, Level, Streams};
 use adopat::http::Http;
-use adopat::inputs::arguments::CommandLine;
 use adopat::inputs::request::{Delivery, HostSettings};
 use adopat::inputs::table::{INPUTS, Input};
 use adopat::inputs::{Environment, Inputs};
@@ -78,7 +78,7 @@ pub fn inputs(bytes: &[u8]) {
     }
     let environment: Environment = variables.into_iter().collect();
     let CommandLine::Run(arguments) = CommandLine::parse(&[operation.into()]) else { return };
-    let inputs = Inputs::read(&environment);
+    let inputs = Inputs::read(&environment, &arguments.flags);
     match inputs.into_request(&arguments, &environment).1 {
         Ok(request) => {
             let places = request.places;

@@ -3,7 +3,8 @@
 //! *Inputs become a request; a request and a signed-in PAT service become a plan; applying the plan yields an
 //! outcome; the outcome is delivered through the host.* That sentence is the map of this house:
 //!
-//! - [`inputs`]: the one table of inputs, and how an environment becomes a request;
+//! - [`cli`]: arguments and flags, help, completions;
+//! - [`inputs`]: the one table of inputs, and how flags and an environment become a request;
 //! - [`operation`]: what a request does, one file for each operation;
 //! - [`pats`]: the PAT service and its refusals; [`entra`]: signing in, as a user;
 //! - [`store`]: where a secret rests; [`host`]: how a CI system is spoken to;
@@ -18,10 +19,10 @@
 //! environment, and nothing but `host` prints.
 
 pub mod azure_devops;
+pub mod cli;
 pub mod entra;
 pub mod executable;
 pub mod failure;
-pub mod help;
 pub mod host;
 pub mod http;
 pub mod inputs;
@@ -42,18 +43,19 @@ pub mod subprocess;
 pub mod world;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
+use crate::cli::CommandLine;
 use crate::failure::Exit;
 use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
-use crate::inputs::arguments::CommandLine;
 use crate::inputs::request::Surroundings;
 use crate::inputs::table::Word;
-use crate::inputs::{Arguments, Environment, Inputs};
+use crate::inputs::{Arguments, Environment, Flags, Inputs};
 use crate::operation::Run;
 use crate::patience::Cancellation;
 use crate::world::World;
@@ -68,19 +70,27 @@ pub async fn run(
     open_world: impl FnOnce(&Surroundings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
-    let arguments = match CommandLine::parse(arguments) {
-        CommandLine::Help => {
-            streams.print_plainly(&help::help());
-            return code_of_what_was_printed(0, &streams);
-        }
-        CommandLine::Version => {
-            streams.print_plainly(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n"));
-            return code_of_what_was_printed(0, &streams);
-        }
-        CommandLine::Run(arguments) => Ok(arguments),
-        CommandLine::Misused(sentence) => Err(sentence),
+    let print = |text: &str| {
+        streams.print_plainly(text);
+        code_of_what_was_printed(0, &streams)
     };
-    let mut inputs = Inputs::read(environment);
+    let arguments = match CommandLine::parse(arguments) {
+        CommandLine::Help(topic) => return print(&cli::help::about(topic)),
+        CommandLine::Completions(shell) => return print(&cli::completions::script(shell)),
+        CommandLine::Version => return print(concat!("adopat ", env!("CARGO_PKG_VERSION"), "\n")),
+        CommandLine::Run(arguments) => Ok(arguments),
+        CommandLine::Misused(misuse) => Err(misuse),
+    };
+    let no_flags = Flags::default();
+    let flags = arguments.as_ref().map_or(&no_flags, |arguments| &arguments.flags);
+    let mut inputs = Inputs::read(environment, flags);
+    let is_bare = matches!(&arguments, Ok(arguments) if *arguments == Arguments::default());
+    if is_bare && inputs.lack_an_operation() && std::io::stdin().is_terminal() {
+        for line in cli::help::usage().lines() {
+            streams.say(Stream::Err, line);
+        }
+        return Exit::Inputs.code();
+    }
     let world = open_world(&inputs.surroundings);
     let run = arguments.as_ref().ok().and_then(|arguments| inputs.operation(arguments));
     for secret in &inputs.hosts_secrets {
@@ -91,8 +101,11 @@ pub async fn run(
     let host: Arc<dyn Host> =
         host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
     let code = match arguments {
-        Err(sentence) => {
-            host.say(Level::Error, &format!("{sentence}. 'adopat --help' lists everything."));
+        Err(misuse) => {
+            for problem in &misuse.problems {
+                host.say(Level::Error, problem);
+            }
+            host.say(Level::Info, &misuse.advice());
             Exit::Inputs.code()
         }
         Ok(arguments) => {

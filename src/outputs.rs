@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::inputs::table::Word::{self, Create, Doctor, Get, List, Revoke, Rotate, Update};
 use crate::pats::Pat;
 use crate::secret::Secret;
 
@@ -13,30 +14,42 @@ pub struct Output {
     pub name: &'static str,
     /// Whether it is a secret.
     pub secret: bool,
+    /// The operations that set it.
+    pub operations: &'static [Word],
     /// When it is set and what it holds.
     pub help: &'static str,
 }
 
+const fn output(name: &'static str, operations: &'static [Word], help: &'static str) -> Output {
+    Output { name, secret: false, operations, help }
+}
+
+/// The operations that one PAT is the subject of.
+const OF_ONE_PAT: &[Word] = &[Create, Rotate, Revoke, Update, Get];
+
 /// Every output there is, in the order in which it is written.
 pub const OUTPUTS: [Output; 10] = [
-    Output { name: "token", secret: true, help: "the new PAT; only where create or rotate minted one" },
     Output {
-        name: "authorization-id",
-        secret: false,
-        help: "the PAT's authorization id, by which it is revoked",
+        secret: true,
+        ..output("token", &[Create, Rotate], "the new PAT; only where create or rotate minted one")
     },
-    Output { name: "display-name", secret: false, help: "the PAT's name" },
-    Output { name: "scope", secret: false, help: "the PAT's scopes, separated by spaces" },
-    Output { name: "valid-to", secret: false, help: "when the PAT expires (RFC 3339, UTC)" },
-    Output { name: "valid-from", secret: false, help: "when the PAT was made (RFC 3339, UTC)" },
-    Output { name: "changed", secret: false, help: "true if the run changed a PAT, else false" },
-    Output {
-        name: "previous-authorization-id",
-        secret: false,
-        help: "rotate: the authorization ids it replaced, separated by spaces",
-    },
-    Output { name: "pats", secret: false, help: "list: the PATs as a JSON array, without tokens" },
-    Output { name: "checks", secret: false, help: "doctor: what was checked, as a JSON array" },
+    output("authorization-id", OF_ONE_PAT, "the PAT's authorization id, by which it is revoked"),
+    output("display-name", OF_ONE_PAT, "the PAT's name"),
+    output("scope", OF_ONE_PAT, "the PAT's scopes, separated by spaces"),
+    output("valid-to", OF_ONE_PAT, "when the PAT expires (RFC 3339, UTC)"),
+    output("valid-from", OF_ONE_PAT, "when the PAT was made (RFC 3339, UTC)"),
+    output(
+        "changed",
+        &[Create, Rotate, Revoke, Update, Get, List, Doctor],
+        "true if the run changed a PAT, else false",
+    ),
+    output(
+        "previous-authorization-id",
+        &[Rotate],
+        "rotate: the authorization ids it replaced, separated by spaces",
+    ),
+    output("pats", &[List], "list: the PATs as a JSON array, without tokens"),
+    output("checks", &[Doctor], "doctor: what was checked, as a JSON array"),
 ];
 
 /// The values of a run's outputs.

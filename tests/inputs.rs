@@ -208,12 +208,12 @@ fn an_operation_is_required(#[case] operation: &str, #[case] sentence: &str) {
 fn an_unknown_word_or_flag_is_an_error_that_never_repeats_it(#[case] arguments: &[&str]) {
     let mut machine = creating(Host::GitHub);
     machine.arguments(arguments);
-    let ended = refuses(&machine, &["adopat --help"]);
+    let ended = refuses(&machine, &["--help' lists"]);
     assert!(!ended.words().contains("hunter2"), "{}", ended.words());
 }
 
 #[rstest]
-#[case("--help", "keep-previous-for")]
+#[case("--help", "retire the old PAT")]
 #[case("--version", "adopat ")]
 fn help_and_version_are_printed(#[case] flag: &str, #[case] text: &str) {
     let mut machine = Machine::new(Host::Generic, "list");

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use adopat::cli::EXIT_CODES;
 use adopat::entra::refusal as entra;
-use adopat::help::EXIT_CODES;
-use adopat::inputs::table::{INPUTS, Input, Word, camel_case};
+use adopat::inputs::table::{Group, INPUTS, Input, Value, Word, camel_case};
 use adopat::meaning::Meaning;
 use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
@@ -23,22 +23,36 @@ fn inputs() -> String {
     let mut page = String::from(MADE);
     page.push_str(
         "# Inputs and outputs\n\n\
-         An input is looked up, first hit wins, as the host hands it over (`with:` on GitHub, `inputs:` on Azure Pipelines, \
-         where names are in camelCase), then as the environment variable `ADOPAT_` + its name in capitals, with `_` for `-`: \
-         `ADOPAT_DISPLAY_NAME` for `display-name`. An empty one counts as not set.\n\n\
+         adopat looks an input up in this order, and takes the first that is set:\n\n\
+         1. as a flag behind the operation: `adopat get --display-name ci`;\n\
+         2. as the host hands it over: `with:` on GitHub, `inputs:` on Azure Pipelines, where names are in camelCase;\n\
+         3. as an environment variable, `ADOPAT_` + its name in capitals, with `_` for `-`: `ADOPAT_DISPLAY_NAME`.\n\n\
+         An empty variable counts as not set. `adopat OPERATION --help` describes the inputs of one operation.\n\n\
          - A **boolean** is `true`, `false`, `1`, `0`, `yes` or `no`, in any case.\n\
          - A **span** is a number and `s`, `m`, `h`, `d` or `w`, such as `30d`; or ISO 8601, such as `P90D` or `PT12H` (a month counts as 30 days, a year as 365).\n\
          - All problems with the inputs are reported together, before any request is made.\n\
          - An input that an operation does not use is ignored; a misspelt `ADOPAT_` name is warned about.\n\
-         - No secret is ever taken from the command line.\n\n\
+         - A flag is `--NAME VALUE` or `--NAME=VALUE`; a value that begins with `--` needs the `=`. A boolean flag alone is \
+           `true`, and takes a value by `=` only: `--dry-run=false`. `--NAME=` unsets a variable.\n\
+         - `--deliver-to` and `--scope` may be repeated, and then replace the whole list of the variable. Any other flag \
+           is there once.\n\
+         - A flag that does not exist, or that the operation does not use, is an error.\n\
+         - A secret is never a flag: others on the machine can read a command line. `--client-certificate` takes a path.\n\n\
          ## Operations\n\n| operation | what it does |\n| --- | --- |\n",
     );
     for word in Word::ALL {
         row(&mut page, &[&code(word.text()), word.help()]);
     }
-    page.push_str("\n## Inputs\n\n| input | Azure Pipelines | for | meaning |\n| --- | --- | --- | --- |\n");
-    for input in INPUTS {
-        row(&mut page, &[&code(input.name), &code(&input.camel_case()), &operations(input), &meaning(input)]);
+    for group in Group::ALL {
+        let _ = write!(
+            page,
+            "\n## {}\n\n| input | flag | Azure Pipelines | for | meaning |\n| --- | --- | --- | --- | --- |\n",
+            group.title()
+        );
+        for input in INPUTS.iter().filter(|input| input.group == group) {
+            let name = code(&input.camel_case());
+            row(&mut page, &[&code(input.name), &flag(input), &name, &operations(input), &meaning(input)]);
+        }
     }
     page.push_str(
         "\n## Outputs\n\nOn GitHub step outputs; on Azure Pipelines output variables, where `token` is the secret job variable \
@@ -61,8 +75,8 @@ fn errors() -> String {
          error and the ids that support asks for. Search this page for that name.\n\n\
          ## Exit codes\n\n| code | meaning |\n| --- | --- |\n",
     );
-    for (number, meaning) in EXIT_CODES {
-        row(&mut page, &[&code(number), meaning]);
+    for exit in &EXIT_CODES {
+        row(&mut page, &[&code(exit.code), exit.meaning]);
     }
     page.push_str(
         "\n## Sign-in: AADSTS\n\n\
@@ -139,6 +153,15 @@ fn refusals(page: &mut String, title: &str, words: &str, table: &[Meaning]) {
 /// What the program puts in from the run stands in braces.
 fn in_italics(words: &str) -> String {
     words.replace(['{', '}'], "*")
+}
+
+/// How it is typed; the operation is a word, and a secret is not typed at all.
+fn flag(input: &Input) -> String {
+    match (input.flag(), input.value) {
+        (None, _) => String::new(),
+        (Some(flag), Value::Boolean) => code(&flag),
+        (Some(flag), value) => code(&format!("{flag} {}", value.placeholder())),
+    }
 }
 
 fn operations(input: &Input) -> String {

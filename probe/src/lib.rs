@@ -30,7 +30,7 @@ use adopat::failure::{Exit, Failure};
 use adopat::host::{self, Host, Level, Streams};
 use adopat::inputs::request::Surroundings;
 use adopat::inputs::table::Word;
-use adopat::inputs::{Arguments, Environment, Inputs, Request};
+use adopat::inputs::{Arguments, Environment, Flags, Inputs, Request};
 use adopat::operation::Run;
 use adopat::patience::Cancellation;
 use adopat::pats::Pat;
@@ -61,7 +61,7 @@ pub async fn run(
     open_world: impl FnOnce(&Surroundings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
-    let mut inputs = Inputs::read(environment);
+    let mut inputs = Inputs::read(environment, &Flags::default());
     let world = open_world(&inputs.surroundings);
     let streams = streams.coloured(false);
     inputs.hosts_secrets.iter().for_each(|secret| drop(streams.register().add(secret)));

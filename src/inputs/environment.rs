@@ -5,16 +5,15 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::arguments::Flags;
+use super::nearest::nearest;
 use super::problem::Problems;
-use super::table::{INPUTS, Input};
+use super::table::{INPUTS, Input, input};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
 
 /// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
 const LAUNCHERS: [&str; 2] = ["ADOPAT_BINARY", "ADOPAT_LAUNCHER"];
-
-/// How alike two names are, of 1, where one is taken for a slip of the other.
-const ALIKE: f64 = 0.8;
 
 /// A snapshot of the process's environment.
 #[derive(Clone, Default)]
@@ -59,23 +58,27 @@ impl Environment {
         self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
     }
 
-    /// The value of every input that is set and not empty, by the name of its row: the host's spelling first,
-    /// then `ADOPAT_`.
-    pub fn inputs(&self, problems: &mut Problems) -> Vec<(&'static Input, Secret)> {
-        INPUTS.iter().filter_map(|input| Some((input, self.input(input, problems)?))).collect()
+    /// The value of every input that is set and not empty, by the name of its row: its flag first, then the host's
+    /// spelling, then `ADOPAT_`.
+    pub fn inputs(&self, flags: &Flags, problems: &mut Problems) -> Vec<(&'static Input, Secret)> {
+        INPUTS.iter().filter_map(|input| Some((input, self.input(input, flags, problems)?))).collect()
     }
 
-    fn input(&self, input: &'static Input, problems: &mut Problems) -> Option<Secret> {
-        let hosts = self.0.iter().filter(|(name, _)| is_host_spelling(name, input));
-        let own = self.0.iter().filter(|(name, _)| is_own_spelling(name, input));
-        hosts.chain(own).find_map(|(_, value)| {
+    fn input(&self, input: &'static Input, flags: &Flags, problems: &mut Problems) -> Option<Secret> {
+        let mut text_of = |value: &OsStr| {
             let Some(text) = value.to_str() else {
                 problems.add(input.name, "is not UTF-8 text", "set it to plain text");
                 return None;
             };
             let text = text.trim();
             (!text.is_empty()).then(|| Secret::new(text.to_owned()))
-        })
+        };
+        if let Some(value) = flags.value(input) {
+            return text_of(value);
+        }
+        let hosts = self.0.iter().filter(|(name, _)| is_host_spelling(name, input));
+        let own = self.0.iter().filter(|(name, _)| is_own_spelling(name, input));
+        hosts.chain(own).find_map(|(_, value)| text_of(value))
     }
 
     /// Whether an input's variable is there, and holds nothing.
@@ -110,11 +113,15 @@ impl Environment {
         });
         strange
             .map(|name| {
-                let (near, likeness) = nearest(name);
-                let advice = if likeness >= ALIKE {
+                let names = INPUTS.iter().map(|input| input.name);
+                let nearest = nearest(name.trim_start_matches("ADOPAT_"), names);
+                let near = input(nearest.name).variable();
+                let advice = if nearest.is_alike {
                     format!("Did you mean {near}?")
                 } else {
-                    format!("The nearest name is {near}; 'adopat --help' lists them all.")
+                    format!(
+                        "The nearest name is {near}; 'adopat OPERATION --help' lists those of an operation."
+                    )
                 };
                 format!("{name} is no input of adopat and is ignored. {advice}")
             })
@@ -141,21 +148,6 @@ impl Drop for Environment {
             drop(Zeroizing::new(value.into_encoded_bytes()));
         }
     }
-}
-
-/// The input's variable that is most like this name, and how alike they are, of 1. What all of them begin with, and
-/// what stands between words, makes none of them any nearer.
-fn nearest(name: &str) -> (String, f64) {
-    let letters = |name: &str| name.trim_start_matches("ADOPAT_").replace('_', "").to_ascii_uppercase();
-    let name = letters(name);
-    let scored = INPUTS.iter().map(|input| {
-        let variable = input.variable();
-        let known = letters(&variable);
-        // The first knows letters that were swapped or left out, the second a name that was cut short.
-        let likeness = strsim::normalized_damerau_levenshtein(&known, &name);
-        (variable, likeness.max(strsim::jaro_winkler(&known, &name)))
-    });
-    scored.max_by(|left, right| left.1.total_cmp(&right.1)).expect("there are inputs")
 }
 
 /// `INPUT_DISPLAY-NAME` (GitHub), `INPUT_DISPLAYNAME` (Azure Pipelines), `INPUT_DISPLAY_NAME`: hosts agree on
@@ -188,7 +180,7 @@ mod tests {
     #[case("INPUT_displayName")]
     #[case("ADOPAT_DISPLAY_NAME")]
     fn an_input_is_found_under_every_spelling(#[case] name: &str) {
-        let inputs = environment(&[(name, " ci ")]).inputs(&mut Problems::default());
+        let inputs = environment(&[(name, " ci ")]).inputs(&Flags::default(), &mut Problems::default());
         assert_eq!(inputs.len(), 1);
         assert_eq!((inputs[0].0.name, inputs[0].1.expose()), ("display-name", "ci"));
     }
@@ -196,9 +188,15 @@ mod tests {
     #[test]
     fn the_hosts_spelling_wins_unless_it_is_empty() {
         let both = [("ADOPAT_SCOPE", "own"), ("INPUT_SCOPE", "host")];
-        assert_eq!(environment(&both).inputs(&mut Problems::default())[0].1.expose(), "host");
+        assert_eq!(
+            environment(&both).inputs(&Flags::default(), &mut Problems::default())[0].1.expose(),
+            "host"
+        );
         let empty = [("ADOPAT_SCOPE", "own"), ("INPUT_SCOPE", " ")];
-        assert_eq!(environment(&empty).inputs(&mut Problems::default())[0].1.expose(), "own");
+        assert_eq!(
+            environment(&empty).inputs(&Flags::default(), &mut Problems::default())[0].1.expose(),
+            "own"
+        );
     }
 
     #[rstest]

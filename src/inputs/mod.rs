@@ -1,13 +1,14 @@
 //! Inputs: the one table of them, and how an environment becomes a [`Request`].
 //!
-//! An input is looked up under the host's spelling, then under `ADOPAT_`; every problem is reported at once,
-//! before anything is sent. This module and `main` alone read the environment.
+//! An input is looked up among the flags, under the host's spelling, then under `ADOPAT_`; every problem is reported at
+//! once, before anything is sent. This module and `main` alone read the environment.
 
 pub mod arguments;
 mod check;
 pub mod child_environment;
 pub mod environment;
 mod host;
+pub mod nearest;
 pub mod problem;
 pub mod request;
 pub mod shape;
@@ -17,7 +18,7 @@ pub mod table;
 
 use serde::Deserialize;
 
-pub use self::arguments::Arguments;
+pub use self::arguments::{Arguments, Flags};
 pub use self::environment::Environment;
 pub use self::problem::Problem;
 pub use self::request::Request;
@@ -47,10 +48,10 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads the environment.
-    pub fn read(environment: &Environment) -> Self {
+    /// Reads the environment, and the flags over it.
+    pub fn read(environment: &Environment, flags: &Flags) -> Self {
         let mut problems = Problems::default();
-        let found = environment.inputs(&mut problems);
+        let found = environment.inputs(flags, &mut problems);
         let mut secrets: Vec<Secret> = Vec::new();
         for (input, value) in &found {
             let is_macro = check::is_macro(input, value, &mut problems);
@@ -86,6 +87,11 @@ impl Inputs {
     /// The operation, if it is given and is one.
     pub fn operation(&self, arguments: &Arguments) -> Option<Word> {
         arguments.operation.or_else(|| Word::parse(self.values.operation.as_deref()?))
+    }
+
+    /// Whether the environment says nothing of what to do.
+    pub fn lack_an_operation(&self) -> bool {
+        self.values.operation.is_none()
     }
 }
 

@@ -1,5 +1,5 @@
-//! The one table of inputs: the source of their names, help, defaults and choices, of which operation takes
-//! what, of `--help`, and of what `action.yml` and `task.json` declare.
+//! The one table of inputs: the source of their names, flags, help, defaults and choices, of which operation takes
+//! what, of `--help`, the completions and the man page, and of what `action.yml` and `task.json` declare.
 
 use self::Word::{Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
 
@@ -45,7 +45,7 @@ impl Word {
         }
     }
 
-    /// What the operation does, for the help.
+    /// What the operation does, in one line.
     pub const fn help(self) -> &'static str {
         match self {
             Create => "mint a PAT and hand it to the pipeline as a masked secret",
@@ -54,9 +54,79 @@ impl Word {
             Update => "change a PAT's name, scope or expiry; its value stays as it is",
             Get => "describe one PAT",
             List => "list PATs, and say which expire soon",
-            Exec => "run a command with a PAT of its own, and revoke it when the command ends",
+            Exec => "run a command with a PAT that is revoked when the command ends",
             Login => "sign in once, as a person, and store the refresh token",
             Doctor => "check, one by one, everything that a run needs",
+        }
+    }
+
+    /// What the operation does, in a few sentences.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Create => {
+                "Makes a PAT with the scopes and the lifetime that you give, and hands it over: to the later steps \
+                 of the job, to the stores of deliver-to and to output-file. If one of them cannot take it, adopat \
+                 revokes it again."
+            }
+            Rotate => {
+                "Makes a new PAT with the scopes and the lifetime of the old one, delivers it, and only then \
+                 revokes the old one. If the new PAT cannot be delivered, adopat revokes it and leaves the old one \
+                 as it was."
+            }
+            Revoke => {
+                "Revokes the active PAT with this name or this id. If there is none, that is fine, unless \
+                 if-missing says fail."
+            }
+            Update => {
+                "Changes the name, the scopes or the expiry of a PAT. Its value stays the same, so it goes on \
+                 working everywhere. Give at least one of new-display-name, scope, lifetime and valid-to."
+            }
+            Get => {
+                "Describes one PAT: its id, its scopes, when it was made and when it expires. Nobody can read the \
+                 token itself again. In a terminal it prints one property a line; into a pipe or a file, a JSON \
+                 object with the names that output-file uses."
+            }
+            List => {
+                "Lists your PATs in the organization, and marks those that expire soon. In a terminal it prints a \
+                 table as wide as the terminal; into a pipe or a file, a JSON array with the names that output-file \
+                 uses."
+            }
+            Exec => {
+                "Makes a PAT, runs the command with the PAT in its environment (ADO_PAT), and revokes the PAT when \
+                 the command ends, however it ends. adopat ends with the command's exit code, and its own words go \
+                 to standard error."
+            }
+            Login => {
+                "Signs you in, once, and writes the refresh token to the credential store. Then it prints what to \
+                 paste into a pipeline. It shows a code that you type in any browser, on any machine; with \
+                 credential browser, you sign in in the browser of this machine."
+            }
+            Doctor => {
+                "Checks, one by one, everything that a run with the same inputs needs: the network, the \
+                 organization, the sign-in, the stores. Each line that is not ok says what to do. It changes nothing \
+                 but the stored refresh token, which every sign-in renews."
+            }
+        }
+    }
+
+    /// A command line that does it, as a shell reads it. Who signs in is in the environment.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Create => {
+                "adopat create --organization fabrikam --display-name ci \\\n    --scope vso.packaging --output-file pat.env"
+            }
+            Rotate => {
+                "adopat rotate --organization fabrikam --display-name ci \\\n    --renew-within 10d --deliver-to file:pat"
+            }
+            Revoke => "adopat revoke --organization fabrikam --display-name ci",
+            Update => "adopat update --organization fabrikam --display-name ci --lifetime 30d",
+            Get => "adopat get --organization fabrikam --display-name ci",
+            List => "adopat list --organization fabrikam --expiring-within 14d",
+            Exec => "adopat exec --organization fabrikam --scope vso.packaging -- ./publish.sh",
+            Login => {
+                "adopat login --organization fabrikam --credential-store file:token \\\n    --client-id 00000000-0000-0000-0000-000000000000"
+            }
+            Doctor => "adopat doctor --organization fabrikam --display-name ci",
         }
     }
 
@@ -66,34 +136,125 @@ impl Word {
     }
 }
 
+/// What an input says something about: the help and the documentation list the inputs in these groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What is to be done.
+    What,
+    /// Who signs in, and how.
+    Who,
+    /// Where the PAT and the words of the run go.
+    Destination,
+}
+
+impl Group {
+    /// Every group, in the order of the help.
+    pub const ALL: [Self; 3] = [Self::What, Self::Who, Self::Destination];
+
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::What => "What to do",
+            Self::Who => "Who signs in",
+            Self::Destination => "Where it goes",
+        }
+    }
+}
+
+/// The kind of value that an input takes: what stands for it in the help, and what a shell completes it with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// True or false. Its flag alone is true.
+    Boolean,
+    /// One of the input's choices.
+    Choice,
+    /// The path of a file.
+    Path,
+    /// The address of a store.
+    Store,
+    /// Any other text, with the word that stands for it.
+    Text(&'static str),
+}
+
+impl Value {
+    /// What stands for the value in the help: `SPAN` in `--lifetime SPAN`.
+    pub const fn placeholder(self) -> &'static str {
+        match self {
+            Self::Boolean => "BOOLEAN",
+            Self::Choice => "CHOICE",
+            Self::Path => "PATH",
+            Self::Store => "STORE",
+            Self::Text(word) => word,
+        }
+    }
+}
+
 /// One input.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     /// Its name in kebab-case.
     pub name: &'static str,
+    /// What it says something about.
+    pub group: Group,
     /// The operations that use it; every other ignores it.
     pub operations: &'static [Word],
-    /// Whether its value is a secret: it is masked, and never handed to a child.
+    /// Whether its value is a secret: it is masked, never handed to a child, and never taken as a flag.
     pub secret: bool,
+    /// Whether its flag may be given several times: each adds to the list.
+    pub repeatable: bool,
+    /// What kind of value it takes.
+    pub value: Value,
     /// The values it can take, where they are few.
     pub choices: &'static [&'static str],
+    /// Those of its choices that only some of its operations take, with these operations.
+    pub reserved: &'static [(&'static str, &'static [Word])],
     /// Its default, where it depends neither on the operation nor on the host.
     pub default: Option<&'static str>,
     /// What it means; also its other defaults.
     pub help: &'static str,
 }
 
-impl Input {
-    const fn new(name: &'static str, operations: &'static [Word], help: &'static str) -> Self {
-        Self { name, operations, secret: false, choices: &[], default: None, help }
+/// An input that says what is to be done.
+const fn what(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+    Input {
+        name,
+        group: Group::What,
+        operations,
+        secret: false,
+        repeatable: false,
+        value: Value::Text("TEXT"),
+        choices: &[],
+        reserved: &[],
+        default: None,
+        help,
     }
+}
 
+/// An input that says who signs in.
+const fn who(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+    Input { group: Group::Who, ..what(name, operations, help) }
+}
+
+/// An input that says where something goes.
+const fn destination(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+    Input { group: Group::Destination, ..what(name, operations, help) }
+}
+
+impl Input {
     const fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
 
+    const fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
+    }
+
     const fn choices(self, choices: &'static [&'static str]) -> Self {
-        Self { choices, ..self }
+        Self { choices, value: Value::Choice, ..self }
+    }
+
+    const fn reserved(self, reserved: &'static [(&'static str, &'static [Word])]) -> Self {
+        Self { reserved, ..self }
     }
 
     const fn default(self, default: &'static str) -> Self {
@@ -101,7 +262,34 @@ impl Input {
     }
 
     const fn boolean(self) -> Self {
-        self.choices(&["true", "false"]).default("false")
+        Self { value: Value::Boolean, ..self.choices(&["true", "false"]).default("false") }
+    }
+
+    const fn path(self) -> Self {
+        Self { value: Value::Path, ..self }
+    }
+
+    const fn store(self) -> Self {
+        Self { value: Value::Store, ..self }
+    }
+
+    const fn text(self, placeholder: &'static str) -> Self {
+        Self { value: Value::Text(placeholder), ..self }
+    }
+
+    /// Its flag, `--display-name`; none for the operation, which is a word, and for a secret, which everyone on the
+    /// machine could read in the list of processes. A certificate has one, for its path.
+    pub fn flag(&self) -> Option<String> {
+        let hidden = self.name == "operation" || (self.secret && self.value != Value::Path);
+        (!hidden).then(|| format!("--{}", self.name))
+    }
+
+    /// The choices that this operation takes.
+    pub fn choices_for(&self, operation: Word) -> impl Iterator<Item = &'static str> {
+        self.choices.iter().copied().filter(move |choice| {
+            let mut reserved = self.reserved.iter().filter(|(word, _)| word == choice);
+            reserved.all(|(_, operations)| operations.contains(&operation))
+        })
     }
 
     /// Its environment variable outside of GitHub and Azure Pipelines: `ADOPAT_DISPLAY_NAME`.
@@ -153,202 +341,247 @@ pub fn input(name: &str) -> &'static Input {
 
 const ALL: &[Word] = &Word::ALL;
 const MINTING: &[Word] = &[Create, Exec, Rotate];
+/// All but login, which a person runs.
+const IN_A_JOB: &[Word] = &[Create, Rotate, Revoke, Update, Get, List, Exec, Doctor];
 
 /// Every input there is.
 pub const INPUTS: &[Input] = &[
-    Input::new("operation", ALL, "what to do; required unless given as a word")
+    what("operation", ALL, "what to do; required unless given as a word")
         .choices(&["create", "rotate", "revoke", "update", "get", "list", "exec", "login", "doctor"]),
-    Input::new(
+    what(
         "organization",
         ALL,
-        "the Azure DevOps organization: NAME, https://dev.azure.com/NAME or https://NAME.visualstudio.com; \
-         default on Azure Pipelines: the one the job runs in",
-    ),
-    Input::new(
+        "the Azure DevOps organization: NAME, https://dev.azure.com/NAME or \
+         https://NAME.visualstudio.com; default on Azure Pipelines: the one the job runs in",
+    )
+    .text("NAME"),
+    what(
         "display-name",
         &[Create, Exec, Rotate, Revoke, Update, Get, Doctor],
         "the PAT's name; required for create; exec names the run by default",
-    ),
-    Input::new(
+    )
+    .text("NAME"),
+    what(
         "authorization-id",
         &[Rotate, Revoke, Update, Get],
         "the PAT's authorization id (a GUID); wins over the name",
-    ),
-    Input::new(
+    )
+    .text("GUID"),
+    what(
         "scope",
         &[Create, Exec, Rotate, Update],
-        "scopes such as vso.packaging, split on spaces, commas or newlines; required for create and exec; \
-         rotate keeps the old PAT's by default; full access (app_token) needs allow-full-access",
-    ),
-    Input::new("allow-full-access", &[Create, Exec, Rotate, Update], "let the scope app_token through").boolean(),
-    Input::new(
+        "scopes such as vso.packaging, split on spaces, commas or newlines; required for create and \
+         exec; rotate keeps the old PAT's by default; full access (app_token) needs allow-full-access",
+    )
+    .text("SCOPES")
+    .repeatable(),
+    what("allow-full-access", &[Create, Exec, Rotate, Update], "let the scope app_token through").boolean(),
+    what(
         "lifetime",
         &[Create, Exec, Rotate, Update],
-        "how long the PAT lives, such as 30d, 12h or P90D; default: create 30d, exec 1h, rotate the old PAT's \
-         own span",
-    ),
-    Input::new(
+        "how long the PAT lives, such as 30d, 12h or P90D; default: create 30d, exec 1h, rotate the \
+         old PAT's own span",
+    )
+    .text("SPAN"),
+    what(
         "valid-to",
         &[Create, Exec, Rotate, Update],
         "the instant at which the PAT expires (RFC 3339); not together with lifetime",
-    ),
-    Input::new("new-display-name", &[Update], "the PAT's new name"),
-    Input::new(
+    )
+    .text("INSTANT"),
+    what("new-display-name", &[Update], "the PAT's new name").text("NAME"),
+    what(
         "renew-within",
         &[Rotate],
-        "rotate only if the PAT expires within this span, or if several bear the name; otherwise do nothing",
-    ),
-    Input::new(
+        "rotate only if the PAT expires within this span, or if several bear the name; otherwise do \
+         nothing",
+    )
+    .text("SPAN"),
+    what(
         "if-missing",
         &[Rotate, Revoke],
-        "what to do where no such PAT is active: fail (rotate's default), ignore (revoke's default) or create \
-         (rotate by name only)",
+        "what to do where no such PAT is active: fail (rotate's default), ignore (revoke's default) \
+         or create (rotate by name only)",
     )
-    .choices(&["fail", "ignore", "create"]),
-    Input::new(
+    .choices(&["fail", "ignore", "create"])
+    .reserved(&[("create", &[Rotate])]),
+    what(
         "duplicates",
         &[Rotate, Revoke],
-        "what to do where several active PATs bear the name: fail, or revoke (rotate from the newest, then \
-         revoke every one of them)",
+        "what to do where several active PATs bear the name: fail, or revoke (rotate from the newest, \
+         then revoke every one of them)",
     )
     .choices(&["fail", "revoke"])
     .default("fail"),
-    Input::new(
+    what(
         "keep-previous-for",
         &[Rotate],
-        "leave the old PAT alive for this span instead of revoking it; its expiry is only ever shortened",
-    ),
-    Input::new(
+        "leave the old PAT alive for this span instead of revoking it; its expiry is only ever \
+         shortened",
+    )
+    .text("SPAN"),
+    what(
         "revoke-on-completion",
         &[Create, Rotate],
-        "the job's last step revokes what this step minted (the GitHub action and the Azure Pipelines task only)",
+        "the job's last step revokes what this step minted (the GitHub action and the Azure Pipelines \
+         task only)",
     )
     .boolean(),
-    Input::new(
+    what(
         "on-shortened-lifetime",
         MINTING,
-        "what to do where the service grants over 60 s less than was asked: warn, or fail (what was made is \
-         revoked)",
+        "what to do where the service grants over 60 s less than was asked: warn, or fail (what was \
+         made is revoked)",
     )
     .choices(&["warn", "fail"])
     .default("warn"),
-    Input::new(
+    what(
         "verify",
         MINTING,
-        "try the new PAT before it is delivered: off, warn (not confirmed is a warning) or require (not \
-         confirmed revokes it and fails)",
+        "try the new PAT before it is delivered: off, warn (not confirmed is a warning) or require \
+         (not confirmed revokes it and fails)",
     )
     .choices(&["off", "warn", "require"])
     .default("off"),
-    Input::new("verify-url", MINTING, "where the new PAT is tried; default: the organization's connectionData"),
-    Input::new(
+    what("verify-url", MINTING, "where the new PAT is tried; default: the organization's connectionData")
+        .text("URL"),
+    what(
         "allow-global-narrowing",
         &[Rotate, Update],
         "let a global PAT be rotated or updated into one that is good for this organization alone",
     )
     .boolean(),
-    Input::new("filter", &[List], "which PATs to list")
+    what("filter", &[List], "which PATs to list")
         .choices(&["active", "expired", "revoked", "all"])
         .default("active"),
-    Input::new("expiring-within", &[List], "mark the PATs that expire within this span"),
-    Input::new("fail-if-expiring", &[List], "fail where a marked PAT is found; needs expiring-within").boolean(),
-    Input::new("fail-if-global", &[List], "fail where a global PAT is found").boolean(),
-    Input::new("dry-run", &[Create, Rotate, Revoke, Update], "say what would be done, and change no PAT").boolean(),
-    Input::new(
+    what("expiring-within", &[List], "mark the PATs that expire within this span").text("SPAN"),
+    what("fail-if-expiring", &[List], "fail where a marked PAT is found; needs expiring-within").boolean(),
+    what("fail-if-global", &[List], "fail where a global PAT is found").boolean(),
+    what("dry-run", &[Create, Rotate, Revoke, Update], "say what would be done, and change no PAT").boolean(),
+    what(
         "timeout",
         ALL,
-        "the whole operation's limit; a device code's own life comes on top, and cleaning up may outlast it by \
-         30 s",
+        "the whole operation's limit; a device code's own life comes on top, and cleaning up may \
+         outlast it by 30 s",
     )
-    .default("5m"),
-    Input::new(
+    .default("5m")
+    .text("SPAN"),
+    who(
         "credential",
         ALL,
-        "who signs in; default: what the given secret or store is for; login: device-code, or browser where a \
-         client proof is given",
+        "who signs in; default: what the given secret or store is for; login: device-code, or browser \
+         where a client proof is given",
     )
-    .choices(&["refresh-token", "device-code", "access-token", "azure-cli", "browser"]),
-    Input::new(
+    .choices(&["refresh-token", "device-code", "access-token", "azure-cli", "browser"])
+    .reserved(&[
+        ("refresh-token", IN_A_JOB),
+        ("access-token", IN_A_JOB),
+        ("azure-cli", IN_A_JOB),
+        ("browser", &[Login]),
+    ]),
+    who(
         "tenant-id",
         ALL,
-        "the Microsoft Entra tenant that is signed in to: a GUID or a verified domain; default: the one behind the organization",
-    ),
-    Input::new(
+        "the Microsoft Entra tenant that is signed in to: a GUID or a verified domain; default: the \
+         one behind the organization",
+    )
+    .text("TENANT"),
+    who(
         "client-id",
         ALL,
         "the app registration that is signed in to; required but for access-token and azure-cli",
-    ),
-    Input::new("refresh-token", ALL, "the refresh token of the user who signs in; the seed of a readable credential-store")
-        .secret(),
-    Input::new("access-token", ALL, "a user's access token for Azure DevOps, in place of a sign-in").secret(),
-    Input::new("client-secret", ALL, "proves a confidential client by its secret").secret(),
-    Input::new(
+    )
+    .text("GUID"),
+    who(
+        "refresh-token",
+        ALL,
+        "the refresh token of the user who signs in; the seed of a readable credential-store",
+    )
+    .secret(),
+    who("access-token", ALL, "a user's access token for Azure DevOps, in place of a sign-in").secret(),
+    who("client-secret", ALL, "proves a confidential client by its secret").secret(),
+    who(
         "client-certificate",
         ALL,
-        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or the PEM itself",
+        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or the PEM \
+         itself",
     )
-    .secret(),
-    Input::new(
-        "client-certificate-password",
-        ALL,
-        "the password of the PKCS#12 file or of an encrypted PEM key",
-    )
-    .secret(),
-    Input::new("federated", ALL, "proves a confidential client by the job's own OIDC token").boolean(),
-    Input::new(
+    .secret()
+    .path(),
+    who("client-certificate-password", ALL, "the password of the PKCS#12 file or of an encrypted PEM key")
+        .secret(),
+    who("federated", ALL, "proves a confidential client by the job's own OIDC token").boolean(),
+    who(
         "id-token",
         ALL,
         "the job's OIDC token for federated, where the host hands it over as a variable (audience \
          api://AzureADTokenExchange)",
     )
     .secret(),
-    Input::new(
+    who(
         "azure-service-connection",
         ALL,
-        "Azure Pipelines: the service connection whose identity opens Key Vault or proves a federated client",
-    ),
-    Input::new(
+        "Azure Pipelines: the service connection whose identity opens Key Vault or proves a federated \
+         client",
+    )
+    .text("ID"),
+    who(
         "credential-store",
         ALL,
         "where the refresh token rests between runs: file:PATH, keyvault:URL, variable-group:... or \
          github-secret:...",
-    ),
-    Input::new("store-key", ALL, "the passphrase that encrypts a file: credential-store").secret(),
-    Input::new("authority-host", ALL, "Microsoft Entra's address; Microsoft's own hosts or loopback")
-        .default("https://login.microsoftonline.com"),
-    Input::new("service-url", ALL, "the PAT service's address; Microsoft's own hosts or loopback")
-        .default("https://vssps.dev.azure.com"),
-    Input::new("devops-url", ALL, "Azure DevOps' address; Microsoft's own hosts or loopback")
-        .default("https://dev.azure.com"),
-    Input::new(
+    )
+    .store(),
+    who("store-key", ALL, "the passphrase that encrypts a file: credential-store").secret(),
+    who("authority-host", ALL, "Microsoft Entra's address; Microsoft's own hosts or loopback")
+        .default("https://login.microsoftonline.com")
+        .text("URL"),
+    who("service-url", ALL, "the PAT service's address; Microsoft's own hosts or loopback")
+        .default("https://vssps.dev.azure.com")
+        .text("URL"),
+    who("devops-url", ALL, "Azure DevOps' address; Microsoft's own hosts or loopback")
+        .default("https://dev.azure.com")
+        .text("URL"),
+    who(
         "github-api-url",
         ALL,
         "GitHub's API; default: the runner's GITHUB_API_URL, else https://api.github.com",
-    ),
-    Input::new("host", ALL, "the CI system that is spoken to; default: detected")
-        .choices(&["azure-pipelines", "github-actions", "generic"]),
-    Input::new(
+    )
+    .text("URL"),
+    destination("host", ALL, "the CI system that is spoken to; default: detected").choices(&[
+        "azure-pipelines",
+        "github-actions",
+        "generic",
+    ]),
+    destination(
         "variable",
         MINTING,
-        "set this name for the later steps of the job (default on Azure Pipelines: ADO_PAT; on GitHub: none), or \
-         for exec's command (default ADO_PAT)",
-    ),
-    Input::new(
+        "set this name for the later steps of the job (default on Azure Pipelines: ADO_PAT; on \
+         GitHub: none), or for exec's command (default ADO_PAT)",
+    )
+    .text("NAME"),
+    destination(
         "output-variable",
         &[Create, Rotate, Doctor],
-        "Azure Pipelines: set this output variable too, for later jobs; the server keeps output variables with \
-         the run",
-    ),
-    Input::new("deliver-to", &[Create, Rotate, Doctor], "the stores that receive the new PAT, one a line"),
-    Input::new("github-token", ALL, "the token that writes github-secret: stores; GITHUB_TOKEN cannot").secret(),
-    Input::new("output-file", ALL, "write the outputs to this file, readable by its owner alone"),
-    Input::new(
+        "Azure Pipelines: set this output variable too, for later jobs; the server keeps output \
+         variables with the run",
+    )
+    .text("NAME"),
+    destination("deliver-to", &[Create, Rotate, Doctor], "the stores that receive the new PAT, one a line")
+        .store()
+        .repeatable(),
+    destination("github-token", ALL, "the token that writes github-secret: stores; GITHUB_TOKEN cannot")
+        .secret(),
+    destination("output-file", ALL, "write the outputs to this file, readable by its owner alone").path(),
+    destination(
         "output-format",
         ALL,
-        "the file's format; default: json where it ends in .json, else dotenv; the last three hold the PAT alone",
+        "the file's format; default: json where it ends in .json, else dotenv; the last three hold \
+         the PAT alone",
     )
     .choices(&["json", "dotenv", "token", "git-credentials", "netrc"]),
-    Input::new("log", ALL, "a tracing filter such as debug; debug is also on where the host asks for it"),
+    destination("log", ALL, "a tracing filter such as debug; debug is also on where the host asks for it")
+        .text("FILTER"),
 ];
 
 #[cfg(test)]

@@ -1,0 +1,37 @@
+//! The one table of exit codes, for the help, the man page and the documentation.
+
+use crate::inputs::table::Word::{self, Exec, Get, List, Revoke, Rotate, Update};
+
+/// One exit code.
+#[derive(Clone, Copy, Debug)]
+pub struct ExitCode {
+    /// The number, as it is written.
+    pub code: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// The operations that can end with it.
+    pub operations: &'static [Word],
+}
+
+const fn of(operations: &'static [Word], code: &'static str, meaning: &'static str) -> ExitCode {
+    ExitCode { code, meaning, operations }
+}
+
+const ALL: &[Word] = &Word::ALL;
+
+/// Every exit code there is.
+pub const EXIT_CODES: [ExitCode; 13] = [
+    of(ALL, "0", "done, or nothing to do"),
+    of(ALL, "1", "unexpected: a defect in adopat"),
+    of(ALL, "2", "the inputs are wrong; nothing was sent"),
+    of(ALL, "3", "sign-in failed or is needed again, or the credential store cannot be read"),
+    of(ALL, "4", "refused by permission or policy"),
+    of(&[Rotate, Revoke, Update, Get, Word::Doctor], "5", "there is no such PAT, or several have the name"),
+    of(ALL, "6", "a service failed, could not be reached, or did not answer in time"),
+    of(ALL, "7", "a store or file could not take what it should; what was minted has been revoked"),
+    of(&[List], "8", "fail-if-expiring or fail-if-global: such a PAT was found"),
+    of(&[Exec], "126", "exec: the command is not executable"),
+    of(&[Exec], "127", "exec: the command was not found"),
+    of(&[Exec], "128+N", "exec: signal N ended the command"),
+    of(ALL, "129, 130, 143", "cancelled by a signal; what may be left is named"),
+];

@@ -1,0 +1,11 @@
+//! The command line: arguments and flags, help, completions. All of them are made from the one table of inputs, so
+//! that none can say anything else; an input needs nothing but its row there.
+
+mod arguments;
+pub mod completions;
+pub mod exit_codes;
+pub mod help;
+
+pub use self::arguments::{CommandLine, Misuse, Topic};
+pub use self::completions::Shell;
+pub use self::exit_codes::{EXIT_CODES, ExitCode};
