@@ -49,7 +49,7 @@ Usage: adopat-probe [--revoke-older]
   --version        the version
 
 It signs in as adopat does, by the same environment variables: ADOPAT_ORGANIZATION, ADOPAT_CLIENT_ID,
-ADOPAT_TENANT_ID, ADOPAT_CREDENTIAL_STORE, ADOPAT_REFRESH_TOKEN and the rest ('adopat --help'). The rolled refresh
+ADOPAT_TENANT_ID, ADOPAT_CREDENTIAL_STORE, ADOPAT_REFRESH_TOKEN and the rest ('adopat help list'). The rolled refresh
 token is stored as in any run. ADOPAT_TIMEOUT (5m) is the limit of the whole run.
 
 What it does to your organization: it makes up to ten PATs, never all at once, each named adopat-probe-RANDOM, with

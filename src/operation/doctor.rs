@@ -87,7 +87,11 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
 pub(crate) fn of_broken_inputs(host: &dyn Host, delivery: &Delivery, problems: &[Problem]) -> u8 {
     let mut report = Report::new(host);
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let failure = Failure::new(Exit::Inputs, problems.join("\n"), "'adopat --help' lists every input.");
+    let failure = Failure::new(
+        Exit::Inputs,
+        problems.join("\n"),
+        "'adopat help OPERATION' lists the inputs of an operation.",
+    );
     // No check fails by being cancelled here.
     let _ = report.add(Check::Inputs, Err(failure));
     for check in &Check::ALL[1..] {
