@@ -262,7 +262,18 @@ pub(super) fn expectations() -> Vec<Expectation> {
             &[(Doc, ""), (Issue, ""), (Guess, "the order")],
             Likely,
         ),
-        of("entra-msal", "MSAL for Python signs in and refreshes", &[(Run, "in the tests")], Certain),
+        of(
+            "entra-msal",
+            "MSAL and azure-identity sign in in every way that they have",
+            &[(Run, "Python and JavaScript")],
+            Certain,
+        ),
+        of(
+            "entra-client-secret-basic",
+            "a client secret may come by Basic authentication",
+            &[(Live, "recorded discovery"), (Run, "Authlib, requests-oauthlib")],
+            Certain,
+        ),
     ]
 }
 
