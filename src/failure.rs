@@ -90,9 +90,9 @@ impl Failure {
         Self { exit, cause, quote: None, remedy, name: None, support_ids: Vec::new() }
     }
 
-    /// With the service's own name of the error.
+    /// With the service's own name of the error, or its words, in which no person is addressed.
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.name = Some(without_people(&name.into()));
         self
     }
 
@@ -114,7 +114,7 @@ impl Failure {
 
     /// With what the service itself says, where it says anything; `who` is the service, such as "Azure DevOps".
     pub fn quoting(mut self, who: &str, words: &str) -> Self {
-        let words = sentence_of(words);
+        let words = sentence_of(&without_people(words));
         self.quote = (!words.is_empty()).then(|| format!("{who} says: {words}").into());
         self
     }
@@ -127,6 +127,21 @@ impl Failure {
             None => cause,
         }
     }
+}
+
+/// Foreign words without any that could be a person's address, which services like to tell: a log has many readers.
+pub fn without_people(words: &str) -> String {
+    let is_address = |word: &str| {
+        let (name, host) = word.split_once('@').or_else(|| word.split_once("%40"))?;
+        let ending = host.trim_end_matches(|c: char| !c.is_alphanumeric()).rsplit_once('.')?.1;
+        let is_name = name.contains(char::is_alphanumeric);
+        (is_name && ending.contains(char::is_alphabetic)).then_some(())
+    };
+    let shown = words.split_inclusive(char::is_whitespace).map(|word| {
+        let blank = &word[word.trim_end().len()..];
+        if is_address(word).is_some() { format!("(withheld){blank}") } else { word.to_owned() }
+    });
+    shown.collect()
 }
 
 /// Foreign words as one sentence that another can follow: on one line, with a stop at its end.
@@ -182,6 +197,26 @@ mod tests {
     #[case(" \t", "")]
     fn foreign_words_end_with_one_stop(#[case] words: &str, #[case] sentence: &str) {
         assert_eq!(sentence_of(words), sentence);
+    }
+
+    #[rstest]
+    #[case(
+        "TF400813: The user 'alex@contoso.example' is not authorized.",
+        "TF400813: The user (withheld) is not authorized."
+    )]
+    #[case("as megan.b@contoso.example", "as (withheld)")]
+    #[case(
+        "TF401444: Please sign-in at least once as 00000000-0000-0000-0000-000000000001\\alex@contoso.example in a web \
+         browser to enable access to the service.",
+        "TF401444: Please sign-in at least once as (withheld) in a web browser to enable access to the service."
+    )]
+    #[case("of alex_contoso.example#EXT#@fabrikam.onmicrosoft.com,\nnone", "of (withheld)\nnone")]
+    #[case("see https://x.example/?login_hint=alex%40contoso.example", "see (withheld)")]
+    #[case("@scope/package and a@b, left-pad@1.3.0", "@scope/package and a@b, left-pad@1.3.0")]
+    fn no_person_is_addressed_in_a_services_words(#[case] words: &str, #[case] shown: &str) {
+        assert_eq!(without_people(words), shown);
+        let failure = Failure::new(Exit::Refused, "No.", "").named(words).quoting("It", words);
+        assert!(!format!("{failure} {failure:?}").contains("contoso.example"), "{failure}");
     }
 
     #[test]

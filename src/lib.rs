@@ -33,6 +33,7 @@ pub mod output_file;
 pub mod outputs;
 pub mod patience;
 pub mod pats;
+pub mod pem;
 pub mod pending;
 pub mod private_file;
 pub mod process;
@@ -94,7 +95,7 @@ pub async fn run(
     let world = open_world(&inputs.surroundings);
     let run = arguments.as_ref().ok().and_then(|arguments| inputs.operation(arguments));
     for secret in &inputs.hosts_secrets {
-        streams.register().add(secret);
+        streams.register().add(secret.forms());
     }
     let streams = if inputs.surroundings.colours { streams } else { streams.coloured(false) };
     let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));

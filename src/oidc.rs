@@ -18,7 +18,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, without_people};
 use crate::http::{Answer, Effect, Http};
 use crate::inputs::request::OidcSources;
 use crate::patience::Patience;
@@ -211,7 +211,7 @@ fn refused(answer: &Answer, service: &str, remedy: &str) -> Failure {
     };
     let failure = failure.and(answer.asks_to_wait()).with_support_ids(support_ids(answer));
     match words {
-        Some(words) => failure.named(words.chars().take(300).collect::<String>()),
+        Some(words) => failure.named(without_people(&words).chars().take(300).collect::<String>()),
         None => failure,
     }
 }

@@ -14,13 +14,11 @@ use zeroize::Zeroizing;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
+use crate::host::neutral;
 use crate::inputs::request::OutputFormat;
 use crate::outputs::{Outputs, as_text};
 use crate::private_file;
 use crate::secret::Secret;
-
-/// The user name beside a PAT in git's and curl's files. Azure DevOps does not look at it.
-const USER: &str = "adopat";
 
 /// The outputs in one of the formats; none where the format is for a PAT and none was minted.
 ///
@@ -136,12 +134,23 @@ fn buffer(outputs: &Outputs) -> Zeroizing<Vec<u8>> {
 }
 
 /// An output as the text that is quoted. JSON is written with `\u` escapes in place of what shells and dotenv
-/// readers treat differently; a NUL, which no environment can hold, becomes U+FFFD.
+/// readers treat differently. A line break within quotes would be the next variable to all that read by the line
+/// (`docker --env-file`, systemd, GitLab): it is written as `\n`, and any other control character alike.
 fn plain_text(value: &Value) -> String {
     let text = as_text(value);
     match value {
-        Value::Array(_) | Value::Object(_) => text.replace("\\\\", "\\u005c").replace('\'', "\\u0027"),
-        _ => text.replace('\0', "\u{fffd}"),
+        Value::Array(_) | Value::Object(_) => {
+            neutral::json(&text).replace("\\\\", "\\u005c").replace('\'', "\\u0027")
+        }
+        _ => text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+            match c {
+                c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                    shown.extend(c.escape_default())
+                }
+                c => shown.push(c),
+            }
+            shown
+        }),
     }
 }
 
@@ -172,29 +181,48 @@ fn quoted(value: &str) -> Zeroizing<String> {
     quoted
 }
 
-/// The hosts under which an organization's code and packages are reached.
-fn machines(organization: &Organization) -> [String; 3] {
-    ["dev.azure.com".into(), format!("{}.visualstudio.com", organization.name()), "pkgs.dev.azure.com".into()]
+/// The organization's name as it was given and in lower case: clients compare hosts and users as they are written, and
+/// not all write them alike.
+fn spellings(organization: &Organization) -> Vec<String> {
+    let mut names = vec![organization.name().to_ascii_lowercase(), organization.name().to_owned()];
+    names.dedup();
+    names
 }
 
-/// One line a host, and one for the clone address that Azure DevOps shows, `https://ORG@dev.azure.com/...`,
-/// since git takes a line only if the user name in the address is the line's.
+/// The hosts under which an organization's code and packages are reached.
+fn machines(organization: &Organization) -> Vec<String> {
+    let mut machines = vec!["dev.azure.com".to_owned(), "pkgs.dev.azure.com".to_owned()];
+    for name in spellings(organization) {
+        machines.extend([format!("{name}.visualstudio.com"), format!("{name}.pkgs.visualstudio.com")]);
+    }
+    machines
+}
+
+/// Every host with the organization as the user. Azure DevOps does not look at the user, but clients do: the address
+/// that it shows, `https://ORG@dev.azure.com/...`, asks them for that user's line. One without a user takes any line.
+fn sign_ins(organization: &Organization) -> impl Iterator<Item = (String, String)> {
+    let users = spellings(organization);
+    machines(organization)
+        .into_iter()
+        .flat_map(move |machine| users.clone().into_iter().map(move |user| (machine.clone(), user)))
+}
+
 fn git_credentials(token: &Secret, organization: &Organization) -> Zeroizing<Vec<u8>> {
     let password = Zeroizing::new(utf8_percent_encode(token.expose(), NON_ALPHANUMERIC).to_string());
     let mut bytes =
-        Zeroizing::new(Vec::with_capacity(4 * (password.len() + 2 * organization.name().len() + 64)));
-    for machine in machines(organization) {
-        writeln!(bytes, "https://{USER}:{}@{machine}", password.as_str()).expect("memory takes it");
+        Zeroizing::new(Vec::with_capacity(12 * (password.len() + 2 * organization.name().len() + 64)));
+    for (machine, user) in sign_ins(organization) {
+        writeln!(bytes, "https://{user}:{}@{machine}", password.as_str()).expect("memory takes it");
     }
-    writeln!(bytes, "https://{organization}:{}@dev.azure.com", password.as_str()).expect("memory takes it");
     bytes
 }
 
 fn netrc(token: &Secret, organization: &Organization) -> Zeroizing<Vec<u8>> {
     let password = netrc_word(token.expose());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(3 * (password.len() + organization.name().len() + 64)));
-    for machine in machines(organization) {
-        writeln!(bytes, "machine {machine} login {USER} password {}", password.as_str())
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(12 * (password.len() + 2 * organization.name().len() + 64)));
+    for (machine, user) in sign_ins(organization) {
+        writeln!(bytes, "machine {machine} login {user} password {}", password.as_str())
             .expect("memory takes it");
     }
     bytes
@@ -313,20 +341,24 @@ mod tests {
     #[test]
     fn netrc_and_git_name_every_host_of_the_organization() {
         let token = token();
+        let hosts = [
+            "dev.azure.com",
+            "pkgs.dev.azure.com",
+            "fabrikam.visualstudio.com",
+            "fabrikam.pkgs.visualstudio.com",
+            "Fabrikam.visualstudio.com",
+            "Fabrikam.pkgs.visualstudio.com",
+        ];
+        let lines = |line: &dyn Fn(&str, &str) -> String| -> String {
+            hosts.iter().flat_map(|host| ["fabrikam", "Fabrikam"].map(|user| line(host, user))).collect()
+        };
         assert_eq!(
             rendered(&outputs(true, "x"), OutputFormat::GitCredentials).expect("rendered"),
-            format!(
-                "https://adopat:{token}@dev.azure.com\nhttps://adopat:{token}@Fabrikam.visualstudio.com\n\
-                 https://adopat:{token}@pkgs.dev.azure.com\nhttps://Fabrikam:{token}@dev.azure.com\n"
-            )
+            lines(&|host, user| format!("https://{user}:{token}@{host}\n"))
         );
         assert_eq!(
             rendered(&outputs(true, "x"), OutputFormat::Netrc).expect("rendered"),
-            format!(
-                "machine dev.azure.com login adopat password {token}\n\
-                 machine Fabrikam.visualstudio.com login adopat password {token}\n\
-                 machine pkgs.dev.azure.com login adopat password {token}\n"
-            )
+            lines(&|host, user| format!("machine {host} login {user} password {token}\n"))
         );
     }
 
@@ -335,9 +367,9 @@ mod tests {
         let mut hostile = outputs(true, "x");
         hostile.token = Some(Secret::new("a\nmachine evil.example login x password y@evil.example/".into()));
         let netrc = rendered(&hostile, OutputFormat::Netrc).expect("rendered");
-        assert_eq!(netrc.lines().count(), 3, "{netrc}");
+        assert_eq!(netrc.lines().count(), 12, "{netrc}");
         let git = rendered(&hostile, OutputFormat::GitCredentials).expect("rendered");
-        assert_eq!(git.lines().count(), 4, "{git}");
+        assert_eq!(git.lines().count(), 12, "{git}");
         assert!(git.lines().all(|line| line.ends_with(".com")), "{git}");
     }
 
@@ -402,8 +434,17 @@ mod tests {
             let pats = serde_json::json!({ "display-name": name, "global": false });
             outputs.pats = Some(vec![pats.clone()]);
             let file = rendered(&outputs, OutputFormat::Dotenv).expect("rendered");
+            // Whatever reads it by the line finds these variables and no other.
+            let keys: Vec<_> = file.lines().map(|line| line.split('=').next().unwrap_or_default()).collect();
+            prop_assert_eq!(keys, [
+                "TOKEN", "AUTHORIZATION_ID", "DISPLAY_NAME", "SCOPE", "VALID_TO", "VALID_FROM", "CHANGED",
+                "PREVIOUS_AUTHORIZATION_ID", "PATS",
+            ]);
             let read = sourced(&file, &["DISPLAY_NAME", "TOKEN", "PATS"]);
-            let rest = read.strip_prefix(&name).expect("the name comes back");
+            let shown = plain_text(&Value::from(name.clone()));
+            let special = name.chars().any(|c| c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c));
+            prop_assert!(special || shown == name, "{}", shown);
+            let rest = read.strip_prefix(&shown).expect("the name comes back");
             let rest = rest.strip_prefix(&format!("|{}|", token())).expect("the token comes back");
             let list: Value = serde_json::from_str(rest.trim_end_matches('|')).expect("JSON comes back");
             prop_assert_eq!(list, serde_json::json!([pats]));

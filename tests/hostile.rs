@@ -170,6 +170,64 @@ fn a_services_headers_are_words(#[values(Host::GitHub, Host::Azure, Host::Generi
     hears(host, &machine, &an_error(host)).expect(4);
 }
 
+/// What a service calls a PAT goes into files, commands and headers: one that would write lines of its own there is
+/// revoked.
+#[rstest]
+fn a_pat_that_is_none_is_not_handed_over(
+    #[values(
+        "two\nlines::set-output name=x::y",
+        "a\r",
+        "tab\tbed",
+        "bell\u{7}bell",
+        "nul\0nul",
+        "next\u{85}next",
+        "para\u{2029}para",
+        "a b",
+        "##vso[\u{ad}é"
+    )]
+    end: &str,
+    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
+) {
+    let machine = failing(host);
+    let pat = machine.emulator.add_pat(NewPat::named("another"));
+    let token = format!("{}{end}", pat.value);
+    let body = json!({
+        "patToken": {
+            "displayName": "nightly", "scope": "vso.code", "targetAccounts": ["00000000-0000-0000-0000-000000000001"],
+            "validFrom": "2026-11-28T00:00:00Z", "validTo": "2099-01-01T00:00:00Z",
+            "authorizationId": pat.authorization_id, "token": token,
+        },
+        "patTokenError": "none",
+    });
+    let kind = [("Content-Type", "application/json")];
+    let answer = Fault::on(Service::Pats).method("POST").answer(200, &kind, body.to_string());
+    machine.emulator.order(answer);
+    let ended = hears(host, &machine, &an_error(host));
+    ended.expect(7).says("has been revoked");
+    assert!(machine.active("another").is_empty(), "it is revoked");
+    assert!(!machine.path("pat.json").exists());
+    assert!(!ended.words().contains(&pat.value), "{}", ended.words());
+}
+
+#[rstest]
+fn a_services_words_address_nobody(
+    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
+    #[values("TF401444", "TF400813", "VS403283")] code: &str,
+) {
+    let machine = failing(host);
+    let message = format!(
+        "{code}: Please sign-in at least once as 00000000-0000-0000-0000-000000000001\\\\alex.doe@contoso.example in a web \
+         browser; alex.doe_contoso.example#EXT#@fabrikam.onmicrosoft.com is none."
+    );
+    let body = json!({"message": message, "typeKey": "UnauthorizedRequestException"}).to_string();
+    let kind = [("Content-Type", "application/json")];
+    machine.emulator.order(Fault::on(Service::Pats).answer(403, &kind, body).always());
+    let ended = hears(host, &machine, &an_error(host));
+    assert!(matches!(ended.code, Some(3 | 4)), "{}", ended.words());
+    ended.says("(withheld)");
+    assert!(!ended.words().contains("alex") && !ended.words().contains("onmicrosoft"), "{}", ended.words());
+}
+
 /// Wherever an input is quoted back.
 #[rstest]
 fn an_input_is_words(

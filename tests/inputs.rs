@@ -5,6 +5,7 @@ mod support;
 use std::ffi::OsString;
 
 use adopat_emulator::{NewPat, cast};
+use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use support::{Ended, Host, Machine};
@@ -630,6 +631,41 @@ fn every_secret_input_is_masked_before_anything_else_is_printed() {
         }
     }
     assert!(!ended.words().contains("hunter"));
+}
+
+/// A certificate that is given as a value is one in base64 too, whole or cut short: never a path that is told.
+#[rstest]
+#[case::a_pkcs12("pbes2-aes256.p12", usize::MAX)]
+#[case::of_windows("3des-rc2.p12", usize::MAX)]
+#[case::cut_short("pbes2-aes256.p12", 700)]
+#[case::a_pem("pkcs1.pem", usize::MAX)]
+fn a_certificate_in_base64_is_masked_and_never_told(
+    #[case] fixture: &str,
+    #[case] length: usize,
+    #[values(0, 64, 76)] width: usize,
+) {
+    let path = format!("{}/tests/fixtures/certificates/{fixture}", env!("CARGO_MANIFEST_DIR"));
+    let encoded = base64::engine::general_purpose::STANDARD.encode(std::fs::read(path).expect("a fixture"));
+    let encoded = &encoded[..length.min(encoded.len())];
+    let lines: Vec<_> = match width {
+        0 => vec![encoded.to_owned()],
+        width => {
+            encoded.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+        }
+    };
+    let mut machine = creating(Host::GitHub);
+    machine
+        .input("client-certificate", lines.join("\n"))
+        .input("client-certificate-password", "fake-password");
+    machine.input("log", "trace").input("lifetime", "soon");
+    let ended = machine.run();
+    ended.expect(2);
+    for line in lines.iter().filter(|line| line.len() >= 6) {
+        assert!(ended.stdout.contains(&format!("::add-mask::{line}\n")), "{line}");
+        assert!(!ended.words().contains(line.as_str()), "{}", ended.words());
+    }
+    let readable = length == usize::MAX;
+    assert_eq!(ended.words().contains("client-certificate"), !readable, "{}", ended.words());
 }
 
 #[test]

@@ -121,6 +121,112 @@ fn a_proxys_password_is_never_told(
     }
 }
 
+/// As companies have them: a Windows domain, a mailbox as the user, a password as it was typed.
+#[rstest]
+#[case::of_a_domain(r"CORP\build:hunter2hunter2", r"CORP\build:hunter2hunter2", true)]
+#[case::of_a_domain_encoded("CORP%5Cbuild:hunter2hunter2", r"CORP\build:hunter2hunter2", true)]
+#[case::of_a_mailbox("alex@contoso.example:hunter2hunter2", "alex@contoso.example:hunter2hunter2", false)]
+#[case::with_an_at("contoso:hunter2@hunter2", "contoso:hunter2@hunter2", false)]
+#[case::with_a_percent("contoso:hunter2%hunter2%", "contoso:hunter2%hunter2%", true)]
+#[case::encoded("contoso:hunter2%23hunter2%2F", "contoso:hunter2#hunter2/", true)]
+#[case::with_a_colon("contoso:hunter2:hunter2", "contoso:hunter2:hunter2", true)]
+#[case::without_a_password("contoso", "contoso:", true)]
+#[case::without_a_user(":hunter2hunter2", ":hunter2hunter2", true)]
+#[case::with_a_hash("contoso:hunter2#hunter2", "contoso:hunter2#hunter2", false)]
+#[case::with_a_slash("contoso:hunter2/hunter2", "contoso:hunter2/hunter2", false)]
+#[case::with_a_question("contoso:hunter2?hunter2", "contoso:hunter2?hunter2", false)]
+#[case::with_a_number_and_a_slash("contoso:12/hunter2", "contoso:12/hunter2", false)]
+#[case::with_everything(r"CORP\b:h#u/n?t@e%r\2:hunter2", r"CORP\b:h#u/n?t@e%r\2:hunter2", false)]
+fn credentials_of_a_proxy_are_read_as_they_are_meant_and_never_told(
+    #[case] written: &str,
+    #[case] meant: &str,
+    #[case] curl_reads_it: bool,
+    #[values("http://", "")] scheme: &str,
+) {
+    let (mut machine, proxy) = (secure(Host::Azure), Proxy::start());
+    let address = format!("{scheme}{written}@127.0.0.1:{}", proxy.port);
+    let ended = machine.set("HTTPS_PROXY", &address).input("log", "trace").run();
+    ended.expect(0);
+    let header = |head: &str| {
+        let line =
+            head.lines().find(|line| line.to_lowercase().starts_with("proxy-authorization: basic "))?;
+        let sent = base64::engine::general_purpose::STANDARD.decode(line.rsplit(' ').next()?).ok()?;
+        String::from_utf8(sent).ok()
+    };
+    let heads = proxy.heads();
+    assert!(
+        !heads.is_empty() && heads.iter().all(|head| header(head).as_deref() == Some(meant)),
+        "{heads:?}"
+    );
+    let words = ended.words();
+    assert!(!words.contains("hunter2"), "{words}");
+    // Where nothing can be reached its words name the proxy alone.
+    let unreachable = address.replace(&format!("127.0.0.1:{}", proxy.port), "proxy.invalid:1");
+    let mut machine = secure(Host::Azure);
+    let ended = machine.set("HTTPS_PROXY", unreachable).input("log", "trace").input("timeout", "5s").run();
+    ended.expect(6).says("proxy.invalid:1");
+    assert!(!ended.words().contains("hunter2"), "{}", ended.words());
+    if curl_reads_it {
+        let judge = Proxy::start();
+        let address = address.replace(&proxy.port.to_string(), &judge.port.to_string());
+        let curl = std::process::Command::new("curl")
+            .args(["-s", "-m", "5", "https://127.0.0.1:1/"])
+            .env_clear()
+            .env("HTTPS_PROXY", address)
+            .status();
+        match curl {
+            Ok(_) => assert_eq!(judge.heads().first().and_then(|head| header(head)).as_deref(), Some(meant)),
+            Err(_) => eprintln!("skipped: curl is not on this machine"),
+        }
+    }
+}
+
+#[rstest]
+#[case("verify-url", "https://me:hunter2hunter2@dev.azure.com/contoso")]
+#[case("verify-url", "https://me:hunter2/hunter2@evil.example/x")]
+#[case("organization", "https://me:hunter2hunter2@dev.azure.com/contoso")]
+#[case("service-url", "https://me:hunter2hunter2@evil.example")]
+#[case("authority-host", "https://me:hunter2#hunter2@login.evil.example")]
+#[case("github-api-url", "https://me:hunter2hunter2@evil.example")]
+#[case("deliver-to", "keyvault:https://me:hunter2hunter2@evil.example/secrets/x")]
+#[case("deliver-to", "https://me:hunter2hunter2@evil.example/x")]
+#[case("credential-store", "keyvault:https://me:hunter2hunter2@evil.example/secrets/x")]
+#[case("output-format", "https://me:hunter2hunter2@evil.example/x")]
+fn a_password_in_any_address_is_masked_and_never_told(
+    #[case] input: &str,
+    #[case] value: &str,
+    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
+) {
+    let mut machine = secure(host);
+    machine.input("verify", "warn").input("timeout", "5s").input("log", "trace").input(input, value);
+    let ended = machine.run();
+    assert!(!ended.words().contains("hunter2"), "{}", ended.words());
+    if host == Host::GitHub {
+        assert!(ended.stdout.contains("::add-mask::hunter2"), "{}", ended.stdout);
+    }
+}
+
+#[rstest]
+#[case("*.contoso.example 127.0.0.1")]
+#[case("*")]
+#[case("127.0.0.0/8")]
+#[case("https://127.0.0.1/")]
+fn no_proxy_is_honoured_however_it_is_written(#[case] list: &str) {
+    let (mut machine, proxy) = (secure(Host::Azure), Proxy::start());
+    machine.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port)).set("no_proxy", list);
+    machine.run().expect(0);
+    assert_eq!(proxy.heads(), [""; 0]);
+}
+
+#[test]
+fn an_entry_of_no_proxy_that_means_nothing_is_warned_about() {
+    let (mut machine, proxy) = (secure(Host::Azure), Proxy::start());
+    machine.set("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port)).set("NO_PROXY", "dev.*.com,127.*");
+    let ended = machine.run();
+    ended.expect(0).says("NO_PROXY").says("dev.*.com").says("127.*");
+    assert!(!proxy.heads().is_empty());
+}
+
 #[test]
 fn no_proxy_is_honoured() {
     let (mut machine, proxy) = (secure(Host::Azure), Proxy::start());
@@ -273,6 +379,76 @@ fn a_file_of_authorities_that_cannot_be_used_fails_at_once_by_name(
     ended.says(&format!("Let {variable} name a file"));
     assert_eq!(ended.words().matches("/oauth2/v2.0/token").count(), 1, "not tried again: {}", ended.words());
     assert!(machine.calls().is_empty());
+}
+
+/// As tools and people write a CA file. None of these needs a word, unless something in it cannot be read.
+#[rstest]
+#[case::der("der", None)]
+#[case::base64_alone("base64", None)]
+#[case::utf_16le("utf-16le", None)]
+#[case::utf_16be("utf-16be", None)]
+#[case::with_a_mark("mark", None)]
+#[case::latin_1("latin-1", None)]
+#[case::of_windows("crlf", None)]
+#[case::trusted("trusted", None)]
+#[case::trusted_for_something("trusted for servers", None)]
+#[case::explained("explained", None)]
+#[case::of_old("X509", None)]
+#[case::twice("twice", None)]
+#[case::beside_a_key("key", None)]
+#[case::beside_a_broken_one("broken", Some("1 of the certificates"))]
+#[case::beside_one_cut_short("cut", Some("1 of the certificates"))]
+#[case::beside_two_that_are_none("none", Some("2 of the certificates"))]
+fn a_file_of_authorities_is_read_as_tools_write_it(
+    #[case] how: &str,
+    #[case] warning: Option<&str>,
+    #[values("SSL_CERT_FILE", "AGENT_CAINFO")] variable: &str,
+) {
+    let mut machine = secure(Host::Azure);
+    let authority = machine.emulator.ca_pem_path().to_owned();
+    let pem = std::fs::read_to_string(&authority).expect("the emulator's authority");
+    let openssl = |arguments: &[&str]| {
+        let output = std::process::Command::new("openssl")
+            .arg("x509")
+            .arg("-in")
+            .arg(&authority)
+            .args(arguments)
+            .output();
+        output.ok().filter(|output| output.status.success()).map(|output| output.stdout)
+    };
+    let utf_16 = |write: fn(u16) -> [u8; 2]| {
+        std::iter::once(0xfeff).chain(pem.encode_utf16()).flat_map(write).collect::<Vec<u8>>()
+    };
+    let section = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+    let bytes = match how {
+        "der" => openssl(&["-outform", "der"]),
+        "base64" => Some(
+            pem.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n").into_bytes(),
+        ),
+        "utf-16le" => Some(utf_16(u16::to_le_bytes)),
+        "utf-16be" => Some(utf_16(u16::to_be_bytes)),
+        "mark" => Some(format!("\u{feff}{pem}").into_bytes()),
+        "latin-1" => Some([b"# Pr\xfcfstelle\n".as_slice(), pem.as_bytes(), b"\xe4\xf6"].concat()),
+        "crlf" => Some(pem.replace('\n', "\r\n").into_bytes()),
+        "trusted" => openssl(&["-trustout"]),
+        "trusted for servers" => openssl(&["-trustout", "-addtrust", "serverAuth", "-setalias", "Pr\u{fc}f"]),
+        "explained" => openssl(&["-text"]),
+        "X509" => Some(pem.replace("CERTIFICATE", "X509 CERTIFICATE").into_bytes()),
+        "twice" => Some(pem.repeat(2).into_bytes()),
+        "key" => Some(format!("{}{pem}", section("MAAw").replace("CERTIFICATE", "PRIVATE KEY")).into_bytes()),
+        "broken" => Some(format!("{}{pem}", section("!!!!")).into_bytes()),
+        "cut" => Some(format!("{pem}{}", &pem[..pem.len() / 2]).into_bytes()),
+        _ => Some(format!("{}{pem}{}", section("MAAw"), section("bm9uZQ==")).into_bytes()),
+    };
+    let Some(bytes) = bytes else { return eprintln!("skipped: openssl is not on this machine") };
+    let file = machine.path("authorities");
+    std::fs::write(&file, bytes).expect("written");
+    let ended = machine.unset("SSL_CERT_FILE").set(variable, &file).run();
+    ended.expect(0);
+    match warning {
+        Some(warning) => drop(ended.says(warning).says(variable)),
+        None => assert!(!ended.words().contains("cannot be read"), "{}", ended.words()),
+    }
 }
 
 #[test]

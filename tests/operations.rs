@@ -542,13 +542,14 @@ fn the_file_as_dotenv(#[case] file: &str, #[case] format: Option<&str>) {
 #[case("token", "{}")]
 #[case(
     "netrc",
-    "machine dev.azure.com login adopat password {}\nmachine fabrikam.visualstudio.com login adopat \
-    password {}\nmachine pkgs.dev.azure.com login adopat password {}\n"
+    "machine dev.azure.com login fabrikam password {}\nmachine pkgs.dev.azure.com login fabrikam password {}\n\
+    machine fabrikam.visualstudio.com login fabrikam password {}\nmachine fabrikam.pkgs.visualstudio.com login \
+    fabrikam password {}\n"
 )]
 #[case(
     "git-credentials",
-    "https://adopat:{}@dev.azure.com\nhttps://adopat:{}@fabrikam.visualstudio.com\n\
-    https://adopat:{}@pkgs.dev.azure.com\nhttps://fabrikam:{}@dev.azure.com\n"
+    "https://fabrikam:{}@dev.azure.com\nhttps://fabrikam:{}@pkgs.dev.azure.com\n\
+    https://fabrikam:{}@fabrikam.visualstudio.com\nhttps://fabrikam:{}@fabrikam.pkgs.visualstudio.com\n"
 )]
 fn the_file_as_the_pat_alone(#[case] format: &str, #[case] expected: &str) {
     let machine = with_file("create", "pat", Some(format));

@@ -64,7 +64,7 @@ pub async fn run(
     let mut inputs = Inputs::read(environment, &Flags::default());
     let world = open_world(&inputs.surroundings);
     let streams = streams.coloured(false);
-    inputs.hosts_secrets.iter().for_each(|secret| drop(streams.register().add(secret)));
+    inputs.hosts_secrets.iter().for_each(|secret| drop(streams.register().add(secret.forms())));
     // Standard output is the report's alone.
     let host: Arc<dyn Host> = host::open(&inputs.delivery, &world, streams.clone(), true).into();
     let options = match CommandLine::parse(arguments) {

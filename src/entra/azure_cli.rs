@@ -5,18 +5,22 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential as _;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::refusal::{self, App, ErrorAnswer};
 use super::{AZURE_DEVOPS, Tokens};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, without_people};
 use crate::http::{Http, NoAnswer};
 use crate::secret::Secret;
 use crate::subprocess;
@@ -61,6 +65,7 @@ async fn sign_in_through(
         client_id: AZURE_CLI,
         asked_a_person: false,
     };
+    let executor: Arc<dyn Executor> = Arc::new(Tidied { executor, now: http.world().clock.now() });
     let asked = http.patience().bound(async {
         be_a_person(executor.as_ref(), app).await?;
         let options = AzureCliCredentialOptions {
@@ -104,16 +109,17 @@ async fn be_a_person(executor: &dyn Executor, app: App<'_>) -> Result<(), Failur
         #[serde(other)]
         Another,
     }
-    match serde_json::from_slice::<Kind>(&output.stdout) {
-        Ok(Kind::User) => Ok(()),
-        Ok(Kind::Another) => Err(Failure::new(
+    let said = String::from_utf8_lossy(&output.stdout);
+    match said.lines().find_map(|line| serde_json::from_str::<Kind>(line.trim()).ok()) {
+        Some(Kind::User) => Ok(()),
+        Some(Kind::Another) => Err(Failure::new(
             Exit::Refused,
             "The Azure CLI is signed in as a service principal or managed identity, and the PAT service serves people \
              only.",
             "Sign in with 'az login' as a person, or give a refresh-token made by 'adopat login'; 'adopat doctor' checks \
              whether that is enough.",
         )),
-        Err(_) => Err(refused("it does not say whom it is signed in as", app)),
+        None => Err(refused("it does not say whom it is signed in as", app)),
     }
 }
 
@@ -146,8 +152,84 @@ fn refused(words: &str, app: App<'_>) -> Failure {
         return Failure::new(Exit::SignIn, "The Azure CLI is too old.", "Update it to 2.54 or newer.");
     }
     let first = words.lines().next().unwrap_or_default().trim().trim_end_matches('.');
-    let first: String = first.chars().take(300).collect();
+    let first: String = without_people(first).chars().take(300).collect();
     Failure::new(Exit::SignIn, format!("The Azure CLI gave no token: {first}."), sign_in_again())
+}
+
+/// The CLI's answers without what stands around them: colours, a byte order mark, notices of a new version or of an
+/// extension that was installed just now.
+#[derive(Debug)]
+struct Tidied {
+    executor: Arc<dyn Executor>,
+    now: Timestamp,
+}
+
+#[async_trait::async_trait]
+impl Executor for Tidied {
+    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
+        let mut output = self.executor.run(program, args).await?;
+        let said = Zeroizing::new(std::mem::take(&mut output.stdout));
+        let said = Zeroizing::new(without_colours(&String::from_utf8_lossy(&said)));
+        output.stdout = match token_in(&said, self.now) {
+            Some(token) => token,
+            None => said.as_bytes().to_vec(),
+        };
+        Ok(output)
+    }
+}
+
+/// The text without a terminal's escapes (ECMA-48) and without byte order marks.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain
+            .push_str(part.trim_start_matches(|c: char| matches!(c, ' '..='?')).get(1..).unwrap_or_default());
+    }
+    plain.replace('\u{feff}', "")
+}
+
+/// The answer to `az account get-access-token` within the text, in the form that azure_identity reads.
+///
+/// `expires_on` is a number, in some versions a text; before 2.54 there is `expiresOn` alone, a local time of a zone
+/// that is not told: then the token is taken to be good for as long as the CLI's tokens are at least.
+fn token_in(said: &str, now: Timestamp) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        access_token: Secret,
+        #[serde(default, rename = "expires_on")]
+        unix: serde_json::Value,
+        #[serde(default)]
+        expires_on: serde_json::Value,
+    }
+    let answers = said.match_indices('{').filter_map(|(start, _)| {
+        serde_json::Deserializer::from_str(&said[start..]).into_iter::<Answer>().next()?.ok()
+    });
+    let answer = answers.into_iter().next()?;
+    let read = |value: &serde_json::Value| match value {
+        serde_json::Value::Number(number) => seconds(&number.to_string()),
+        serde_json::Value::String(text) => seconds(text.trim()),
+        _ => None,
+    };
+    let expires = read(&answer.unix).or_else(|| read(&answer.expires_on));
+    let expires = expires.or_else(|| answer.expires_on.is_string().then(|| now.as_second() + SHORTEST_LIFE));
+    let answer = json!({
+        "accessToken": answer.access_token.expose(),
+        "expires_on": expires,
+        "tokenType": "Bearer",
+    });
+    Some(answer.to_string().into_bytes())
+}
+
+/// How long a token that the CLI hands out is good at least, in seconds: it renews those that are not (MSAL).
+const SHORTEST_LIFE: i64 = 5 * 60;
+
+/// Seconds since the epoch, or an instant that tells its offset.
+#[expect(clippy::cast_possible_truncation, reason = "a float's cast saturates")]
+fn seconds(text: &str) -> Option<i64> {
+    let instant = || text.replacen(' ', "T", 1).parse::<Timestamp>().ok().map(Timestamp::as_second);
+    text.parse::<i64>().ok().or_else(|| Some(text.parse::<f64>().ok()? as i64)).or_else(instant)
 }
 
 fn sign_in_again() -> String {
@@ -230,6 +312,47 @@ mod tests {
                  499b84ac-1321-427f-aa17-267ca6975798/.default --tenant contoso.com",
             ]
         );
+    }
+
+    #[rstest]
+    #[case::a_notice_before(
+        "WARNING: You have 2 updates available. {see 'az upgrade'}\n{\"accessToken\":\"eyJ0.fake\",\"expires_on\":1795518000}",
+        3600
+    )]
+    #[case::a_notice_after(
+        "{\"accessToken\":\"eyJ0.fake\",\"expires_on\":1795518000}\nA new version is there.\n",
+        3600
+    )]
+    #[case::colours(
+        "\u{1b}[1;32m{\u{1b}[0m\n  \"accessToken\": \u{1b}[33m\"eyJ0.fake\"\u{1b}[39;49;00m,\n \"expires_on\": 1795518000}\u{1b}[K",
+        3600
+    )]
+    #[case::a_byte_order_mark("\u{feff}{\"accessToken\":\"eyJ0.fake\",\"expires_on\":1795518000}", 3600)]
+    #[case::as_text("{\"accessToken\":\"eyJ0.fake\",\"expires_on\":\"1795518000\"}", 3600)]
+    #[case::as_float("{\"accessToken\":\"eyJ0.fake\",\"expires_on\":1795518000.75}", 3600)]
+    #[case::as_instant(
+        "{\"accessToken\":\"eyJ0.fake\",\"expiresOn\":\"2026-11-24 12:00:00.000000+01:00\"}",
+        3600
+    )]
+    #[case::as_local_time(
+        "{\"accessToken\":\"eyJ0.fake\",\"expiresOn\":\"2026-11-24 23:00:00.000000\",\"tokenType\":\"Bearer\"}",
+        300
+    )]
+    #[case::both(
+        "{\"accessToken\":\"eyJ0.fake\",\"expiresOn\":\"2026-11-24 23:00:00.000000\",\"expires_on\":1795518000}",
+        3600
+    )]
+    #[tokio::test(start_paused = true)]
+    async fn what_stands_around_the_answer_is_no_matter(#[case] said: &'static str, #[case] seconds: u64) {
+        let person = (
+            0,
+            "\u{1b}[33mThe command is in preview.\u{1b}[0m\n\u{1b}[1m\"user\"\u{1b}[0m\n",
+            "WARNING: x\n",
+        );
+        let tokens = through([person, (0, said, "WARNING: y")], None).await.0.expect("tokens");
+        assert_eq!(tokens.access_token.expose(), "eyJ0.fake");
+        let good = |seconds| tokens.good_for(Duration::from_secs(seconds));
+        assert!(good(seconds - 1) && !good(seconds + 1));
     }
 
     #[tokio::test]

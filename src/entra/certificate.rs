@@ -1,14 +1,15 @@
 //! A certificate with its private key, and the assertion it signs: how a confidential client proves itself
 //! without sending what proves it.
 //!
-//! PEM and PKCS#12 are read, plain or protected by a password. The key must be RSA, since Entra accepts no
-//! other. Nothing here trusts the certificate: Entra alone decides whether it is registered.
+//! PEM and PKCS#12 are read, plain or in base64 as Key Vault hands them out, and protected by a password or not. The key
+//! must be RSA, since Entra accepts no other. Nothing here trusts the certificate: Entra alone decides whether it is
+//! registered.
 
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as Pkcs12Error;
@@ -19,9 +20,9 @@ use ring::signature::{KeyPair as _, RSA_PSS_SHA256};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Failure};
+use crate::pem::{self, Section};
 use crate::secret::Secret;
 
 /// How long an assertion is good for: the longest that Entra accepts.
@@ -45,40 +46,55 @@ impl fmt::Debug for Certificate {
 #[derive(Default)]
 struct Contents {
     certificates: Vec<Vec<u8>>,
-    key: Option<Arc<KeyPair>>,
+    keys: Vec<Arc<KeyPair>>,
+    /// Why something in it could not be read, the first first: no matter where what is left is enough.
+    troubles: Vec<Failure>,
 }
 
 impl Certificate {
-    /// Reads a PEM (certificate and key, in any order) or a PKCS#12, and picks the certificate that belongs to
-    /// the key.
+    /// Whether a text is a certificate itself and not the path of one: a PEM, or base64 of that or of a PKCS#12. The
+    /// latter is known by how it begins, and may be cut short.
+    pub fn is_inline(text: &str) -> bool {
+        // What base64 makes of the tag and the length of any DER that is long enough, and of "-----BEGIN ".
+        const BEGINNINGS: [&str; 2] = ["MI", "LS0tLS1CRUdJTi"];
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c) || c.is_whitespace();
+        pem::is_pem(text)
+            || text.len() >= 100
+                && text.chars().all(is_base64)
+                && BEGINNINGS.iter().any(|beginning| text.trim_start().starts_with(beginning))
+    }
+
+    /// Reads a PEM (in any order) or a PKCS#12, either perhaps in base64, and picks a key and the certificate that
+    /// belongs to it.
     ///
     /// # Errors
     /// Exit 2, with what is missing, wrong, or not supported.
     pub fn read(bytes: &[u8], password: Option<&Secret>) -> Result<Self, Failure> {
-        let contents = match std::str::from_utf8(bytes) {
-            Ok(text) if text.contains("-----BEGIN ") => read_pem(text, password)?,
-            _ => read_pkcs12(bytes, password)?,
-        };
-        let key = contents.key.ok_or_else(|| {
+        let mut contents = contents_of(bytes, password)?;
+        for key in &contents.keys {
+            // A certificate holds its public key byte for byte as ring writes it (RFC 8017's RSAPublicKey).
+            let public = key.public_key().as_ref();
+            let is_its_own =
+                |certificate: &&Vec<u8>| certificate.windows(public.len()).any(|window| window == public);
+            if let Some(certificate) = contents.certificates.iter().find(is_its_own) {
+                let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+                return Ok(Self { thumbprint: URL_SAFE_NO_PAD.encode(digest), key: Arc::clone(key) });
+            }
+        }
+        if !contents.troubles.is_empty() {
+            return Err(contents.troubles.swap_remove(0));
+        }
+        Err(if contents.keys.is_empty() {
             unreadable(
                 "holds no private key",
                 "Give a PEM or PKCS#12 with the certificate and its private key.",
             )
-        })?;
-        // A certificate holds its public key byte for byte as ring writes it (RFC 8017's RSAPublicKey).
-        let public = key.public_key().as_ref();
-        let certificate = contents
-            .certificates
-            .iter()
-            .find(|certificate| certificate.windows(public.len()).any(|window| window == public))
-            .ok_or_else(|| {
-                unreadable(
-                    "holds no certificate of its private key",
-                    "Put the key and the certificate that was made for it into one file.",
-                )
-            })?;
-        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
-        Ok(Self { thumbprint: URL_SAFE_NO_PAD.encode(digest), key })
+        } else {
+            unreadable(
+                "holds no certificate of its private key",
+                "Put the key and the certificate that was made for it into one file.",
+            )
+        })
     }
 
     /// A signed assertion that `client_id` is who asks `token_endpoint`, good for ten minutes from `now`
@@ -113,82 +129,129 @@ impl Certificate {
     }
 }
 
-fn read_pem(text: &str, password: Option<&Secret>) -> Result<Contents, Failure> {
-    let mut contents = Contents::default();
-    for PemSection { label, der } in pem_sections(text)? {
-        match label {
-            "CERTIFICATE" => contents.certificates.push(der.to_vec()),
-            "PRIVATE KEY" => contents.key = Some(key_of(KeyPair::from_pkcs8(&der))?),
-            "RSA PRIVATE KEY" => contents.key = Some(key_of(KeyPair::from_der(&der))?),
-            "ENCRYPTED PRIVATE KEY" => {
-                let encrypted = EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| {
-                    unreadable(
-                        "holds a private key that is encrypted in a way adopat does not know",
-                        "Encrypt it with 'openssl pkcs8 -topk8 -v2 aes256'.",
-                    )
-                })?;
-                let password = password.ok_or_else(password_missing)?;
-                let der = encrypted.decrypt(password.expose()).map_err(|_| password_wrong())?;
-                contents.key = Some(key_of(KeyPair::from_pkcs8(der.as_bytes()))?);
-            }
-            "EC PRIVATE KEY" => return Err(not_rsa()),
-            _ => {}
-        }
+fn contents_of(bytes: &[u8], password: Option<&Secret>) -> Result<Contents, Failure> {
+    let text = pem::text(bytes);
+    if pem::is_pem(&text) {
+        return Ok(read_pem(&text, password));
     }
-    Ok(contents)
+    match pem::bytes_in(&text) {
+        Some(bytes) => {
+            let text = pem::text(&bytes);
+            if pem::is_pem(&text) { Ok(read_pem(&text, password)) } else { read_pkcs12(&bytes, password) }
+        }
+        None => read_pkcs12(bytes, password),
+    }
 }
 
-/// What stands between a BEGIN and an END line.
-struct PemSection<'a> {
-    label: &'a str,
-    der: Zeroizing<Vec<u8>>,
+fn read_pem(text: &str, password: Option<&Secret>) -> Contents {
+    let mut contents = Contents::default();
+    for section in pem::sections(text) {
+        let read = section
+            .map_err(|_| {
+                unreadable(
+                    "is a PEM that is cut short or damaged",
+                    "Give it whole, with its BEGIN and END lines.",
+                )
+            })
+            .and_then(|section| contents.take(&section, password));
+        contents.troubles.extend(read.err());
+    }
+    contents
 }
 
-/// The sections of a PEM. Read leniently where systems that store it as one variable change it: line
-/// breaks may have become spaces or `\n` spelt out.
-fn pem_sections(text: &str) -> Result<Vec<PemSection<'_>>, Failure> {
-    let broken = || {
-        unreadable("is a PEM that is cut short or damaged", "Give it whole, with its BEGIN and END lines.")
-    };
-    let mut sections = Vec::new();
-    for section in text.split("-----BEGIN ").skip(1) {
-        let (label, rest) = section.split_once("-----").ok_or_else(broken)?;
-        let (body, _) = rest.split_once("-----END ").ok_or_else(broken)?;
-        if body.contains("Proc-Type:") {
+impl Contents {
+    fn take(&mut self, section: &Section, password: Option<&Secret>) -> Result<(), Failure> {
+        if section.is_encrypted {
             return Err(unreadable(
                 "holds a private key in OpenSSL's old encrypted form",
                 "Convert it with 'openssl pkcs8 -topk8 -v2 aes256'.",
             ));
         }
-        let body = Zeroizing::new(body.replace("\\r", "").replace("\\n", ""));
-        let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
-        let der = Zeroizing::new(STANDARD.decode(body.as_bytes()).map_err(|_| broken())?);
-        sections.push(PemSection { label, der });
+        let der = section.der.as_slice();
+        match section.label.as_str() {
+            "CERTIFICATE" | "X509 CERTIFICATE" => self.certificates.push(der.to_vec()),
+            "TRUSTED CERTIFICATE" => self.certificates.extend(pem::first_element(der).map(<[u8]>::to_vec)),
+            // Either label is found on either form.
+            "PRIVATE KEY" | "RSA PRIVATE KEY" => {
+                self.keys.push(key_of(
+                    KeyPair::from_pkcs8(der).or_else(|why| KeyPair::from_der(der).map_err(|_| why)),
+                )?);
+            }
+            "ENCRYPTED PRIVATE KEY" => self.keys.push(decrypted(der, password)?),
+            "PKCS12" => {
+                let Contents { certificates, keys, troubles } = read_pkcs12(der, password)?;
+                self.certificates.extend(certificates);
+                self.keys.extend(keys);
+                self.troubles.extend(troubles);
+            }
+            label if label.ends_with("PRIVATE KEY") => return Err(not_rsa()),
+            _ => {}
+        }
+        Ok(())
     }
-    Ok(sections)
+}
+
+fn decrypted(der: &[u8], password: Option<&Secret>) -> Result<Arc<KeyPair>, Failure> {
+    let unknown = || {
+        unreadable(
+            "holds a private key that is encrypted in a way adopat does not know",
+            "Encrypt it with 'openssl pkcs8 -topk8 -v2 aes256'.",
+        )
+    };
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| unknown())?;
+    let password = password.ok_or_else(password_missing)?;
+    let der = encrypted.decrypt(password.expose()).map_err(|why| match why {
+        pkcs8::Error::EncryptedPrivateKey(why) if why != pkcs8::pkcs5::Error::DecryptFailed => unknown(),
+        _ => password_wrong(),
+    })?;
+    key_of(KeyPair::from_pkcs8(der.as_bytes()))
 }
 
 fn read_pkcs12(bytes: &[u8], password: Option<&Secret>) -> Result<Contents, Failure> {
-    let archive = Pkcs12Archive::from_pkcs12(bytes, password.map_or("", Secret::expose)).map_err(
-        |error| match error {
-            Pkcs12Error::MacError(_) | Pkcs12Error::UnpadError | Pkcs12Error::Pkcs5Error(_) => match password
-            {
-                Some(_) => password_wrong(),
-                None => password_missing(),
-            },
-            Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => unreadable(
-                "is a PKCS#12 that is encrypted in a way adopat does not know",
-                "Export it again, with AES-256 or 3DES, or as a PEM.",
-            ),
-            _ => unreadable(
-                "is neither a PEM nor a PKCS#12",
-                "Give a file that holds the certificate and its private key.",
-            ),
+    let read =
+        Pkcs12Archive::from_pkcs12(bytes, password.map_or("", Secret::expose)).or_else(|error| match error {
+            // Some tools make the seal of a file without a password from no text at all, others from an empty one. It
+            // proves nothing either way.
+            Pkcs12Error::MacError(_) if password.is_none() => {
+                Pkcs12Archive::from_pkcs12(&without_seal(bytes).ok_or(error)?, "")
+            }
+            error => Err(error),
+        });
+    let archive = read.map_err(|error| match error {
+        Pkcs12Error::MacError(_) | Pkcs12Error::UnpadError | Pkcs12Error::Pkcs5Error(_) => match password {
+            Some(_) => password_wrong(),
+            None => password_missing(),
         },
-    )?;
+        Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => unreadable(
+            "is a PKCS#12 that is encrypted in a way adopat does not know",
+            "Export it again, with AES-256 or 3DES, or as a PEM.",
+        ),
+        _ => unreadable(
+            "is neither a PEM nor a PKCS#12",
+            "Give a file that holds the certificate and its private key.",
+        ),
+    })?;
     let certificates = archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect();
-    let key = archive.keys.first().map(|bag| key_of(KeyPair::from_pkcs8(bag.key.as_der()))).transpose()?;
-    Ok(Contents { certificates, key })
+    let mut contents = Contents { certificates, ..Contents::default() };
+    for bag in &archive.keys {
+        match key_of(KeyPair::from_pkcs8(bag.key.as_der())) {
+            Ok(key) => contents.keys.push(key),
+            Err(why) => contents.troubles.push(why),
+        }
+    }
+    Ok(contents)
+}
+
+/// A PKCS#12 without its third and last element, its MAC (RFC 7292, section 4).
+fn without_seal(bytes: &[u8]) -> Option<Vec<u8>> {
+    let whole = pem::first_element(bytes)?;
+    let content = &whole[if whole[1] < 0x80 { 2 } else { 2 + usize::from(whole[1] & 0x7f) }..];
+    let version = pem::first_element(content)?;
+    let safe = pem::first_element(&content[version.len()..])?;
+    let length = u32::try_from(version.len() + safe.len()).ok()?.to_be_bytes();
+    let digits = &length[length.iter().position(|digit| *digit > 0)?..];
+    let digits_follow = 0x80 + u8::try_from(digits.len()).ok()?;
+    Some([&[0x30, digits_follow], digits, version, safe].concat())
 }
 
 fn key_of(key: Result<KeyPair, ring::error::KeyRejected>) -> Result<Arc<KeyPair>, Failure> {
@@ -222,6 +285,7 @@ fn password_wrong() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
     use rstest::rstest;
     use rustls_pki_types::CertificateDer;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, without_people};
 use crate::http::Answer;
 
 /// What some AADSTS codes mean.
@@ -387,6 +387,7 @@ impl ErrorAnswer {
         let words = words.split(['\r', '\n']).next().unwrap_or_default();
         let words = words.split(" Trace ID:").next().unwrap_or_default();
         let words = words.split_inclusive(". ").next().unwrap_or_default().trim().trim_end_matches('.');
+        let words = without_people(words);
         (!words.is_empty()).then(|| format!("{}.", words.chars().take(300).collect::<String>()))
     }
 

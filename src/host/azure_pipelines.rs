@@ -83,8 +83,8 @@ impl AzurePipelines {
 }
 
 impl Host for AzurePipelines {
-    fn mask(&self, secret: &Secret) {
-        self.streams.mask(secret, |form| command("task.setsecret", &[], form, self.decodes_percent));
+    fn hide(&self, forms: Vec<Secret>) {
+        self.streams.mask(forms, |form| command("task.setsecret", &[], form, self.decodes_percent));
     }
 
     fn say(&self, level: Level, text: &str) {
@@ -363,7 +363,7 @@ mod tests {
     fn a_summary_is_a_file_without_secrets_that_the_agent_is_told_of() {
         let folder = tempfile::tempdir().expect("a folder");
         let (host, out, register) = host(Some(folder.path().to_owned()), None);
-        register.add(&Secret::new(pat_text()));
+        register.add(Secret::new(pat_text()).forms());
         host.summarize(&format!("## Done\n\n| id | {} |\n", pat_text()));
         let text = out.text();
         let path = text.strip_prefix("##vso[task.uploadsummary]").expect("a command").trim_end();

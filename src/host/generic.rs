@@ -25,8 +25,8 @@ pub struct Generic {
 }
 
 impl Host for Generic {
-    fn mask(&self, secret: &Secret) {
-        let forms = self.streams.register().add(secret);
+    fn hide(&self, forms: Vec<Secret>) {
+        let forms = self.streams.register().add(forms);
         let Some(redactor) = self.redactor.as_ref().filter(|_| !forms.is_empty()) else { return };
         if let Err(why) = redactor.add(&forms)
             && !self.warned.swap(true, Ordering::Relaxed)

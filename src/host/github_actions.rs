@@ -53,8 +53,8 @@ impl GithubActions {
 }
 
 impl Host for GithubActions {
-    fn mask(&self, secret: &Secret) {
-        self.streams.mask(secret, |form| command("add-mask", form));
+    fn hide(&self, forms: Vec<Secret>) {
+        self.streams.mask(forms, |form| command("add-mask", form));
     }
 
     fn say(&self, level: Level, text: &str) {

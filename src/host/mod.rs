@@ -78,7 +78,17 @@ pub enum Remembered<'a> {
 pub trait Host: Send + Sync {
     /// Tells the host never to show this secret, in any of its forms. Must come before anything else that
     /// could print it.
-    fn mask(&self, secret: &Secret);
+    fn mask(&self, secret: &Secret) {
+        self.hide(secret.forms());
+    }
+
+    /// The same of a PAT, which clients send beside the organization's name.
+    fn mask_pat(&self, pat: &Secret, organization: &str) {
+        self.hide(pat.forms_of_a_pat(organization));
+    }
+
+    /// Tells the host never to show any of these texts.
+    fn hide(&self, forms: Vec<Secret>);
 
     /// Says a line to the person who reads the log.
     fn say(&self, level: Level, text: &str);

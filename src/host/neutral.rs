@@ -11,24 +11,33 @@ use std::fmt::Write as _;
 ///
 /// Line breaks and tabs become spaces, every other character that cannot be seen becomes `\u{...}`, every
 /// `##` becomes `# #` (Azure Pipelines reads `##vso[`, GitHub `##[` and TeamCity `##teamcity[` anywhere in a
-/// line), and `::` at the start, where GitHub looks for a command, becomes `: :`. Doing it twice changes
-/// nothing more.
+/// line), and `::` at the start, where GitHub looks for a command, becomes `: :`. Either is parted too where
+/// nothing but [what a search may skip](may_be_skipped) is between or before. Doing it twice changes nothing more.
 pub fn line(text: &str) -> Cow<'_, str> {
     if is_plain(text) && !text.trim_start().starts_with("::") {
         return text.into();
     }
     let mut line = String::with_capacity(text.len());
+    // The last character that no search skips, and whether nothing but blanks is before it.
+    let (mut last, mut first_in_line) = (None, true);
     for c in text.chars() {
-        match c {
-            '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => line.push(' '),
-            '#' if line.ends_with('#') => line.push_str(" #"),
-            c if is_invisible(c) => line.extend(c.escape_unicode()),
-            c => line.push(c),
+        let shown = match c {
+            '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            c if is_invisible(c) => '\\',
+            c => mark(c),
+        };
+        if shown == '#' && last == Some('#') || shown == ':' && last == Some(':') && first_in_line {
+            line.push(' ');
         }
-    }
-    let blanks = line.len() - line.trim_start().len();
-    if line[blanks..].starts_with("::") {
-        line.insert(blanks + 1, ' ');
+        match shown {
+            '\\' if c != '\\' => line.extend(c.escape_unicode()),
+            ' ' => line.push(' '),
+            _ => line.push(c),
+        }
+        if !may_be_skipped(shown) {
+            first_in_line &= last.is_none_or(|last| last == ' ');
+            last = Some(shown);
+        }
     }
     line.into()
 }
@@ -55,19 +64,22 @@ pub fn json(text: &str) -> Cow<'_, str> {
         return text.into();
     }
     let mut shown = String::with_capacity(text.len());
+    let mut after_hash = false;
     for c in text.chars() {
         match c {
             // These stand between values alone: within a string JSON has them escaped already.
             '\n' => shown.push(c),
             '\t' | '\r' => shown.push(' '),
-            '#' if shown.ends_with('#') => shown.push_str("\\u0023"),
-            c if is_invisible(c) => {
+            c if is_invisible(c) || (after_hash && mark(c) == '#') => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(shown, "\\u{unit:04x}");
                 }
+                after_hash = false;
+                continue;
             }
             c => shown.push(c),
         }
+        after_hash = mark(c) == '#' || (after_hash && may_be_skipped(c));
     }
     shown.into()
 }
@@ -77,12 +89,29 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("##")
 }
 
+/// The `#` or `:` for which the character passes in a search that ignores case: .NET then compares what ICU calls the
+/// secondary strength, which tells neither width nor size apart. Any other character is itself.
+fn mark(c: char) -> char {
+    match c {
+        '\u{fe5f}' | '\u{ff03}' => '#',
+        '\u{fe13}' | '\u{fe55}' | '\u{ff1a}' => ':',
+        c => c,
+    }
+}
+
+/// Whether a search that heeds a culture might skip the character, as .NET's does, in which both the Azure agent and
+/// the GitHub runner are written: `#`, U+0640 and `#` are then found as `##`.
+///
+/// ICU skips what the Unicode collation algorithm gives no weight at all: controls, format characters, and some
+/// hundred marks and letters of Arabic, Cyrillic, Hebrew and others, of which every version of it has its own list. In
+/// ASCII only controls are among them. So whatever is not ASCII counts as skipped: the cost is a space in `#ü#`.
+fn may_be_skipped(c: char) -> bool {
+    !c.is_ascii()
+}
+
 /// Whether a reader would not see the character: controls, line and paragraph separators, and what Unicode
 /// calls format (Cf) or default ignorable, which is where bidirectional overrides, zero-width characters,
 /// byte order marks and tags are.
-///
-/// It is so wide because .NET, in which both the Azure agent and the GitHub runner are written, skips
-/// ignorable characters in a search that heeds a culture: a `#`, a soft hyphen and a `#` can pass for `##`.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -114,6 +143,12 @@ mod tests {
     #[case("\u{1b}[2J\u{9b}1m\u{7f}", "\\u{1b}[2J\\u{9b}1m\\u{7f}")]
     #[case("\u{202e}gpj\u{feff}\u{200b}", "\\u{202e}gpj\\u{feff}\\u{200b}")]
     #[case("Ünïcode, 日本語", "Ünïcode, 日本語")]
+    #[case("#\u{640}#vso[x.y]", "#\u{640} #vso[x.y]")]
+    #[case("#\u{488}\u{6d6}#\u{301}#[", "#\u{488}\u{6d6} #\u{301} #[")]
+    #[case("＃﹟#vso[", "＃ ﹟ #vso[")]
+    #[case("\u{640}:\u{640}:error::", "\u{640}:\u{640} :error::")]
+    #[case("：﹕error::", "： ﹕error::")]
+    #[case("a \\ b::c", "a \\ b::c")]
     fn foreign_text_becomes_one_harmless_line(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(line(text), expected);
     }
@@ -135,6 +170,7 @@ mod tests {
             Just("##[error]".to_owned()),
             Just("::error::".to_owned()),
             Just(" ".to_owned()),
+            "[\u{640}\u{488}\u{301}\u{ad}＃﹟：﹕\u{fe13}é]",
             any::<char>().prop_map(String::from),
             (0u32..0x3000).prop_map(|c| char::from_u32(c).map(String::from).unwrap_or_default()),
         ];
@@ -145,8 +181,12 @@ mod tests {
         #[test]
         fn a_line_is_one_line_without_commands_or_escapes(text in hostile()) {
             let shown = line(&text);
-            prop_assert!(!shown.contains("##"));
-            prop_assert!(!shown.trim_start().starts_with("::"));
+            // What a search reads that skips all it might.
+            let read: String = shown.chars().map(mark).filter(|c| !may_be_skipped(*c)).collect();
+            for read in [&*shown, &read] {
+                prop_assert!(!read.contains("##"), "{read}");
+                prop_assert!(!read.trim_start().starts_with("::"), "{read}");
+            }
             prop_assert!(!shown.chars().any(is_invisible));
             prop_assert_eq!(&line(&shown), &shown, "twice is once");
         }
@@ -166,6 +206,48 @@ mod tests {
                     prop_assert_eq!(line(each), each);
                 }
             }
+        }
+    }
+
+    /// Node holds the whole of ICU, by which .NET searches.
+    #[test]
+    fn no_character_that_icu_skips_hides_a_command() {
+        const JUDGE: &str = "
+            const exact = new Intl.Collator('en'), loose = new Intl.Collator('en', { sensitivity: 'accent' });
+            const all = [...Array(0x110000).keys()].filter(i => i < 0xd800 || i > 0xdfff).map(i => String.fromCodePoint(i));
+            const like = mark => all.filter(c => loose.compare(c, mark) === 0);
+            console.log(JSON.stringify([all.filter(c => exact.compare('#' + c + '#', '##') === 0), like('#'), like(':')]));
+        ";
+        let Ok(output) = std::process::Command::new("node").args(["-e", JUDGE]).output() else {
+            eprintln!("skipped: node is not on this machine");
+            return;
+        };
+        let [skipped, hashes, colons]: [std::collections::HashSet<char>; 3] =
+            serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(skipped.len() > 400 && skipped.contains(&'\u{640}') && hashes.contains(&'#'));
+        let read = |text: &str| {
+            let shown = line(text);
+            let seen = shown.chars().filter(|c| !skipped.contains(c));
+            let read = seen.map(|c| {
+                if hashes.contains(&c) {
+                    '#'
+                } else if colons.contains(&c) {
+                    ':'
+                } else {
+                    c
+                }
+            });
+            read.collect::<String>()
+        };
+        for c in &skipped {
+            assert_eq!(read(&format!("x#{c}#vso[y.z]")).find("##"), None, "{c:?}");
+            assert!(!read(&format!("{c}:{c}:error::x")).trim_start().starts_with("::"), "{c:?}");
+        }
+        for hash in &hashes {
+            assert_eq!(read(&format!("{hash}{hash}vso[y.z]")).find("##"), None, "{hash:?}");
+        }
+        for colon in &colons {
+            assert!(!read(&format!("{colon}{colon}error::x")).starts_with("::"), "{colon:?}");
         }
     }
 }

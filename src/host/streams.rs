@@ -152,10 +152,11 @@ impl Streams {
         }
     }
 
-    /// Registers the secret, and prints on standard output the host's command that masks it, for each of its
-    /// forms that was not registered before.
-    pub fn mask(&self, secret: &Secret, command: impl Fn(&str) -> Zeroizing<String>) {
-        for form in self.register.add(secret) {
+    /// Registers the forms of a secret, and prints on standard output the host's command that masks it, for each
+    /// that was not registered before. One with a control character would not stand in a command as it is; its parts do.
+    pub fn mask(&self, forms: Vec<Secret>, command: impl Fn(&str) -> Zeroizing<String>) {
+        let in_a_line = |form: &Secret| !form.expose().contains(char::is_control);
+        for form in self.register.add(forms).into_iter().filter(in_a_line) {
             if self.command(Stream::Out, &command(form.expose())).is_err() {
                 self.unmasked.store(true, Ordering::Relaxed);
             }
@@ -277,7 +278,7 @@ mod tests {
 
     fn streams(secret: &str) -> (Streams, Captured, Captured) {
         let register = Register::default();
-        register.add(&Secret::new(secret.to_owned()));
+        register.add(Secret::new(secret.to_owned()).forms());
         Streams::captured(register)
     }
 

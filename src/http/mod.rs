@@ -5,7 +5,9 @@
 
 mod answer;
 pub mod inspect;
+pub mod no_proxy;
 pub mod proxy;
+pub mod proxy_address;
 pub mod reqwest_wire;
 mod service_clock;
 pub mod trust;

@@ -2,11 +2,12 @@
 //! settings, whose bypass list is a JSON array of regular expressions matched against the whole URL, in any
 //! case.
 
-use hyper_util::client::proxy::matcher::Matcher;
 use regex_lite::{Regex, RegexBuilder};
-use reqwest::{NoProxy, Proxy};
+use reqwest::Proxy;
 use url::Url;
 
+use super::no_proxy::Exceptions;
+use super::proxy_address::ProxyAddress;
 use crate::secret::Secret;
 use crate::world::Obstacle;
 
@@ -16,7 +17,7 @@ pub struct ProxySettings {
     /// `https_proxy` or `HTTPS_PROXY`.
     pub https_proxy: Option<HttpsProxy>,
     /// `NO_PROXY` or `no_proxy`.
-    pub no_proxy: Option<String>,
+    pub no_proxy: Exceptions,
     /// The agent's proxy, used where `HTTPS_PROXY` is not set.
     pub agent: Option<AgentProxy>,
 }
@@ -82,28 +83,34 @@ impl ProxySettings {
     }
 
     /// Host and port of the proxy that an address is reached through, without its credentials; none where it is
-    /// reached directly. Decided as reqwest decides it.
+    /// reached directly.
     pub fn of(&self, address: &Url) -> Option<String> {
-        if address.scheme() != "https" {
-            return None;
+        let (_, url) = self.proxy().filter(|_| !self.is_direct(address))?;
+        let proxy = ProxyAddress::parse(url)?.place;
+        Some(format!("{}:{}", proxy.host_str()?, proxy.port_or_known_default()?))
+    }
+
+    /// The proxy that counts, and the variable that names it.
+    fn proxy(&self) -> Option<(&'static str, &Secret)> {
+        match (&self.https_proxy, &self.agent) {
+            (Some(HttpsProxy { variable, url }), _) => Some((variable, url)),
+            (None, agent) => Some((AGENTS, &agent.as_ref()?.url)),
         }
-        let place = |proxy: &Url| Some(format!("{}:{}", proxy.host_str()?, proxy.port_or_known_default()?));
-        if let Some(proxy) = &self.https_proxy {
-            let proxy = parse_address(&proxy.url)?;
-            let no_proxy = self.no_proxy.clone().unwrap_or_default();
-            let matcher = Matcher::builder().https(proxy.as_str().to_owned()).no(no_proxy).build();
-            return matcher.intercept(&address.as_str().parse().ok()?).and_then(|_| place(&proxy));
-        }
-        let agent = self.agent.as_ref()?;
-        let direct = agent.bypass.iter().any(|entry| entry.is_match(address.as_str()));
-        if direct { None } else { place(&parse_address(&agent.url)?) }
+    }
+
+    fn is_direct(&self, address: &Url) -> bool {
+        address.scheme() != "https"
+            || match (&self.https_proxy, &self.agent) {
+                (None, Some(agent)) => agent.bypass.iter().any(|entry| entry.is_match(address.as_str())),
+                _ => self.no_proxy.hold(address),
+            }
     }
 
     /// What a failure on the way to an address comes to that the proxy is to blame for; none where there is no
     /// proxy on that way.
     pub fn blame(&self, address: &Url, trouble: Trouble) -> Option<Obstacle> {
         let proxy = self.of(address)?;
-        let variable = self.https_proxy.as_ref().map_or(AGENTS, |proxy| proxy.variable);
+        let (variable, _) = self.proxy()?;
         let why = match &trouble {
             Trouble::Unreachable(why) => format!("the proxy {proxy} on the way could not be reached: {why}"),
             Trouble::Untrusted(why) => {
@@ -141,21 +148,18 @@ impl ProxySettings {
     /// # Errors
     /// That the setting is no address.
     pub fn to_reqwest(&self) -> Result<Option<Proxy>, Obstacle> {
-        if let Some(HttpsProxy { variable, url }) = &self.https_proxy {
-            let url = parse_address(url).ok_or_else(|| not_an_address(variable))?;
-            let exceptions = self.no_proxy.as_deref().and_then(NoProxy::from_string);
-            let proxy = Proxy::https(url).map_err(|_| not_an_address(variable))?;
-            return Ok(Some(proxy.no_proxy(exceptions)));
-        }
-        let Some(agent) = &self.agent else { return Ok(None) };
-        let address = parse_address(&agent.url).ok_or_else(|| not_an_address(AGENTS))?;
-        let bypass = agent.bypass.clone();
-        let proxy = Proxy::custom(move |url| {
-            let direct = url.scheme() != "https" || bypass.iter().any(|entry| entry.is_match(url.as_str()));
-            (!direct).then(|| address.clone())
-        });
-        Ok(Some(match &agent.user {
-            Some(user) => proxy.basic_auth(user, agent.password.as_ref().map_or("", Secret::expose)),
+        let Some((variable, url)) = self.proxy() else { return Ok(None) };
+        let ProxyAddress { place, user, password } =
+            ProxyAddress::parse(url).ok_or_else(|| not_an_address(variable))?;
+        let settings = self.clone();
+        let proxy = Proxy::custom(move |address| (!settings.is_direct(address)).then(|| place.clone()));
+        let agents = self.agent.as_ref().filter(|_| variable == AGENTS);
+        let (user, password) = match agents.and_then(|agent| agent.user.clone()) {
+            Some(user) => (Some(user), agents.and_then(|agent| agent.password.clone())),
+            None => (user, password),
+        };
+        Ok(Some(match user {
+            Some(user) => proxy.basic_auth(&user, password.as_ref().map_or("", Secret::expose)),
             None => proxy,
         }))
     }
@@ -163,14 +167,6 @@ impl ProxySettings {
 
 /// The agent's variable.
 const AGENTS: &str = "AGENT_PROXYURL";
-
-/// A proxy's address; `http://` where no scheme is given, as every tool reads it.
-fn parse_address(address: &Secret) -> Option<Url> {
-    let text = address.expose();
-    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    // Of any other scheme reqwest would make no proxy, without a word.
-    url.ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
-}
 
 /// The value is not told: it may hold a password.
 fn not_an_address(variable: &str) -> Obstacle {
@@ -202,7 +198,7 @@ mod tests {
                 variable: "https_proxy",
                 url: Secret::new("http://user:hunter2hunter2@proxy.contoso.com:8080".into()),
             }),
-            no_proxy: Some(".visualstudio.com,localhost".into()),
+            no_proxy: Exceptions::parse(".visualstudio.com,localhost").0,
             agent: None,
         };
         let of = |address: &str| settings.of(&address.parse().expect("an address"));

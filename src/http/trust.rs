@@ -16,15 +16,70 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 
 use super::inspect::{Issuers, NamingVerifier, Trusted};
+use crate::pem::{self, Section};
 use crate::world::Obstacle;
 
 /// A file of certificate authorities that takes the place of the machine's own.
 #[derive(Clone, Debug)]
 pub struct AuthorityFile {
     /// The variable that names it.
-    pub variable: &'static str,
+    variable: &'static str,
     /// Where it is.
-    pub path: PathBuf,
+    path: PathBuf,
+    /// What it holds, or why it cannot be used.
+    certificates: Result<Vec<CertificateDer<'static>>, String>,
+}
+
+impl AuthorityFile {
+    /// Reads the file: PEM as [`pem`](crate::pem) reads it, or a single certificate as it is (DER). What else it holds,
+    /// such as a revocation list, is no matter. Beside it, what a person should hear of: certificates of it that cannot
+    /// be used.
+    pub fn read(variable: &'static str, path: PathBuf) -> (Self, Option<String>) {
+        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let found = read.map(|bytes| authorities_in(&bytes));
+        let spoilt = found.as_ref().map_or(0, |(_, spoilt)| *spoilt);
+        let certificates = found.and_then(|(certificates, spoilt)| match (certificates.is_empty(), spoilt) {
+            (true, 0) => Err("it holds no certificate".into()),
+            (true, _) => Err("none of its certificates can be read".into()),
+            (false, _) => Ok(certificates),
+        });
+        let warning = (certificates.is_ok() && spoilt > 0).then(|| {
+            format!(
+                "{spoilt} of the certificates in the CA file {}, which {variable} names, cannot be read and {} skipped.",
+                path.display(),
+                if spoilt == 1 { "is" } else { "are" }
+            )
+        });
+        (Self { variable, path, certificates }, warning)
+    }
+}
+
+/// The certificates that can be trusted, and how many more there are that cannot be read.
+fn authorities_in(bytes: &[u8]) -> (Vec<CertificateDer<'static>>, usize) {
+    let text = pem::text(bytes);
+    let found: Vec<Option<Vec<u8>>> = if pem::is_pem(&text) {
+        pem::sections(&text)
+            .filter_map(|section| match section {
+                Ok(Section { label, der, .. }) => match label.as_str() {
+                    "CERTIFICATE" | "X509 CERTIFICATE" => Some(Some(der.to_vec())),
+                    "TRUSTED CERTIFICATE" => Some(pem::first_element(&der).map(<[u8]>::to_vec)),
+                    _ => None,
+                },
+                Err(_) => Some(None),
+            })
+            .collect()
+    } else if pem::first_element(bytes).is_some_and(|first| first.len() == bytes.len()) {
+        vec![Some(bytes.to_vec())]
+    } else {
+        // Base64 of a certificate without its BEGIN and END lines.
+        pem::bytes_in(&text).into_iter().map(|der| Some(der.to_vec())).collect()
+    };
+    let all = found.len();
+    let mut roots = RootCertStore::empty();
+    let ders = found.into_iter().flatten().map(CertificateDer::from);
+    let certificates: Vec<_> = ders.filter(|der| roots.add(der.clone()).is_ok()).collect();
+    let spoilt = all - certificates.len();
+    (certificates, spoilt)
 }
 
 /// Where Linux distributions keep all their certificate authorities in one file. Reading the folder of single
@@ -46,19 +101,15 @@ const BUNDLES: [&str; 5] = [
 pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<ClientConfig, Obstacle> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut given = Vec::new();
-    for AuthorityFile { variable, path } in extra {
-        let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
-        if found.certs.is_empty() {
-            let why = found.errors.first().map_or("it holds no certificate".to_owned(), words);
-            return Err(Obstacle {
-                why: format!("the CA file {}, which {variable} names, cannot be used: {why}", path.display()),
-                remedy: format!(
-                    "Let {variable} name a file of PEM certificates that adopat can read, or unset it."
-                ),
-                lasts: true,
-            });
-        }
-        given.extend(found.certs);
+    for AuthorityFile { variable, path, certificates } in extra {
+        let certificates = certificates.as_ref().map_err(|why| Obstacle {
+            why: format!("the CA file {}, which {variable} names, cannot be used: {why}", path.display()),
+            remedy: format!(
+                "Let {variable} name a file of PEM certificates that adopat can read, or unset it."
+            ),
+            lasts: true,
+        })?;
+        given.extend(certificates.iter().cloned());
     }
     let public = verifier(&provider, Vec::new());
     let trusted: Trusted = if extra.is_empty() {
@@ -74,14 +125,6 @@ pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<Client
         .expect("ring serves TLS 1.2 and 1.3");
     // "Dangerous" is a verifier that trusts what it should not; this one asks rustls' own.
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(naming)).with_no_client_auth())
-}
-
-/// The innermost cause: the outer ones name the file again.
-fn words(error: &rustls_native_certs::Error) -> String {
-    match &error.kind {
-        rustls_native_certs::ErrorKind::Io { inner, .. } => inner.to_string(),
-        _ => "it is no file of PEM certificates".into(),
-    }
 }
 
 /// Trusts the bundled roots, and these.

@@ -8,6 +8,7 @@ mod check;
 pub mod child_environment;
 pub mod environment;
 mod host;
+mod logins;
 pub mod nearest;
 pub mod problem;
 pub mod request;
@@ -57,6 +58,8 @@ impl Inputs {
             let is_macro = check::is_macro(input, value, &mut problems);
             if input.holds_a_secret(value.expose()) && !is_macro {
                 secrets.push(value.clone());
+            } else {
+                secrets.extend(logins::passwords_in_addresses(value.expose()));
             }
         }
         secrets.extend(environment.secret("AZURE_CLIENT_SECRET"));

@@ -1,13 +1,14 @@
 //! What holds for every run: how to log, through which proxies and trusting whom to reach the network, and
 //! which secrets the host itself has put into the environment.
 
-use percent_encoding::percent_decode_str;
 use tracing_subscriber::filter::Targets;
 
 use super::Values;
 use super::environment::Environment;
+use super::logins::passwords_in_proxy;
 use super::problem::Problems;
 use super::request::Surroundings;
+use crate::http::no_proxy::Exceptions;
 use crate::http::proxy::{AgentProxy, HttpsProxy, ProxySettings, parse_bypass_list};
 use crate::http::trust::AuthorityFile;
 use crate::secret::Secret;
@@ -26,13 +27,17 @@ pub(super) fn read(
         understood
     });
     let host_debugs = environment.is_true("SYSTEM_DEBUG") || environment.is_true("RUNNER_DEBUG");
-    let authorities = ["SSL_CERT_FILE", "AGENT_CAINFO"]
-        .into_iter()
-        .filter_map(|variable| environment.path(variable).map(|path| AuthorityFile { variable, path }));
+    let mut authorities = Vec::new();
+    for variable in ["SSL_CERT_FILE", "AGENT_CAINFO"] {
+        let Some(path) = environment.path(variable) else { continue };
+        let (file, warning) = AuthorityFile::read(variable, path);
+        authorities.push(file);
+        warnings.extend(warning);
+    }
     Surroundings {
         log: log.or_else(|| host_debugs.then(|| "adopat=debug".to_owned())),
         proxy: proxy(environment, warnings),
-        authorities: authorities.collect(),
+        authorities,
         colours: environment.text("NO_COLOR").is_none() && environment.text("TERM") != Some("dumb"),
     }
 }
@@ -53,11 +58,16 @@ fn proxy(environment: &Environment, warnings: &mut Vec<String>) -> ProxySettings
             bypass,
         }
     });
+    let (no_proxy, refused) =
+        Exceptions::parse(environment.first(&["no_proxy", "NO_PROXY"]).unwrap_or_default());
+    warnings.extend(refused.into_iter().map(|entry| {
+        format!("NO_PROXY holds an entry that means no host and is skipped: {entry}. Write contoso.com, *.contoso.com or 10.0.0.0/8.")
+    }));
     ProxySettings {
         https_proxy: ["https_proxy", "HTTPS_PROXY"]
             .into_iter()
             .find_map(|variable| environment.secret(variable).map(|url| HttpsProxy { variable, url })),
-        no_proxy: environment.first(&["no_proxy", "NO_PROXY"]).map(str::to_owned),
+        no_proxy,
         agent,
     }
 }
@@ -73,16 +83,10 @@ pub(super) fn hosts_secrets(environment: &Environment) -> Vec<Secret> {
         "AGENT_PROXYPASSWORD",
         "IDENTITY_HEADER",
     ];
-    let proxies = ["https_proxy", "HTTPS_PROXY", "AGENT_PROXYURL"];
-    let passwords = proxies.into_iter().filter_map(|name| environment.text(name)).flat_map(passwords_in);
+    // Those that adopat does not read, the Azure CLI may, and may tell.
+    let proxies =
+        ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].map(|name| [name.to_owned(), name.to_lowercase()]);
+    let proxies = proxies.into_iter().flatten().chain(["AGENT_PROXYURL".to_owned()]);
+    let passwords = proxies.filter_map(|name| environment.text(&name)).flat_map(passwords_in_proxy);
     tokens.into_iter().filter_map(|name| environment.secret(name)).chain(passwords).collect()
-}
-
-/// The password in a proxy's address, which may lack its scheme: as it is written there, and as it is sent.
-fn passwords_in(address: &str) -> Vec<Secret> {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let password = rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
-    let Some((_, password)) = password else { return Vec::new() };
-    let decoded = percent_decode_str(password).decode_utf8_lossy().into_owned();
-    vec![Secret::new(password.to_owned()), Secret::new(decoded)]
 }

@@ -2,6 +2,7 @@
 //! what, of `--help`, the completions and the man page, and of what `action.yml` and `task.json` declare.
 
 use self::Word::{Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
+use crate::entra::Certificate;
 
 /// The operations, as words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,7 +311,7 @@ impl Input {
 
     /// Whether this value is a secret: a certificate may also be given by its path, which is none.
     pub fn holds_a_secret(&self, value: &str) -> bool {
-        self.secret && (self.name != "client-certificate" || value.contains("-----BEGIN"))
+        self.secret && (self.name != "client-certificate" || Certificate::is_inline(value))
     }
 
     /// Whether the operation uses it.
@@ -503,8 +504,8 @@ pub const INPUTS: &[Input] = &[
     who(
         "client-certificate",
         ALL,
-        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or the PEM \
-         itself",
+        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or its text: the PEM, or \
+         base64 of either",
     )
     .secret()
     .path(),

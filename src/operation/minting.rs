@@ -11,6 +11,7 @@ use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Minted, NewPat, Pat, minting};
 use crate::pending::{self, Pending};
+use crate::secret::Secret;
 
 /// How much less than asked the service may grant without a word.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -78,7 +79,7 @@ async fn mint(
 ) -> Result<(Minted, Vec<String>), Failure> {
     let about_to = |new: &NewPat| remember(run, session, ticket, new, None);
     let (minted, asked) = minting::mint(&session.service, ticket.new, ticket.before, &about_to).await?;
-    run.host.mask(&minted.token);
+    run.host.mask_pat(&minted.token, run.organization().name());
     let inspected = match remember(run, session, ticket, &asked, Some(&minted.pat.authorization_id)) {
         Ok(()) => inspect(run, ticket, &asked, &minted).await,
         Err(failure) => Err(failure),
@@ -123,12 +124,26 @@ async fn inspect(
     minted: &Minted,
 ) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
+    can_be_handed_over(&minted.token)?;
     let mut issues: Vec<String> = shortened(ticket, asked, &minted.pat)?.into_iter().collect();
     if let Some(verify) = &ticket.minting.verify {
         issues.extend(verify::verify(run, verify, &minted.token).await?);
     }
     run.cancelled()?;
     Ok(issues)
+}
+
+/// A line break or a control character in what a service calls a PAT would write lines of its own into files and
+/// commands; no mask and no header takes it either.
+fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
+    if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Store,
+        "The PAT in the service's answer has a character that no PAT has, such as a line break, and is not handed over.",
+        "Check that no proxy on the way changes answers, and run it again.",
+    ))
 }
 
 /// A policy shortens lifetimes silently: a success does not mean that the date was granted.

@@ -5,11 +5,9 @@
 //! vsts-rest-api-specs); the words here come from their names, the policies' documentation and field reports.
 //! The enum is open: a name that is not listed here is told as it is.
 
-use std::borrow::Cow;
-
 use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, without_people};
 use crate::http::Answer;
 use crate::meaning::{self, Meaning as Refusal};
 
@@ -443,13 +441,14 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
 
 /// What the service itself calls the error: its exception and its words, shortened.
 fn names_of(key: &str, message: &str) -> Option<String> {
-    let message: Cow<'_, str> = match message.char_indices().nth(300) {
-        Some((end, _)) => format!("{}...", &message[..end]).into(),
-        None => message.into(),
-    };
+    let mut message = without_people(message);
+    if let Some((end, _)) = message.char_indices().nth(300) {
+        message.truncate(end);
+        message.push_str("...");
+    }
     match (key.is_empty(), message.is_empty()) {
         (true, true) => None,
-        (true, false) => Some(message.into_owned()),
+        (true, false) => Some(message),
         (false, true) => Some(key.to_owned()),
         (false, false) => Some(format!("{key}: {message}")),
     }

@@ -101,9 +101,26 @@ pub struct GithubSecretStore {
 /// The key that a secret is sealed for.
 #[derive(Debug, Deserialize)]
 struct Key {
-    key_id: String,
+    key_id: KeyId,
     /// 32 bytes in base64.
     key: String,
+}
+
+/// A text; a number on some versions of GitHub Enterprise Server, which want it back as a text all the same.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum KeyId {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl KeyId {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
+    }
 }
 
 /// GitHub's error.
@@ -149,7 +166,7 @@ impl GithubSecretStore {
         }
         let key: Key = answer.json().map_err(|_| self.odd(&answer))?;
         let bytes = STANDARD.decode(&key.key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        Ok((key.key_id, PublicKey::from(bytes.ok_or_else(|| self.odd(&answer))?)))
+        Ok((key.key_id.into_text(), PublicKey::from(bytes.ok_or_else(|| self.odd(&answer))?)))
     }
 
     fn request(&self, method: Method, place: &str, body: Bytes) -> Result<Request<Bytes>, Failure> {
