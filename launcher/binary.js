@@ -8,10 +8,12 @@
 //   the tool cache  a GitHub runner's, where an earlier job on it left the binary;
 //   the release     of this action's own version, on GitHub only; what was fetched is kept in the tool cache.
 // All but the first must match launcher/checksums.txt, on every start: a self-hosted runner's cache can be
-// written by every job that runs there.
+// written by every job that runs there, also between the moment a file is verified and the moment it is started. So
+// what is verified, and what is run, is a copy in a fresh folder that nobody else can enter.
 
 const crypto = require('node:crypto');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 
 const checksums = require('./checksums');
@@ -46,9 +48,9 @@ function local(file, env) {
 
 /** The binary that was packed with the launcher. */
 function packed(file, sum, env) {
-  const bytes = fs.readFileSync(file);
-  if (!checksums.match(bytes, sum)) throw new Error(changed(file));
-  return executable(file, () => bytes, env);
+  const copy = verifiedCopy(fs.readFileSync(file), sum, path.basename(file), env);
+  if (!copy) throw new Error(changed(file));
+  return copy;
 }
 
 /** The binary of this release, from the runner's tool cache or fetched into it. */
@@ -57,8 +59,8 @@ async function released(name, sum, env) {
   const cached = path.join(env.RUNNER_TOOL_CACHE || ciHost.temporaryFolder(env), 'adopat', version, name);
   let complaint = '';
   if (fs.existsSync(cached)) {
-    const bytes = fs.readFileSync(cached);
-    if (checksums.match(bytes, sum)) return executable(cached, () => bytes, env);
+    const copy = verifiedCopy(fs.readFileSync(cached), sum, name, env);
+    if (copy) return copy;
     complaint = `${changed(cached)}; `;
   }
 
@@ -66,9 +68,11 @@ async function released(name, sum, env) {
   const bytes = await download(address, env).catch((error) => {
     throw new Error(`${complaint}${address} could not be fetched: ${error.message}`);
   });
-  if (!checksums.match(bytes, sum)) throw new Error(`${complaint}${changed(address)}`);
+  const copy = verifiedCopy(bytes, sum, name, env);
+  if (!copy) throw new Error(`${complaint}${changed(address)}`);
   if (complaint) ciHost.warning(`${complaint}the release's own is run instead`, env);
-  return keep(cached, bytes) ? executable(cached, () => bytes, env) : privateCopy(name, bytes, env);
+  keep(cached, bytes);
+  return copy;
 }
 
 function changed(where) {
@@ -76,7 +80,7 @@ function changed(where) {
 }
 
 /**
- * Writes the file whole or not at all, since another job may start from it this moment. False where it cannot
+ * Writes the file whole or not at all, since another job may start from it this moment. It is no matter where it cannot
  * be kept: the cache may not be ours to write, and Windows replaces no program that runs.
  */
 function keep(file, bytes) {
@@ -85,16 +89,14 @@ function keep(file, bytes) {
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(draft, bytes, { mode: 0o755, flag: 'wx' });
     fs.renameSync(draft, file);
-    return true;
   } catch {
     if (fs.existsSync(draft)) fs.rmSync(draft);
-    return false;
   }
 }
 
 /**
- * Makes a file executable. A zip, which is what an extension and an artifact are, loses the permission to
- * execute; where it cannot be given back in place, a private copy of the same bytes is run.
+ * Makes a file executable. A zip, which is what an artifact is, loses the permission to execute; where it cannot be
+ * given back in place, a private copy of the same bytes is run.
  */
 function executable(file, read, env) {
   if (mayBeExecuted(file)) return { file, cleanUp() {} };
@@ -107,14 +109,46 @@ function executable(file, read, env) {
   return mayBeExecuted(file) ? { file, cleanUp() {} } : privateCopy(path.basename(file), read(), env);
 }
 
-/** A copy in a folder of its own that nobody else can enter. */
+/** A private copy of the bytes, verified as it lies there; undefined where it is not the binary of this release. */
+function verifiedCopy(bytes, sum, name, env) {
+  if (!checksums.match(bytes, sum)) return undefined;
+  const copy = privateCopy(name, bytes, env);
+  if (checksums.match(fs.readFileSync(copy.file), sum)) return copy;
+  copy.cleanUp();
+  return undefined;
+}
+
+/**
+ * A copy in a folder of its own that nobody else can enter: in the host's temporary folder, or where programs may not
+ * be executed there, in the machine's.
+ */
 function privateCopy(name, bytes, env) {
-  const parent = ciHost.temporaryFolder(env);
-  fs.mkdirSync(parent, { recursive: true });
-  const folder = fs.mkdtempSync(path.join(parent, 'adopat-')); // 0700, a random name
-  const file = path.join(folder, name);
-  fs.writeFileSync(file, bytes, { mode: 0o700, flag: 'wx' });
-  return { file, cleanUp: () => fs.rmSync(folder, { recursive: true, force: true }) };
+  const parents = [...new Set([ciHost.temporaryFolder(env), os.tmpdir()])];
+  let failure;
+  for (const parent of parents) {
+    const copy = copyInto(parent, name, bytes, (error) => (failure ??= error));
+    if (copy) return copy;
+  }
+  throw new Error(
+    `no copy of ${name} could be made that may be executed in ${parents.join(' or ')}` +
+      `${failure ? ` (${failure.code ?? failure.message})` : ''}; name a binary of your own in ADOPAT_BINARY`,
+  );
+}
+
+function copyInto(parent, name, bytes, tell) {
+  let folder;
+  const cleanUp = () => folder && fs.rmSync(folder, { recursive: true, force: true });
+  try {
+    fs.mkdirSync(parent, { recursive: true });
+    folder = fs.mkdtempSync(path.join(parent, 'adopat-')); // 0700, a random name
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, bytes, { mode: 0o700, flag: 'wx' });
+    if (mayBeExecuted(file)) return { file, cleanUp };
+  } catch (error) {
+    tell(error);
+  }
+  cleanUp();
+  return undefined;
 }
 
 function mayBeExecuted(file) {

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 
-const { layOut, run, script, scriptsRun, sumsOf } = require('../testbed/job');
+const { layOut, run, script, scriptsRun, sumsOf, swapping } = require('../testbed/job');
 const { internet, release, FILES } = require('../testbed/internet');
 const { binaryFor } = require('../platform');
 const { download } = require('../download');
@@ -25,21 +25,28 @@ async function github(t, { answer = release(BINARY), sums = sumsOf(BINARY), ...o
   return { job, net, env, cached: path.join(cache, 'adopat', VERSION, binaryFor()) };
 }
 
+/** Whether the binary ran from a folder of its own. */
+function isPrivateCopy(job, stdout) {
+  return stdout.startsWith(`ran ${path.join(job.temp, 'adopat-')}`);
+}
+
 test("the action fetches the binary of its own version's release, through the proxy, and keeps it", unix, async (t) => {
   const { job, net, env, cached } = await github(t);
   const first = await run(job, 'main.js', env);
-  assert.deepEqual(first, { code: 0, signal: null, stdout: `ran ${cached}\n`, stderr: '' });
+  assert.deepEqual({ ...first, stdout: '' }, { code: 0, signal: null, stdout: '', stderr: '' });
+  assert.ok(isPrivateCopy(job, first.stdout), first.stdout);
   assert.deepEqual(net.asked, ['CONNECT github.com:443', `github.com ${ADDRESS}`, `CONNECT ${FILES}:443`, `${FILES} /files${ADDRESS}?signed`]);
   assert.deepEqual(fs.readdirSync(path.dirname(cached)), [binaryFor()], 'no draft is left');
 
   net.asked.length = 0;
-  assert.equal((await run(job, 'main.js', env)).stdout, `ran ${cached}\n`);
+  assert.ok(isPrivateCopy(job, (await run(job, 'main.js', env)).stdout));
   assert.deepEqual(net.asked, [], 'the second time it comes from the tool cache');
+  assert.deepEqual(fs.readdirSync(job.temp), [], 'the copy is gone');
 });
 
 test('the last step finds the binary the same way', unix, async (t) => {
-  const { job, env, cached } = await github(t);
-  assert.equal((await run(job, 'post.js', { ...env, STATE_adopat_pending: '1' })).stdout, `ran ${cached}\n`);
+  const { job, env } = await github(t);
+  assert.ok(isPrivateCopy(job, (await run(job, 'post.js', { ...env, STATE_adopat_pending: '1' })).stdout));
 });
 
 test('a cached binary is verified on every start; a changed one is not run but replaced, with a warning', unix, async (t) => {
@@ -50,6 +57,14 @@ test('a cached binary is verified on every start; a changed one is not run but r
   assert.equal(code, 0);
   assert.match(stdout, /^::warning::adopat: [^\n]+does not match launcher\/checksums\.txt[^\n]+\nran [^\n]+\n$/);
   assert.equal(fs.readFileSync(cached, 'utf8'), BINARY);
+});
+
+test('a cached binary that is swapped after it was verified is not what runs', unix, async (t) => {
+  const { job, env, cached } = await github(t);
+  await run(job, 'main.js', env);
+  const { stdout } = await run(job, 'main.js', { ...env, NODE_OPTIONS: swapping(job, cached) });
+  assert.ok(isPrivateCopy(job, stdout), stdout);
+  assert.match(fs.readFileSync(cached, 'utf8'), /foreign/, 'it was swapped');
 });
 
 test('a changed cached binary is not run where no other can be had', unix, async (t) => {

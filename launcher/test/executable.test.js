@@ -5,34 +5,62 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 
-const { layOut, run, script, scriptsRun } = require('../testbed/job');
+const { layOut, run, script, scriptsRun, swapping } = require('../testbed/job');
 const { binaryFor, BINARIES } = require('../platform');
 const checksums = require('../checksums');
 
 const WHERE = script('out(process.argv[1]); out((require("fs").statSync(process.argv[1]).mode & 0o777).toString(8)); out((require("fs").statSync(require("path").dirname(process.argv[1])).mode & 0o777).toString(8))');
 const unix = { skip: !scriptsRun && 'there is no permission to execute on Windows' };
 
-test('the permission to execute, which a zip loses, is given back in place', unix, async (t) => {
-  const job = layOut(t, { packed: WHERE, mode: 0o644 });
-  const { code, stdout } = await run(job, 'main.js', { AGENT_TEMPDIRECTORY: job.temp });
+test('what was packed runs as a copy in a folder that nobody else can enter, whatever a zip made of its mode', unix, async (t) => {
+  for (const mode of [0o644, 0o600, 0o755]) {
+    const job = layOut(t, { packed: WHERE, mode });
+    const { code, stdout } = await run(job, 'main.js', { AGENT_TEMPDIRECTORY: job.temp });
+    assert.equal(code, 0);
+    const [where, itsMode, folderMode] = stdout.split('\n');
+    assert.match(path.relative(job.temp, where), /^adopat-[A-Za-z0-9]{6}\/adopat-/);
+    assert.deepEqual([itsMode, folderMode], ['700', '700']);
+    assert.deepEqual(fs.readdirSync(job.temp), [], 'the copy is gone');
+    assert.equal(fs.statSync(job.binary).mode & 0o777, mode, 'the original is as it was');
+  }
+});
+
+test('what is swapped after it was verified is not what runs', unix, async (t) => {
+  const job = layOut(t, { packed: WHERE });
+  const env = { AGENT_TEMPDIRECTORY: job.temp, NODE_OPTIONS: swapping(job, job.binary) };
+  const { code, stdout } = await run(job, 'main.js', env);
   assert.equal(code, 0);
+  assert.doesNotMatch(stdout, /foreign/);
+  assert.match(fs.readFileSync(job.binary, 'utf8'), /foreign/, 'it was swapped');
+});
+
+test('a temporary folder that cannot be used is told, with what helps', unix, async (t) => {
+  const job = layOut(t, { packed: WHERE });
+  const file = path.join(job.folder, 'file');
+  fs.writeFileSync(file, '');
+  const elsewhere = await run(job, 'main.js', { AGENT_TEMPDIRECTORY: file, TMPDIR: job.temp });
+  assert.equal(elsewhere.code, 0, "the machine's own will do");
+  const { code, stderr } = await run(job, 'main.js', { AGENT_TEMPDIRECTORY: file, TMPDIR: file });
+  assert.equal(code, 1);
+  assert.match(stderr, /no copy of adopat-\S+ could be made .+ADOPAT_BINARY/);
+});
+
+test('a binary that the user named runs in place, and is given the permission to execute', unix, async (t) => {
+  const job = layOut(t, { packed: WHERE, mode: 0o644 });
+  const { stdout } = await run(job, 'main.js', { ADOPAT_BINARY: job.binary });
   assert.deepEqual(stdout.split('\n').slice(0, 2), [job.binary, '755']);
-  assert.deepEqual(fs.readdirSync(job.temp), [], 'no copy was made');
+  fs.chmodSync(job.binary, 0o600);
+  const { stdout: again } = await run(job, 'main.js', { ADOPAT_BINARY: job.binary });
+  assert.equal(again.split('\n')[1], '700', 'only those who may read a file may execute it');
 });
 
-test('only those who may read a file may execute it', unix, async (t) => {
-  const job = layOut(t, { packed: WHERE, mode: 0o600 });
-  const { stdout } = await run(job, 'main.js', {});
-  assert.equal(stdout.split('\n')[1], '700');
-});
-
-// The task folder of an agent may belong to another user. Root may chmod anything, so the step runs as nobody.
+// What the user named may belong to another user. Root may chmod anything, so the step runs as nobody.
 const asNobody = { skip: process.getuid?.() !== 0 && 'another user is needed: run as root' };
 
 for (const variable of ['AGENT_TEMPDIRECTORY', 'RUNNER_TEMP']) {
   test(`where chmod is refused a private copy runs from ${variable} and is removed`, asNobody, async (t) => {
     const job = layOut(t, { packed: WHERE, mode: 0o644 });
-    const { code, stdout, stderr } = await run(job, 'main.js', { [variable]: job.temp }, { uid: 65534, gid: 65534 });
+    const { code, stdout, stderr } = await run(job, 'main.js', { [variable]: job.temp, ADOPAT_BINARY: job.binary }, { uid: 65534, gid: 65534 });
     assert.equal(stderr, '');
     assert.equal(code, 0);
     const [where, mode, folderMode] = stdout.split('\n');

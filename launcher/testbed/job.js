@@ -51,6 +51,27 @@ function sumsOf(bytes) {
   return `${crypto.createHash('sha256').update(bytes).digest('hex')}  ${binaryFor()}\n`;
 }
 
+/**
+ * NODE_OPTIONS under which this file is swapped for a foreign program in the last moment before a program is started:
+ * what another job on the machine may manage to do at any time.
+ */
+function swapping(job, file) {
+  const hook = path.join(job.folder, 'swap.js');
+  const foreign = script('out("foreign")');
+  fs.writeFileSync(
+    hook,
+    `const child = require('node:child_process');
+     const fs = require('node:fs');
+     const spawn = child.spawn;
+     child.spawn = (...all) => {
+       fs.rmSync(${JSON.stringify(file)});
+       fs.writeFileSync(${JSON.stringify(file)}, ${JSON.stringify(foreign)}, { mode: 0o755 });
+       return spawn(...all);
+     };`,
+  );
+  return `--require ${hook}`;
+}
+
 /** What a machine's environment has anyway. */
 function bare(extra) {
   const { PATH, SystemRoot, TEMP } = process.env;
@@ -82,4 +103,4 @@ function run(job, file, env, options) {
   return start(job, file, env, options).ended;
 }
 
-module.exports = { layOut, run, start, script, scriptsRun, sumsOf, bare };
+module.exports = { layOut, run, start, script, scriptsRun, sumsOf, swapping, bare };
