@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use adopat_emulator::{
@@ -110,6 +111,65 @@ fn hold_until(machine: &Machine, fault: Fault, meanwhile: impl FnOnce()) -> Ende
 }
 
 // All of them.
+
+/// What stands beside the newest version of a secret of the vault: content type, and tags.
+fn beside(machine: &Machine, name: &str) -> (Option<String>, BTreeMap<String, String>) {
+    let secret = machine.emulator.vault_secret(name).expect("there");
+    let newest = secret.newest().expect("set");
+    (newest.content_type.clone(), newest.tags.clone())
+}
+
+#[rstest]
+#[case::few(2, &[])]
+#[case::as_many_as_there_is_room_for(12, &[])]
+#[case::one_too_many(13, &["organization"])]
+#[case::as_many_as_there_may_be(15, &["authorization-id", "display-name", "organization"])]
+fn what_its_owner_keeps_beside_a_secret_of_a_vault_stays(#[case] count: usize, #[case] left_out: &[&str]) {
+    let mut machine = with_vault();
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-value");
+    let names: Vec<String> = (0..count).map(|number| format!("owner-{number:02}")).collect();
+    let tags: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "web")).collect();
+    machine.emulator.label_vault_secret("ado-pat", Some("text/plain"), &tags);
+    let vault = machine.vault_secret("ado-pat");
+    to(&mut machine, &[&vault]);
+    for _ in 0..2 {
+        let ended = machine.run();
+        ended.expect(0);
+        let (content_type, tags) = beside(&machine, "ado-pat");
+        assert_eq!(content_type.as_deref(), Some("text/plain"));
+        for name in &names {
+            assert_eq!(tags.get(name).map(String::as_str), Some("web"), "{name}");
+        }
+        for name in ["authorization-id", "display-name", "organization"] {
+            assert_eq!(tags.contains_key(name), !left_out.contains(&name), "{name}");
+        }
+        if let Some(id) = tags.get("authorization-id") {
+            assert_eq!(*id, the_one(&machine).authorization_id.to_string(), "no former PAT's");
+        }
+        assert_eq!(ended.words().contains("leaves out"), !left_out.is_empty(), "{}", ended.words());
+        for name in left_out {
+            ended.says(name);
+        }
+    }
+}
+
+#[test]
+fn what_its_owner_keeps_beside_the_refresh_token_stays() {
+    let mut machine = with_vault();
+    machine.emulator.add_vault_secret("refresh-token", &machine.emulator.refresh_token());
+    let tags: Vec<String> = (0..15).map(|number| format!("owner-{number:02}")).collect();
+    let tags: Vec<(&str, &str)> = tags.iter().map(|name| (name.as_str(), "web")).collect();
+    machine.emulator.label_vault_secret("refresh-token", None, &tags);
+    let store = machine.vault_secret("refresh-token");
+    machine.input("credential-store", store).without("deliver-to");
+    let ended = machine.run();
+    ended.expect(0);
+    assert!(!ended.words().contains("leaves out"), "adopat has no tags for it: {}", ended.words());
+    let (content_type, after) = beside(&machine, "refresh-token");
+    assert_eq!(content_type.as_deref(), Some("application/vnd.adopat.refresh-token"));
+    assert_eq!(after.len(), 15);
+    assert!(tags.iter().all(|(name, _)| after.contains_key(*name)));
+}
 
 #[test]
 fn one_rotation_delivers_to_every_kind_of_store() {
@@ -302,7 +362,6 @@ fn parts_of_an_address_are_percent_decoded() {
 #[case::no_such_repository(&["github-secret:contoso/nothing/ADO_PAT"], "GitHub 404")]
 #[case::no_such_environment(&["github-secret:contoso/fabrikam/nowhere/ADO_PAT"], "an environment must exist first")]
 #[case::no_such_folder(&["file:no-such-folder/pat"], "Create its folder first")]
-#[case::a_folder(&["file:."], "folder")]
 #[case::one_of_several(&[SECRET, GROUP, "file:no-such-folder/pat"], "Create its folder first")]
 fn a_store_that_is_not_there(#[case] addresses: &[&str], #[case] why: &str) {
     let mut machine = plain();

@@ -87,27 +87,150 @@ fn store_in(machine: &mut Machine, folder: &Path) -> std::path::PathBuf {
     store
 }
 
-#[test]
-fn a_link_in_place_of_a_file_is_replaced_and_what_it_leads_to_is_left_alone() {
+/// The inputs that name a file which is to hold a secret.
+const FILES: [&str; 3] = ["credential-store", "deliver-to", "output-file"];
+
+/// Has this input name this path; the others name files of the machine's own.
+fn name_in(machine: &mut Machine, input: &str, path: &Path) {
+    let seed = machine.read("refresh-token");
+    machine.input("refresh-token", seed);
+    let scheme = if input == "output-file" { "" } else { "file:" };
+    machine.input(input, format!("{scheme}{}", path.display()));
+}
+
+/// The run is refused before anything is sent, and what was at the path is still there.
+#[track_caller]
+fn refused(machine: &Machine, input: &str, why: &str) {
+    machine.run().expect(2).says(input).says(why);
+    assert!(machine.calls().is_empty());
+}
+
+#[rstest]
+fn a_link_of_ones_own_is_followed_and_stays(
+    #[values("credential-store", "deliver-to", "output-file")] input: &str,
+    #[values(true, false)] is_there: bool,
+    #[values("link", "folder/file", "chain")] path: &str,
+) {
+    let mut machine = delivering();
+    let folder = machine.path("here");
+    std::fs::create_dir_all(folder.join("far")).expect("made");
+    symlink("far/file", folder.join("link")).expect("linked");
+    symlink("far", folder.join("folder")).expect("linked");
+    symlink("folder/file", folder.join("chain")).expect("linked");
+    if is_there {
+        std::fs::write(folder.join("far/file"), "").expect("written");
+    }
+    let named = folder.join(path);
+    name_in(&mut machine, input, &named);
+    machine.run().expect(0);
+    let file = folder.join("far/file");
+    assert!(std::fs::symlink_metadata(&file).expect("there").is_file());
+    assert_eq!(mode(&file), 0o600);
+    assert!(!machine.read("here/far/file").is_empty());
+    for link in ["link", "folder", "chain"] {
+        assert!(folder.join(link).is_symlink(), "{link} stays");
+    }
+    assert!(folder.join("far").read_dir().expect("a folder").flatten().all(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        ["file", "file.lock"].contains(&name.as_str())
+    }));
+}
+
+#[rstest]
+fn a_link_that_another_user_could_have_made_is_refused_and_what_it_leads_to_left_alone(
+    #[values("credential-store", "deliver-to", "output-file")] input: &str,
+    #[values("link", "folder/file", "through")] path: &str,
+) {
     let mut machine = delivering();
     let folder = shared(&machine);
-    let store = store_in(&mut machine, &folder);
-    let (file, deliver) = (folder.join("outputs.json"), folder.join("pat"));
-    machine.input("output-file", &file).input("deliver-to", format!("file:{}", deliver.display()));
-    let victims: Vec<_> = ["a", "b"].map(|name| machine.path(name)).to_vec();
-    for (victim, link) in victims.iter().zip([&file, &deliver]) {
-        std::fs::write(victim, "theirs").expect("written");
-        symlink(victim, link).expect("linked");
+    std::fs::create_dir(machine.path("mine")).expect("made");
+    std::fs::write(machine.path("mine/file"), "theirs").expect("written");
+    symlink("../mine/file", folder.join("link")).expect("linked");
+    symlink("../mine", folder.join("folder")).expect("linked");
+    // A link of ones own that leads to one of anybody's.
+    symlink("shared/link", machine.path("through")).expect("linked");
+    let named = if path == "through" { machine.path(path) } else { folder.join(path) };
+    name_in(&mut machine, input, &named);
+    refused(&machine, input, "other users can write");
+    assert_eq!(machine.read("mine/file"), "theirs");
+}
+
+#[rstest]
+fn what_is_no_regular_file_is_refused_before_anything_is_sent(
+    #[values("credential-store", "deliver-to", "output-file")] input: &str,
+    #[values("fifo", "device", "full", "folder", "slash", "socket", "stdout", "linked fifo")] kind: &str,
+) {
+    let mut machine = delivering();
+    let path = machine.path("place");
+    let _socket = match kind {
+        "fifo" | "linked fifo" => {
+            assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+            symlink("place", machine.path("linked")).expect("linked");
+            None
+        }
+        "folder" => {
+            std::fs::create_dir(&path).expect("made");
+            None
+        }
+        "socket" => Some(std::os::unix::net::UnixListener::bind(&path).expect("bound")),
+        _ => None,
+    };
+    let named = match kind {
+        "device" => "/dev/null".into(),
+        "full" => "/dev/full".into(),
+        "stdout" => "/dev/stdout".into(),
+        "slash" => machine.path("none/"),
+        "linked fifo" => machine.path("linked"),
+        _ => path.clone(),
+    };
+    name_in(&mut machine, input, &named);
+    let before = std::fs::symlink_metadata(&named).map(|about| about.file_type()).ok();
+    refused(&machine, input, &named.display().to_string());
+    let after = std::fs::symlink_metadata(&named).map(|about| about.file_type()).ok();
+    assert_eq!(before, after);
+}
+
+#[rstest]
+fn two_names_of_one_file_are_one_store(
+    #[values((0, 1), (0, 2), (1, 2))] pair: (usize, usize),
+    #[values("link", "hard", "folder/file", "./file", "far/../file", "mounted/file")] other: &str,
+    #[values(true, false)] is_there: bool,
+) {
+    if other == "hard" && !is_there {
+        return;
     }
-    let ended = machine.command().output().expect("it runs");
-    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    for victim in &victims {
-        assert_eq!(std::fs::read_to_string(victim).expect("there"), "theirs");
+    let mut machine = delivering();
+    symlink("file", machine.path("link")).expect("linked");
+    symlink(".", machine.path("folder")).expect("linked");
+    std::fs::create_dir(machine.path("far")).expect("made");
+    std::fs::create_dir(machine.path("mounted")).expect("made");
+    if is_there {
+        std::fs::write(machine.path("file"), "").expect("written");
+        std::fs::hard_link(machine.path("file"), machine.path("hard")).expect("linked");
     }
-    for path in [&file, &deliver, &store] {
-        assert!(std::fs::symlink_metadata(path).expect("there").is_file());
-        assert_eq!(mode(path), 0o600);
+    let (one, two) = (machine.path("file"), machine.path("").join(other));
+    name_in(&mut machine, FILES[pair.0], &one);
+    name_in(&mut machine, FILES[pair.1], &two);
+    if other != "mounted/file" {
+        machine.run().expect(2);
+    } else {
+        // A mount that only this run sees.
+        let own = machine.command();
+        let mut command = Command::new("unshare");
+        let script =
+            format!("mount --bind '{0}' '{0}/mounted' || exit 99; exec \"$@\"", machine.path("").display());
+        command.args(["--mount", "/bin/sh", "-c", &script, "sh"]).arg(own.get_program()).args(own.get_args());
+        command.env_clear().envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+        let output = command.output().expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(99) || errors.starts_with("unshare:") {
+            println!("skipped: nothing can be mounted here: {errors}");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(2), "{errors}");
     }
+    assert!(machine.calls().is_empty());
 }
 
 #[test]
@@ -137,21 +260,6 @@ fn a_lock_that_is_a_link_makes_no_file_elsewhere() {
     assert!(!victim.exists(), "a file was made where the link leads to");
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!store.exists() && machine.active("nightly").is_empty());
-}
-
-#[test]
-fn a_pipe_in_place_of_a_store_does_not_hold_up_the_run() {
-    let mut machine = delivering();
-    let folder = shared(&machine);
-    let store = store_in(&mut machine, &folder);
-    assert!(Command::new("mkfifo").arg(&store).status().expect("mkfifo runs").success());
-    let own = machine.command();
-    let mut command = Command::new("timeout");
-    command.arg("20").arg(own.get_program()).args(own.get_args()).env_clear();
-    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = command.output().expect("it runs");
-    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(machine.emulator.pats().is_empty());
 }
 
 #[rstest]

@@ -461,6 +461,11 @@ impl Emulator {
         self.services().services.add_vault_secret(name, value, now);
     }
 
+    /// Gives the newest version of a secret of the vault a content type and tags, as its owner does in the portal.
+    pub fn label_vault_secret(&self, name: &str, content_type: Option<&str>, tags: &[(&str, &str)]) {
+        self.services().services.label_vault_secret(name, content_type, tags);
+    }
+
     /// Every secret of the vault.
     pub fn vault_secrets(&self) -> Vec<VaultSecret> {
         self.services().services.vault_secrets()

@@ -25,6 +25,7 @@ use crate::entra::Certificate;
 use crate::outputs::OUTPUTS;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
+use crate::private_file;
 use crate::secret::Secret;
 use crate::store::Address;
 
@@ -126,7 +127,12 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
             Ok(address) if deliver_to.iter().any(|other| is_same(other, &address)) => {
                 problems.add("deliver-to", format!("names {address} twice"), "name each store once");
             }
-            Ok(address) => deliver_to.push(address),
+            Ok(address) => {
+                if let Address::File(path) = &address {
+                    check_file("deliver-to", path, problems);
+                }
+                deliver_to.push(address);
+            }
             Err(what) => problems.wrong("deliver-to", line, what, ""),
         }
     }
@@ -149,7 +155,11 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
         }),
     });
     let store = values.credential_store.as_deref().and_then(|text| Address::parse(text).ok());
+    if let Some(Address::File(path)) = &store {
+        check_file("credential-store", path, problems);
+    }
     if let Some(file) = &output_file {
+        check_file("output-file", &file.path, problems);
         let file = Address::File(file.path.clone());
         if store.as_ref().is_some_and(|store| is_same(store, &file)) {
             problems.add("output-file", "is the file of the credential-store", "give each a file of its own");
@@ -1051,16 +1061,14 @@ impl Check<'_> {
 /// Whether two addresses are one place.
 fn is_same(one: &Address, other: &Address) -> bool {
     match (one, other) {
-        (Address::File(one), Address::File(other)) => place_of(one) == place_of(other),
+        (Address::File(one), Address::File(other)) => private_file::is_same(one, other),
         _ => one == other,
     }
 }
 
-/// Where a file is, or would be, however its path is spelt.
-fn place_of(path: &Path) -> PathBuf {
-    let of_its_folder = || {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(folder.canonicalize().ok()?.join(path.file_name()?))
-    };
-    path.canonicalize().ok().or_else(of_its_folder).unwrap_or_else(|| path.to_owned())
+/// Says of a file that is to hold a secret what makes its path unfit for that, whatever else may come of it.
+fn check_file(input: &'static str, path: &Path, problems: &mut Problems) {
+    if let Some(why) = private_file::unfit(path) {
+        problems.wrong(input, &path.display().to_string(), why, "name a file of your own");
+    }
 }

@@ -41,6 +41,9 @@ impl Delivery {
                 Err(failure) => failures.push(failure),
             }
         }
+        for store in self.stores() {
+            warnings.extend(store.gives_way().await);
+        }
         together(failures).map_or(Ok(warnings), Err)
     }
 

@@ -119,10 +119,15 @@ impl FileStore {
         Failure::new(Exit::Store, format!("The file {path} cannot be written: {}.", words(error)), remedy)
     }
 
+    /// The lock beside the file that is replaced, by whatever name it is reached.
+    fn lock_file(&self) -> Result<PathBuf, Failure> {
+        private_file::locate(&self.path).map(|file| lock_of(&file)).map_err(|error| self.not_writable(&error))
+    }
+
     /// Takes the lock that writers take turns by; it is given back when the file is dropped. None where the
     /// file system knows no locks: replacing the file in one step keeps its value whole all the same.
     async fn lock(&self, patience: &Patience) -> Result<Option<File>, Failure> {
-        let path = lock_of(&self.path);
+        let path = self.lock_file()?;
         let file = open_lock(&path).map_err(|error| self.not_writable(&error))?;
         loop {
             match file.try_lock() {
@@ -162,7 +167,7 @@ impl Store for FileStore {
 
     async fn prepare(&self, _patience: &Patience) -> Result<Option<Failure>, Failure> {
         private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
-        let lock = lock_of(&self.path);
+        let lock = self.lock_file()?;
         if lock.exists() {
             open_lock(&lock).map_err(|error| self.not_writable(&error))?;
         }
@@ -395,7 +400,7 @@ mod tests {
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("its folder does not exist"), "{failure}");
         let failure = store(folder.path(), None).prepare(&patience(5)).await.expect_err("a folder");
-        assert!(failure.cause.contains("it is a folder"), "{failure}");
+        assert!(failure.cause.contains("is a folder"), "{failure}");
         std::fs::create_dir(folder.path().join("token.lock")).expect("made");
         let token = folder.path().join("token");
         store(&token, None).prepare(&patience(5)).await.expect_err("a folder in place of the lock");

@@ -25,13 +25,20 @@ use super::key_vault_refusal as refusal;
 use super::vault_identity::{self, VaultSettings, Way, failure_in};
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::azure_devops::hosts;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Http, NoAnswer};
 use crate::patience::Patience;
 use crate::secret::Secret;
 
 /// The longest text a tag may hold (MicrosoftDocs/azure-docs, about-keys-secrets-certificates).
 const LONGEST_TAG: usize = 256;
+/// The most tags that a version may have (ibid.).
+const MOST_TAGS: usize = 15;
+/// The content types of adopat's own.
+const PAT: &str = "application/vnd.adopat.pat";
+const REFRESH_TOKEN: &str = "application/vnd.adopat.refresh-token";
+/// The tags of adopat's own, the one first that is needed most: where there is no room for all, the last give way.
+const OWN_TAGS: [&str; 3] = ["authorization-id", "display-name", "organization"];
 
 /// A Key Vault secret as a store.
 pub struct KeyVaultStore {
@@ -48,6 +55,8 @@ pub struct KeyVaultStore {
 struct State {
     opened: Option<Opened>,
     held: Held,
+    /// What stands beside the value of the newest version, as far as it was read.
+    beside: Beside,
     /// The version that was newest when it was last read or written by this run.
     newest: Option<String>,
     /// Whether a write may have reached the vault.
@@ -58,6 +67,67 @@ struct State {
 struct Opened {
     client: Arc<SecretClient>,
     way: Way,
+}
+
+/// What stands beside a value, and is its owner's: carried over to every new version, which otherwise would have none of
+/// it.
+#[derive(Clone, Default)]
+struct Beside {
+    content_type: Option<String>,
+    tags: HashMap<String, String>,
+}
+
+impl Beside {
+    /// Of this version.
+    fn of(version: &Version) -> Self {
+        Self { content_type: version.content_type.clone(), tags: version.tags.clone().unwrap_or_default() }
+    }
+
+    /// The owner's tags: all but those that adopat sets for a PAT.
+    fn owners_tags(&self) -> HashMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.retain(|name, _| !OWN_TAGS.contains(&name.as_str()));
+        tags
+    }
+
+    /// Those of adopat's tags for which there is room beside the owner's, and those for which there is none.
+    fn room_for_own_tags(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        OWN_TAGS.split_at(MOST_TAGS.saturating_sub(self.owners_tags().len()).min(OWN_TAGS.len()))
+    }
+
+    /// What stands beside a new value: the owner's, and what adopat says of it.
+    fn parameters(&self, kind: &Kind) -> SetSecretParameters {
+        let owners_type =
+            self.content_type.clone().filter(|it| !it.is_empty() && it != PAT && it != REFRESH_TOKEN);
+        match kind {
+            Kind::RefreshToken => {
+                // What was said of a PAT that was there before is not true of a refresh token.
+                let held_a_pat = self.content_type.as_deref() == Some(PAT);
+                let tags = if held_a_pat { self.owners_tags() } else { self.tags.clone() };
+                SetSecretParameters {
+                    content_type: owners_type.or_else(|| Some(REFRESH_TOKEN.into())),
+                    tags: (!tags.is_empty()).then_some(tags),
+                    ..SetSecretParameters::default()
+                }
+            }
+            Kind::Pat { authorization_id, display_name, organization, valid_to } => {
+                let mut tags = self.owners_tags();
+                let (fitting, _) = self.room_for_own_tags();
+                for (name, text) in fitting.iter().zip([authorization_id, display_name, organization]) {
+                    tags.insert((*name).to_owned(), text.chars().take(LONGEST_TAG).collect());
+                }
+                // Whole seconds, rounded down: the vault never says that a PAT lives longer than it does.
+                let expires =
+                    valid_to.and_then(|at| OffsetDateTime::from_unix_timestamp(at.as_second()).ok());
+                SetSecretParameters {
+                    content_type: owners_type.or_else(|| Some(PAT.into())),
+                    secret_attributes: Some(SecretAttributes { expires, ..SecretAttributes::default() }),
+                    tags: Some(tags),
+                    value: None,
+                }
+            }
+        }
+    }
 }
 
 /// What the secret was when it was prepared.
@@ -257,6 +327,7 @@ impl Store for KeyVaultStore {
         let trouble = match self.newest(&opened, Doing::Writing, patience).await {
             Ok(version) => {
                 state.newest = version_of(&version);
+                state.beside = Beside::of(&version);
                 state.held = held(version);
                 return Ok(None);
             }
@@ -286,12 +357,29 @@ impl Store for KeyVaultStore {
         }
     }
 
+    async fn gives_way(&self) -> Option<Failure> {
+        let state = self.state.lock().await;
+        let (_, without_room) = state.beside.room_for_own_tags();
+        (!without_room.is_empty()).then(|| {
+            let cause = format!(
+                "Secret {} in the vault {} has {} tags of its own, and a vault keeps {MOST_TAGS} at most: adopat leaves out \
+                 its own {}.",
+                self.name,
+                self.vault(),
+                state.beside.owners_tags().len(),
+                without_room.join(", ")
+            );
+            Failure::new(Exit::Store, cause, "Remove the tags that nobody needs any more to make room for them.")
+        })
+    }
+
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Reading)?;
         match self.newest(&opened, Doing::Reading, patience).await {
             Ok(version) => {
                 state.newest = version_of(&version);
+                state.beside = Beside::of(&version);
                 let value = version.value.map(Secret::new);
                 Ok(value.map(trimmed).filter(|value| !value.is_empty()))
             }
@@ -305,10 +393,12 @@ impl Store for KeyVaultStore {
         let opened = self.open(state, Doing::Writing)?;
         if matches!(kind, Kind::RefreshToken) && state.newest.is_none() {
             // A login reads nothing first. Who may not read may write all the same.
-            let version = self.newest(&opened, Doing::Writing, patience).await;
-            state.newest = version.ok().and_then(|version| version_of(&version));
+            if let Ok(version) = self.newest(&opened, Doing::Writing, patience).await {
+                state.newest = version_of(&version);
+                state.beside = Beside::of(&version);
+            }
         }
-        match self.set(&opened, patience, secret, parameters(kind)).await {
+        match self.set(&opened, patience, secret, state.beside.parameters(kind)).await {
             Ok(version) => {
                 state.changed = true;
                 let former = std::mem::replace(&mut state.newest, version);
@@ -345,32 +435,6 @@ impl Store for KeyVaultStore {
     }
 }
 
-/// What stands beside the value.
-fn parameters(kind: &Kind) -> SetSecretParameters {
-    match kind {
-        Kind::RefreshToken => SetSecretParameters {
-            content_type: Some("application/vnd.adopat.refresh-token".into()),
-            ..SetSecretParameters::default()
-        },
-        Kind::Pat { authorization_id, display_name, organization, valid_to } => {
-            let tags = [
-                ("authorization-id", authorization_id),
-                ("display-name", display_name),
-                ("organization", organization),
-            ];
-            let tags = tags.map(|(name, text)| (name.to_owned(), text.chars().take(LONGEST_TAG).collect()));
-            // Whole seconds, rounded down: the vault never says that a PAT lives longer than it does.
-            let expires = valid_to.and_then(|at| OffsetDateTime::from_unix_timestamp(at.as_second()).ok());
-            SetSecretParameters {
-                content_type: Some("application/vnd.adopat.pat".into()),
-                secret_attributes: Some(SecretAttributes { expires, ..SecretAttributes::default() }),
-                tags: Some(HashMap::from(tags)),
-                value: None,
-            }
-        }
-    }
-}
-
 fn held(version: Version) -> Held {
     let Version { attributes, content_type, tags, value, .. } = version;
     let Some(value) = value else { return Held::Unknown };
@@ -397,7 +461,6 @@ fn trimmed(value: Secret) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
     use crate::inputs::request::{ServiceConnection, VaultIdentity};
     use crate::store::fake::{self, FakeWire, pat, patience};
     use crate::world::{WireError, World};
@@ -553,7 +616,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_secret_held_is_set_again_with_what_stood_beside_it() {
         let (wire, world) = vault(|_| None);
-        let mut before = parameters(&pat());
+        let mut before = Beside::default().parameters(&pat());
         before.tags = Some(HashMap::from([("owner".into(), "web".into())]));
         let seed = store(world.clone());
         let opened = seed.open(&mut *seed.state.lock().await, Doing::Writing).expect("opened");
@@ -567,6 +630,56 @@ mod tests {
         let written = bodies(&wire, &Method::PUT);
         assert_eq!(written.len(), 3);
         assert_eq!(written[2], written[0], "value, tags, content type and end");
+    }
+
+    /// What stands beside a secret that its owner has tagged so many times.
+    fn tagged(times: usize, content_type: Option<&str>) -> Beside {
+        let tags = (0..times).map(|number| (format!("owner-{number:02}"), "web".to_owned())).collect();
+        Beside { content_type: content_type.map(str::to_owned), tags }
+    }
+
+    #[rstest::rstest]
+    fn the_owners_tags_stay_and_ours_give_way_where_there_is_no_room(
+        #[values(0, 1, 11, 12, 13, 14, 15)] times: usize,
+    ) {
+        let beside = tagged(times, None);
+        let tags = beside.parameters(&pat()).tags.expect("tags");
+        assert!(
+            tags.len() <= MOST_TAGS && beside.tags.iter().all(|(name, value)| tags.get(name) == Some(value))
+        );
+        let (fitting, without_room) = beside.room_for_own_tags();
+        assert_eq!(fitting.len(), (MOST_TAGS - times).min(3));
+        assert!(fitting.iter().all(|name| tags.contains_key(*name)));
+        assert!(without_room.iter().all(|name| !tags.contains_key(*name)));
+        // The next rotation finds the same.
+        let again = Beside { tags: tags.clone(), ..beside.clone() }.parameters(&pat()).tags;
+        assert_eq!(again, Some(tags));
+        let of_a_token = beside.parameters(&Kind::RefreshToken).tags.unwrap_or_default();
+        assert_eq!(of_a_token, beside.tags);
+    }
+
+    #[rstest::rstest]
+    #[case(None, PAT, REFRESH_TOKEN)]
+    #[case(Some(""), PAT, REFRESH_TOKEN)]
+    #[case(Some(PAT), PAT, REFRESH_TOKEN)]
+    #[case(Some(REFRESH_TOKEN), PAT, REFRESH_TOKEN)]
+    #[case(Some("text/plain"), "text/plain", "text/plain")]
+    fn the_owners_content_type_stays(
+        #[case] before: Option<&str>,
+        #[case] of_a_pat: &str,
+        #[case] of_a_token: &str,
+    ) {
+        let beside = tagged(1, before);
+        assert_eq!(beside.parameters(&pat()).content_type.as_deref(), Some(of_a_pat));
+        assert_eq!(beside.parameters(&Kind::RefreshToken).content_type.as_deref(), Some(of_a_token));
+    }
+
+    #[test]
+    fn what_was_said_of_a_pat_is_not_said_of_a_refresh_token() {
+        let mut beside = tagged(1, Some(PAT));
+        beside.tags.insert("authorization-id".into(), "former".into());
+        let tags = beside.parameters(&Kind::RefreshToken).tags.expect("the owner's");
+        assert_eq!(tags, tagged(1, None).tags);
     }
 
     #[tokio::test]

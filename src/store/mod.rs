@@ -76,6 +76,12 @@ pub trait Store: Send + Sync {
     /// stop, comes back to warn of.
     async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure>;
 
+    /// What adopat would say of a PAT beside it, but finds no room for, to warn of; known once the store was
+    /// [prepared](Store::prepare).
+    async fn gives_way(&self) -> Option<Failure> {
+        None
+    }
+
     /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
 

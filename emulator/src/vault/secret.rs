@@ -296,6 +296,19 @@ impl Services {
         self.add_vault_version(name, version);
     }
 
+    /// Gives the newest version of a secret of the vault a content type and tags.
+    ///
+    /// # Panics
+    /// When there is no such secret.
+    pub fn label_vault_secret(&mut self, name: &str, content_type: Option<&str>, tags: &[(&str, &str)]) {
+        let secret = self.vault.secrets.0.get_mut(&name.to_ascii_lowercase());
+        let newest = secret
+            .and_then(|secret| secret.versions.last_mut())
+            .expect("a secret of that name is in the vault");
+        newest.content_type = content_type.map(str::to_owned);
+        newest.tags = tags.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    }
+
     /// Every secret of the vault.
     pub fn vault_secrets(&self) -> Vec<VaultSecret> {
         self.vault.secrets.0.values().cloned().collect()

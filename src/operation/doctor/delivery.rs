@@ -80,9 +80,13 @@ async fn store(
         }
         None => {}
     }
-    let prepared = destinations::open(run, address, bearer).prepare(run.patience()).await?;
+    let store = destinations::open(run, address, bearer);
+    let prepared = store.prepare(run.patience()).await?;
     Ok(match prepared {
-        None => Way::Open(format!("{address} would take it.")),
+        None => match store.gives_way().await {
+            None => Way::Open(format!("{address} would take it.")),
+            Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
+        },
         Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
     })
 }

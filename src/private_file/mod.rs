@@ -5,19 +5,23 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+pub use self::location::{is_same, locate, unfit};
 use crate::secret::Secret;
+
+mod location;
 
 /// More bytes than any file has that holds a secret, or the outputs of a run: 64 MiB.
 const LARGEST: u64 = 64 << 20;
 
 /// Replaces the file by these bytes, in one step that a crash cannot tear apart.
 ///
-/// The new file is made beside the old one with mode 0600, synced, and renamed over it. A symbolic link at
-/// `path` is itself replaced, never followed. On Windows the file takes its folder's access rights.
+/// The new file is made beside the old one with mode 0600, synced, and renamed over it. A symbolic link at `path` is
+/// followed as [`locate`] says, and stays. On Windows the file takes its folder's access rights.
 ///
 /// # Errors
 /// Any failure of the file system; the old file is then untouched and nothing is left beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &locate(path)?;
     let folder = folder_of(path);
     let mut file = tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(&folder)?;
     // A umask can take away even what the owner needs to read it again.
@@ -35,17 +39,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Why it would not.
 pub fn can_replace(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
+    let path = &locate(path)?;
     tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(folder_of(path)).map(drop)
 }
 
 /// Removes what a run that was killed in the midst of a [`replace`] left beside the file. Only for who holds a lock
 /// that every other writer of it takes too.
 pub fn remove_left_over(path: &Path) {
-    let beginning = beginning(path);
-    let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let Ok(path) = locate(path) else { return };
+    let beginning = beginning(&path);
+    let entries = std::fs::read_dir(folder_of(&path)).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&beginning)) {
         let _ = std::fs::remove_file(entry.path());
     }
@@ -87,7 +90,7 @@ pub fn read(path: &Path) -> io::Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
 pub fn restore(path: &Path, previous: Option<&[u8]>) -> io::Result<()> {
     match previous {
         Some(bytes) => replace(path, bytes),
-        None => match std::fs::remove_file(path) {
+        None => match std::fs::remove_file(locate(path)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         },
@@ -150,16 +153,19 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_its_owners_alone_and_a_link_is_replaced_not_followed() {
+    fn a_file_is_its_owners_alone_and_a_link_is_followed_and_stays() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let folder = tempfile::tempdir().expect("a folder");
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-        std::fs::write(&target, "theirs").expect("written");
         symlink(&target, &link).expect("linked");
-        replace(&link, b"ours").expect("written");
-        assert_eq!(std::fs::read(&target).expect("read"), b"theirs");
-        let about = std::fs::symlink_metadata(&link).expect("there");
-        assert!(about.is_file());
-        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        for bytes in [b"one", b"two"] {
+            replace(&link, bytes).expect("written");
+            assert_eq!(std::fs::read(&target).expect("read"), bytes);
+            let about = std::fs::symlink_metadata(&target).expect("there");
+            assert!(about.is_file());
+            assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        }
+        restore(&link, None).expect("removed");
+        assert!(!target.exists() && link.is_symlink());
     }
 }
