@@ -168,10 +168,10 @@ fn a_file_that_cannot_be_opened_is_left_untouched(
 }
 
 #[test]
-fn a_folder_in_place_of_the_file_cannot_be_read() {
+fn a_folder_in_place_of_the_file_is_refused() {
     let mut machine = rotating();
     let store = machine.file("");
-    machine.input("credential-store", store).run().expect(3).says("cannot be read");
+    machine.input("credential-store", store).run().expect(2).says("folder");
     assert!(machine.calls().is_empty(), "{:?}", machine.calls());
 }
 
