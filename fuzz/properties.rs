@@ -21,7 +21,8 @@ use adopat::inputs::{Environment, Inputs};
 use adopat::outputs::Outputs;
 use adopat::patience::Patience;
 use adopat::pats::model::Filter;
-use adopat::pats::{Change, CreateError, NewPat, Pat, Scope, Service};
+use adopat::pats::reconciling::Unanswered;
+use adopat::pats::{Change, CreateError, Fingerprint, NewPat, Pat, Scope, Service, minting};
 use adopat::secret::{Register, Secret};
 use adopat::store::Store as _;
 use adopat::store::file::FileStore;
@@ -125,6 +126,17 @@ pub fn addresses(bytes: &[u8]) {
     let _ = adopat::http::proxy::parse_bypass_list(&text);
 }
 
+/// Who is told of nothing.
+struct Nobody;
+
+impl minting::Watch for Nobody {
+    fn is_about_to_ask(&self, _: &Fingerprint, _: &Unanswered) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn cancelled_before_the_answer(&self, _: &Fingerprint) {}
+}
+
 /// What the PAT service may answer to each of its calls, under each status.
 pub fn pat_service(bytes: &[u8]) {
     let mut pieces = Pieces(bytes);
@@ -146,7 +158,7 @@ pub fn pat_service(bytes: &[u8]) {
             1 => service.get(id).await.err(),
             2 => service.update(id, &Change::default()).await.err(),
             3 => service.revoke(id).await.err(),
-            4 => match service.create(&new).await {
+            4 => match service.create(&Fingerprint::new(&new, now(), 0.5, |_| false)).await {
                 Ok(minted) => {
                     assert!(!minted.token.is_empty());
                     None
@@ -154,7 +166,12 @@ pub fn pat_service(bytes: &[u8]) {
                 Err(CreateError::Refused(failure) | CreateError::Later(_, failure)) => Some(failure),
                 Err(CreateError::Ambiguous(doubt)) => Some(doubt.failure),
             },
-            _ => adopat::pats::minting::mint(&service, &new, None, &|_| Ok(())).await.err(),
+            _ => {
+                let mut unanswered = Unanswered::default();
+                let minted = minting::mint(&service, &new, &Nobody, &mut unanswered).await;
+                unanswered.look_once_more(&service).await;
+                minted.err().map(|failure| unanswered.account_in(failure))
+            }
         };
         if let Some(failure) = failure {
             shows_harmlessly(&failure, "eyJfake-bearer");

@@ -22,7 +22,7 @@ pub enum Exit {
     Store,
     /// 8: a PAT that expires soon, or a global one, was found where that was asked to fail.
     Expiring,
-    /// 128 + the signal's number: cancelled, nothing left over.
+    /// 128 + the signal's number: cancelled; what may be left is named.
     Cancelled(Signal),
 }
 

@@ -156,7 +156,7 @@ async fn carry_out(
             }
             for pending in environment.pending() {
                 let id = pending.authorization_id.unwrap_or_else(|| "authorization id not known".into());
-                let name = pending.display_name;
+                let name = pending.fingerprint.display_name;
                 host.say(
                     Level::Warning,
                     &format!("The PAT '{name}' ({id}) may still be alive: adopat could not start."),

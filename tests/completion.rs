@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use adopat_emulator::{Fault, NewPat, PatStatus, Service};
+use adopat_emulator::{Fault, NewPat, PatStatus, RefusalShape, RetryAfter, Service};
 use rstest::rstest;
 use serde_json::Value;
 use support::{Host, Machine, azure_agent, github_runner};
@@ -14,6 +14,10 @@ fn starting(host: Host, operation: &str) -> Machine {
     machine.input("display-name", "nightly").input("scope", "vso.code");
     machine.input("revoke-on-completion", "true").set("ADOPAT_LAUNCHER", "1");
     machine
+}
+
+fn post() -> Fault {
+    Fault::on(Service::Pats).method("POST")
 }
 
 /// What was saved so far, the last on top.
@@ -109,7 +113,7 @@ fn a_pat_that_is_gone_already_is_nothing_to_say() {
     let gone = machine.emulator.add_pat(NewPat::named("nightly").status(PatStatus::Revoked));
     let saved = serde_json::json!([{
         "display-name": "nightly", "scope": "vso.code", "valid-to": gone.valid_to.to_string(),
-        "asked-at": gone.valid_from.to_string(), "authorization-id": gone.authorization_id,
+        "authorization-id": gone.authorization_id,
     }]);
     hand_back(Host::GitHub, &mut machine, &saved);
     let ended = machine.run_as("complete").run();
@@ -152,6 +156,105 @@ fn the_last_step_revokes_nothing_else_of_that_name() {
         let left: Vec<_> = machine.active("nightly").iter().map(|pat| pat.authorization_id).collect();
         assert_eq!(left, [other.authorization_id]);
     }
+}
+
+/// What an earlier attempt of the step left, which the host hands back too.
+fn left_by_an_earlier_attempt(machine: &mut Machine, host: Host) {
+    let gone = |name: &str| {
+        let gone = machine.emulator.add_pat(NewPat::named(name).status(PatStatus::Revoked));
+        serde_json::json!({
+            "display-name": name, "scope": "vso.code", "valid-to": gone.valid_to.to_string(),
+            "authorization-id": gone.authorization_id,
+        })
+    };
+    let left = serde_json::json!([gone("nightly"), gone("nightly")]);
+    hand_back(host, machine, &left);
+}
+
+#[rstest]
+#[case::forbidden(post().answer(403, &[], ""), 4)]
+#[case::throttled_for_long(post().throttle(RetryAfter::Seconds(3600)), 6)]
+#[case::by_policy(post().pat_token_error("disablePatCreationPolicyViolation", RefusalShape::Ok), 4)]
+#[case::by_policy_as_400(post().pat_token_error("invalidScope", RefusalShape::BadRequest), 4)]
+#[case::lost_and_found(post().lose_answer().times(4), 6)]
+#[case::lost_and_never_there(post().reset().always(), 6)]
+#[case::rolled_back(Fault::on(Service::DevOps).answer(401, &[], "").always(), 7)]
+fn where_the_step_left_nothing_the_last_step_signs_in_nowhere_and_revokes_nothing(
+    #[case] fault: Fault,
+    #[case] code: i32,
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    let mut machine = starting(host, "create");
+    // One request for a PAT, and no time for another.
+    machine.input("timeout", "4s");
+    if code == 7 {
+        machine.input("verify", "require").input("timeout", "8s");
+    }
+    let theirs = machine.emulator.add_pat(NewPat::named("nightly").valid_from(machine.emulator.now()));
+    machine.emulator.order(fault);
+    let ended = machine.run();
+    ended.expect(code);
+    let saved = saved(host, &machine, &ended.stdout);
+    assert_eq!(saved[0], serde_json::json!([]), "nothing is pending");
+    assert_ne!(saved[1], serde_json::json!([]), "it was");
+    let theirs_again = machine.emulator.add_pat(NewPat::named("nightly").valid_from(machine.emulator.now()));
+    hand_back(host, &mut machine, &saved[0]);
+    machine.emulator.clear_requests();
+    let ended = machine.run_as("complete").run();
+    ended.expect(0);
+    assert_eq!(ended.words(), "");
+    assert!(machine.calls().is_empty());
+    assert_eq!(machine.active("nightly"), [theirs, theirs_again]);
+}
+
+#[rstest]
+fn what_an_earlier_attempt_left_is_settled_with_a_success_and_kept_with_a_refusal(
+    #[values(true, false)] refused: bool,
+    #[values("create", "rotate")] operation: &str,
+) {
+    let host = Host::Azure;
+    let mut machine = starting(host, operation);
+    machine.input("if-missing", "create");
+    left_by_an_earlier_attempt(&mut machine, host);
+    if refused {
+        machine.emulator.order(post().answer(403, &[], ""));
+    }
+    let ended = machine.run();
+    ended.expect(if refused { 4 } else { 0 });
+    let saved = saved(host, &machine, &ended.stdout);
+    let pending = saved[0].as_array().expect("an array");
+    if refused {
+        assert_eq!(pending.len(), 2, "those of the attempt before");
+        assert!(pending.iter().all(|each| each["authorization-id"].is_string()));
+    } else {
+        let [only] = machine.active("nightly").try_into().expect("one");
+        assert_eq!(pending.len(), 1, "{pending:?}");
+        assert_eq!(pending[0]["authorization-id"], *only.authorization_id.to_string());
+    }
+}
+
+#[rstest]
+fn the_last_step_of_a_killed_run_waits_for_a_pat_that_is_late_and_leaves_a_neighbours(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    let mut machine = starting(host, "create");
+    let hold = machine.emulator.order(post().hold_before());
+    let mut run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    run.kill().expect("killed");
+    let ended = machine.wait(run);
+    let saved = saved(host, &machine, &ended.stdout);
+    let asked = machine.sent("POST")[0]["validTo"].as_str().expect("text").to_owned();
+    assert_eq!(saved[0][0]["valid-to"], asked, "its fingerprint is saved before the request is sent");
+    assert_eq!(saved[0][0]["scope"], "vso.code");
+    let theirs = machine.emulator.add_pat(NewPat::named("nightly").valid_from(machine.emulator.now()));
+    hand_back(host, &mut machine, &saved[0]);
+    machine.run_as("complete");
+    let last = machine.spawn();
+    std::thread::sleep(Duration::from_secs(4));
+    hold.release();
+    machine.wait(last).expect(0).says("Revoked the PAT");
+    assert_eq!(machine.active("nightly"), [theirs]);
 }
 
 #[rstest]

@@ -54,27 +54,34 @@ fn faults(service: Service, method: &str) -> Vec<Fault> {
 #[case(Service::Pats, "POST")]
 #[case(Service::Pats, "DELETE")]
 fn the_real_binary_loses_nothing_either(#[case] service: Service, #[case] method: &str) {
-    for (number, fault) in faults(service, method).into_iter().enumerate() {
-        let mut machine = Machine::new(Host::GitHub, "rotate");
-        machine.input("display-name", "nightly");
-        let old = machine.emulator.add_pat(NewPat::named("nightly"));
-        machine.emulator.order(fault);
-        let ended = machine.run();
-        let words = ended.words();
-        let place = format!("fault {number} at {service:?} {method}:\n{words}");
-        assert!(matches!(ended.code, Some(0 | 3 | 4 | 6)), "{place}");
-        let delivered = machine.read("GITHUB_OUTPUT");
-        let alive = machine.active("nightly");
-        for pat in &alive {
-            let was_there = pat.authorization_id == old.authorization_id;
-            let named = words.contains(&pat.authorization_id.to_string());
-            assert!(was_there || delivered.contains(&pat.value) || named, "{place}");
+    // Each looks for 15 s for what it may have made: side by side.
+    std::thread::scope(|scope| {
+        for (number, fault) in faults(service, method).into_iter().enumerate() {
+            scope.spawn(move || loses_nothing(number, fault, service, method));
         }
-        let old_lives = alive.iter().any(|pat| pat.authorization_id == old.authorization_id);
-        let named = words.contains(&old.authorization_id.to_string());
-        assert!(if ended.code == Some(0) { !old_lives || named } else { old_lives }, "{place}");
-        assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")), "{place}");
-        assert!(!words.lines().any(|line| line.contains("##vso[") || line.contains("##[")), "{place}");
-        assert!(!words.contains('\u{1b}'), "{place}");
+    });
+}
+
+fn loses_nothing(number: usize, fault: Fault, service: Service, method: &str) {
+    let mut machine = Machine::new(Host::GitHub, "rotate");
+    machine.input("display-name", "nightly");
+    let old = machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.emulator.order(fault);
+    let ended = machine.run();
+    let words = ended.words();
+    let place = format!("fault {number} at {service:?} {method}:\n{words}");
+    assert!(matches!(ended.code, Some(0 | 3 | 4 | 6)), "{place}");
+    let delivered = machine.read("GITHUB_OUTPUT");
+    let alive = machine.active("nightly");
+    for pat in &alive {
+        let was_there = pat.authorization_id == old.authorization_id;
+        let named = words.contains(&pat.authorization_id.to_string());
+        assert!(was_there || delivered.contains(&pat.value) || named, "{place}");
     }
+    let old_lives = alive.iter().any(|pat| pat.authorization_id == old.authorization_id);
+    let named = words.contains(&old.authorization_id.to_string());
+    assert!(if ended.code == Some(0) { !old_lives || named } else { old_lives }, "{place}");
+    assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")), "{place}");
+    assert!(!words.lines().any(|line| line.contains("##vso[") || line.contains("##[")), "{place}");
+    assert!(!words.contains('\u{1b}'), "{place}");
 }

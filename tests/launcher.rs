@@ -232,10 +232,10 @@ fn a_retried_attempt_deals_with_what_the_one_before_left(
 }
 
 #[rstest]
-fn the_state_is_saved_before_the_post_and_again_before_anything_is_delivered(
+fn the_state_is_saved_before_the_post_before_anything_is_delivered_and_after_a_roll_back(
     #[values(Host::GitHub, Host::Azure)] host: Host,
 ) {
-    if !has_node("the_state_is_saved_before_the_post_and_again_before_anything_is_delivered") {
+    if !has_node("the_state_is_saved_before_the_post_before_anything_is_delivered_and_after_a_roll_back") {
         return;
     }
     let mut machine = step(host, "create", CREATE);
@@ -253,8 +253,9 @@ fn the_state_is_saved_before_the_post_and_again_before_anything_is_delivered(
             pairs.into_iter().map(|(_, value)| value).collect()
         }
     };
-    let [before, after] = states.try_into().expect("saved twice");
+    let [before, after, rolled_back] = states.try_into().expect("saved three times");
     assert!(before.contains("nightly") && before.contains("\"authorization-id\":null"), "{before}");
     let made = machine.emulator.pats().pop().expect("it was made");
     assert!(after.contains(&made.authorization_id.to_string()), "{after}");
+    assert_eq!(rolled_back, "[]", "nothing is pending any more");
 }

@@ -726,7 +726,7 @@ fn a_pat_that_comes_with_a_refusal_is_revoked(#[case] value: &str, #[values(true
     }
     let ended = machine.run();
     ended.expect(4).says("Restrict full-scoped").says("patTokenError fullScopePatPolicyViolation").says(&id);
-    ended.says(if revocable { "has been revoked" } else { "still alive" });
+    ended.says(if revocable { "has been revoked" } else { "still be alive" });
     assert_eq!(machine.active("nightly").len(), usize::from(!revocable));
     assert_eq!(machine.sent("POST").len(), 1, "it is not asked for again");
     assert!(value.is_empty() || !ended.words().contains(value));

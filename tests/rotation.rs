@@ -38,8 +38,10 @@ fn the_one(machine: &Machine) -> Pat {
 
 #[track_caller]
 fn near(at: Timestamp, expected: Timestamp) {
-    let off = at.duration_since(expected).abs();
-    assert!(off <= SignedDuration::from_secs(5), "{at} is not {expected}");
+    let off = at.duration_since(expected);
+    // Each request brings the end forward by up to 10 s, which is its fingerprint.
+    let (earlier, later) = (SignedDuration::from_secs(-15), SignedDuration::from_secs(5));
+    assert!(off >= earlier && off <= later, "{at} is not {expected}");
 }
 
 /// A run that did nothing but read: its outputs say so, and the file is as it was.
@@ -89,12 +91,15 @@ fn a_span_that_was_given_beats_the_old_ones() {
 }
 
 #[test]
-fn an_end_that_was_given_is_sent_as_it_is() {
+fn an_end_that_was_given_is_asked_for_less_than_a_second_earlier() {
     let mut machine = rotating();
     machine.emulator.add_pat(NewPat::named("nightly"));
     let end = Timestamp::from_second((Timestamp::now() + hours(50)).as_second()).expect("an instant");
     machine.input("valid-to", end.to_string()).run().expect(0);
-    assert_eq!(machine.sent("POST")[0]["validTo"], *end.to_string());
+    let asked: Timestamp =
+        machine.sent("POST")[0]["validTo"].as_str().expect("text").parse().expect("RFC 3339");
+    let earlier = end.duration_since(asked);
+    assert!(earlier.is_positive() && earlier < SignedDuration::from_secs(1), "{earlier}");
 }
 
 #[test]
@@ -584,5 +589,5 @@ fn where_even_the_clean_up_fails_what_lives_is_named() {
     machine.emulator.order(Fault::on(Service::Pats).method("DELETE").internal_error().always());
     let ended = machine.input("output-file", file).run();
     let new = machine.active("nightly").into_iter().find(|pat| pat.authorization_id != old.authorization_id);
-    ended.expect(7).says("still lives").says(&new.expect("it lives").authorization_id.to_string());
+    ended.expect(7).says("may still be alive").says(&new.expect("it lives").authorization_id.to_string());
 }

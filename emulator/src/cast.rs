@@ -95,6 +95,8 @@ pub struct Policies {
     pub global_pats_end: Option<Timestamp>,
     /// How long after its creation a PAT begins to work.
     pub usable_after: Duration,
+    /// How long after its creation a PAT begins to show up in lists.
+    pub listed_after: Duration,
     /// How long after its revocation a PAT still works.
     pub dead_after: Duration,
     /// In which shape these policies refuse.

@@ -280,6 +280,9 @@ pub struct Course {
     pub instead: Option<Instead>,
     /// It is not acted on, and there is no answer: see [`Course::delivery`].
     pub unheard: bool,
+    /// The services act after all, so long after the answer (or the end of the connection): as where a gateway has
+    /// given up on a service that is still at work. Alone, there is no answer.
+    pub late: Option<Duration>,
     /// What is done to the answer.
     pub spoils: Vec<Spoil>,
     /// The answer is slow.
@@ -483,6 +486,13 @@ impl Fault {
     /// Slow, after acting and before answering.
     pub fn delay_after(mut self, delay: Duration) -> Self {
         self.course.delay_after = delay;
+        self
+    }
+
+    /// Acted on after all, so long after what the client sees: combined with an [answer](Self::answer) or a
+    /// [reset](Self::reset), as where a gateway gives up on a service that is still at work.
+    pub fn acts_late(mut self, late: Duration) -> Self {
+        self.course.late = Some(late);
         self
     }
 

@@ -78,7 +78,7 @@ impl Switchboard {
         course: &Course,
         now: Timestamp,
     ) -> Option<Response<Bytes>> {
-        if course.unheard {
+        if course.unheard || (course.late.is_some() && course.instead.is_none()) {
             return None;
         }
         let answer = match &course.instead {
@@ -86,6 +86,11 @@ impl Switchboard {
             None => self.services.handle(service, request, now),
         };
         Some(course.spoils.iter().fold(answer, |answer, spoil| spoil.apply(answer, now)))
+    }
+
+    /// The services act on a request that was [answered without them](Course::late); nobody hears the answer.
+    pub fn act_late(&mut self, service: Service, request: Request<Bytes>, now: Timestamp) {
+        let _ = self.services.handle(service, request, now);
     }
 
     /// Says what became of a request.

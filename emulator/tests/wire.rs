@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use adopat_emulator::{Emulator, Fault, Instead, Outcome, RefusalShape, RetryAfter, Service, Spoil, cast};
+use adopat_emulator::{
+    Emulator, Fault, Instead, Outcome, Policies, RefusalShape, RetryAfter, Service, Spoil, cast,
+};
 use http::StatusCode;
 
 const PATS: &str = "/fabrikam/_apis/tokens/pats?api-version=7.1-preview.1";
@@ -210,6 +212,35 @@ fn a_service_acts_though_its_client_has_hung_up() {
     }
     assert_eq!(emulator.requests()[0].outcome, Outcome::Lost(Some(StatusCode::OK)));
     assert_eq!(emulator.active_pats().len(), 1);
+}
+
+#[test]
+fn a_service_acts_after_the_gateway_has_given_up() {
+    let emulator = Emulator::start();
+    let late = || Fault::on(Service::Pats).method("POST").acts_late(Duration::from_millis(300));
+    emulator.order(late().answer(504, &[], ""));
+    emulator.order(late());
+    let (answer, ended) = create(&emulator);
+    ended.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    let (answer, _) = create(&emulator);
+    assert_eq!(answer, "", "the connection is reset");
+    let begun = Instant::now();
+    while emulator.pats().len() < 2 {
+        assert!(begun.elapsed() < SOON, "it acts after all");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_list_can_lag_behind() {
+    let emulator = Emulator::start();
+    let listed_after = Duration::from_secs(60);
+    emulator.set_policies(cast::ORGANIZATION, Policies { listed_after, ..Policies::default() });
+    create(&emulator).1.unwrap();
+    assert!(list(&emulator).0.contains(r#""patTokens":[]"#), "{}", list(&emulator).0);
+    emulator.advance(jiff::SignedDuration::from_secs(61));
+    assert!(list(&emulator).0.contains("ci"));
 }
 
 #[test]

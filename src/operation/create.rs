@@ -2,7 +2,7 @@
 
 use super::minting::{Ticket, mint_and_deliver};
 use super::plan::{describe_new, new_pat};
-use super::{Run, complete, delivery, sign_in, summary};
+use super::{Run, delivery, sign_in, summary};
 use crate::failure::Failure;
 use crate::inputs::request::Create;
 use crate::outputs::Outputs;
@@ -22,13 +22,9 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
         previous: None,
         on_completion: create.revoke_on_completion.as_ref(),
     };
-    let delivered = mint_and_deliver(run, &session, &ticket).await?;
-    let alive = match &create.revoke_on_completion {
-        Some(on_completion) => {
-            complete::retire_what_was_left(run, &session, &on_completion.left, &delivered.pat).await
-        }
-        None => Vec::new(),
-    };
+    let mut delivered = mint_and_deliver(run, &session, &ticket).await?;
+    let left = create.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
+    let alive = delivered.settle(left).await;
     run.host.summarize(&summary::created(&delivered.pat, run.organization()));
     delivered.finish(run, alive);
     Ok(())

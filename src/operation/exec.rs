@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use super::Run;
 use super::find::describe;
-use super::minting::{Ticket, mint_for_a_command};
+use super::minting::{Made, Ticket, mint};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
 use crate::executable::{self, NotRunnable};
 use crate::failure::{Exit, Failure, sentence_of};
 use crate::inputs::request::Exec;
 use crate::outputs::to_the_second;
-use crate::pats::{Minted, Pat, Revocation};
+use crate::pats::{Minted, Revocation};
 #[cfg(unix)]
 use crate::signals;
 
@@ -46,11 +46,12 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     let new = new_pat(&name, &exec.scope, exec.expiry, now);
     let ticket =
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
-    let minted = mint_for_a_command(run, &session, &ticket).await?;
+    let mut made = mint(run, &session, &ticket).await?;
+    made.take_issues().iter().for_each(|issue| run.warn(issue));
     let begun = Instant::now();
-    let ended = command(exec, &program, &minted, signals).await;
+    let ended = command(exec, &program, &made.minted, signals).await;
     run.patience().grant(begun.elapsed());
-    revoke(run, session, &minted.pat).await;
+    revoke(run, &session, made).await;
     match ended {
         Ok(status) => Ok(code_of(status)),
         Err(error) => {
@@ -100,15 +101,16 @@ fn may_have_died(failure: &Failure) -> bool {
 
 /// Revokes the PAT; signs in once more where the access token has died while the command ran. What cannot be
 /// revoked is named, and the command's own code stays.
-async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
+async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
     let run = run.cleaning_up();
+    let pat = &made.minted.pat;
     let mut service = session.service.with_patience(run.patience().clone());
     let mut outcome = Err(None);
     if session.is_still_good() {
         outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
     }
     if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(may_have_died)) {
-        outcome = match sign_in::tokens_again(&run, &session).await {
+        outcome = match sign_in::tokens_again(&run, session).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);
                 service.revoke(&pat.authorization_id).await.map_err(Some)
@@ -128,6 +130,9 @@ async fn revoke(run: &Run<'_>, session: Session, pat: &Pat) {
                 pat.authorization_id
             ));
         }
+    }
+    for issue in made.look_once_more(&service).await {
+        run.warn(issue);
     }
 }
 

@@ -1,15 +1,19 @@
-//! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted.
+//! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted. What has
+//! to be revoked in the end is saved for the job's last step on the way.
+
+use std::sync::{Mutex, PoisonError};
 
 use jiff::SignedDuration;
 
 use super::find::describe;
 use super::sign_in::Session;
-use super::{Run, delivery, verify};
+use super::{Run, complete, delivery, verify};
 use crate::failure::{Exit, Failure};
 use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
-use crate::pats::{Minted, NewPat, Pat, minting};
+use crate::pats::reconciling::Unanswered;
+use crate::pats::{Fingerprint, Minted, NewPat, Pat, Service, minting};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
 
@@ -30,97 +34,78 @@ pub(super) struct Ticket<'a> {
     pub(super) on_completion: Option<&'a OnCompletion>,
 }
 
-/// A PAT that is where it was asked to be.
-pub(super) struct Delivered {
-    /// The PAT.
-    pub(super) pat: Pat,
+/// A PAT that was minted, and masked.
+pub(super) struct Made<'a> {
+    /// The PAT with its value.
+    pub(super) minted: Minted,
     /// What a person should look at all the same.
     issues: Vec<String>,
+    request: Fingerprint,
+    unanswered: Unanswered,
+    ledger: Ledger<'a>,
 }
 
-/// Mints and delivers. After a failure nothing that was minted is left, or the failure names what is.
-pub(super) async fn mint_and_deliver(
-    run: &Run<'_>,
-    session: &Session,
-    ticket: &Ticket<'_>,
-) -> Result<Delivered, Failure> {
-    let (minted, issues) = mint(run, session, ticket).await?;
+/// A PAT that is where it was asked to be.
+pub(super) struct Delivered<'a> {
+    /// The PAT.
+    pub(super) pat: Pat,
+    made: Made<'a>,
+}
+
+/// Mints and delivers. After a failure nothing that was minted is left, or the failure names what is. After a success
+/// the run has to [settle](Delivered::settle) what else it may have made.
+pub(super) async fn mint_and_deliver<'a>(
+    run: &'a Run<'a>,
+    session: &'a Session,
+    ticket: &Ticket<'a>,
+) -> Result<Delivered<'a>, Failure> {
+    let made = mint(run, session, ticket).await?;
     let outputs = Outputs {
-        token: Some(minted.token.clone()),
-        subject: Some(minted.pat.clone()),
+        token: Some(made.minted.token.clone()),
+        subject: Some(made.minted.pat.clone()),
         changed: true,
         previous: ticket.previous.clone(),
         ..Outputs::default()
     };
     match delivery::deliver(run, session, &outputs).await {
-        Ok(()) => Ok(Delivered { pat: minted.pat, issues }),
-        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
+        Ok(()) => Ok(Delivered { pat: made.minted.pat.clone(), made }),
+        Err(failure) => Err(made.take_back(session, failure).await),
     }
 }
 
-/// Mints a PAT that only a command of this run will see.
-pub(super) async fn mint_for_a_command(
-    run: &Run<'_>,
-    session: &Session,
-    ticket: &Ticket<'_>,
-) -> Result<Minted, Failure> {
-    let (minted, issues) = mint(run, session, ticket).await?;
-    for issue in issues {
-        run.warn(issue);
-    }
-    Ok(minted)
-}
-
-/// Mints, masks, and makes sure that the PAT is what was asked for; returns what a person should look at.
-async fn mint(
-    run: &Run<'_>,
-    session: &Session,
-    ticket: &Ticket<'_>,
-) -> Result<(Minted, Vec<String>), Failure> {
-    let about_to = |new: &NewPat| remember(run, session, ticket, new, None);
-    let (minted, asked) = minting::mint(&session.service, ticket.new, ticket.before, &about_to).await?;
+/// Mints, masks, and makes sure that the PAT is what was asked for.
+pub(super) async fn mint<'a>(
+    run: &'a Run<'a>,
+    session: &'a Session,
+    ticket: &Ticket<'a>,
+) -> Result<Made<'a>, Failure> {
+    let ledger = Ledger::new(run, session, ticket.on_completion);
+    let mut unanswered = Unanswered::new(ticket.before.unwrap_or_default());
+    let minted = minting::mint(&session.service, ticket.new, &ledger, &mut unanswered).await;
+    let (minted, request) = match minted {
+        Ok(made) => made,
+        Err(failure) => return Err(give_up(&ledger, unanswered, None, failure).await),
+    };
     run.host.mask_pat(&minted.token, run.organization().name());
-    let inspected = match remember(run, session, ticket, &asked, Some(&minted.pat.authorization_id)) {
-        Ok(()) => inspect(run, ticket, &asked, &minted).await,
+    let mut made = Made { minted, issues: Vec::new(), request, unanswered, ledger };
+    let inspected = match made.ledger.save(&[], &made.unanswered, Some(made.pending())) {
+        Ok(()) => inspect(run, ticket, &made.request, &made.minted).await,
         Err(failure) => Err(failure),
     };
     match inspected {
-        Ok(issues) => Ok((minted, issues)),
-        Err(failure) => Err(take_back(run, session, &minted.pat, failure).await),
+        Ok(issues) => {
+            made.issues = issues;
+            Ok(made)
+        }
+        Err(failure) => Err(made.take_back(session, failure).await),
     }
-}
-
-/// Saves for the job's last step what is about to be made, and once it is made, by which id it is revoked;
-/// beside what an earlier attempt left.
-fn remember(
-    run: &Run<'_>,
-    session: &Session,
-    ticket: &Ticket<'_>,
-    new: &NewPat,
-    authorization_id: Option<&str>,
-) -> Result<(), Failure> {
-    let Some(on_completion) = ticket.on_completion else { return Ok(()) };
-    let mut all = on_completion.left.clone();
-    all.push(Pending {
-        display_name: new.display_name.clone(),
-        scope: new.scope.to_string(),
-        valid_to: new.valid_to,
-        asked_at: run.http.clock().now(),
-        authorization_id: authorization_id.map(str::to_owned),
-    });
-    // A device code cannot be asked for again in the last step, where nobody looks; and the refresh token that
-    // was given may have been rolled for the last time.
-    if let Some(token) = session.refresh_token_for_the_last_step(run) {
-        run.host.remember(pending::REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
-    }
-    run.host.remember(pending::STATE, Remembered::Plain(&Pending::to_text(&all)))
 }
 
 /// Whether the PAT is what was asked for and, where that is asked, whether it works.
 async fn inspect(
     run: &Run<'_>,
     ticket: &Ticket<'_>,
-    asked: &NewPat,
+    asked: &Fingerprint,
     minted: &Minted,
 ) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
@@ -147,7 +132,7 @@ fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
 }
 
 /// A policy shortens lifetimes silently: a success does not mean that the date was granted.
-fn shortened(ticket: &Ticket<'_>, asked: &NewPat, pat: &Pat) -> Result<Option<String>, Failure> {
+fn shortened(ticket: &Ticket<'_>, asked: &Fingerprint, pat: &Pat) -> Result<Option<String>, Failure> {
     let Some(granted) = pat.valid_to else { return Ok(None) };
     let asked = asked.valid_to;
     if asked.duration_since(granted) <= TOLERANCE {
@@ -169,29 +154,93 @@ fn shortened(ticket: &Ticket<'_>, asked: &NewPat, pat: &Pat) -> Result<Option<St
     }
 }
 
-/// Revokes what was minted, since it did not get to where it should; says so, or says what still lives.
-async fn take_back(run: &Run<'_>, session: &Session, pat: &Pat, failure: Failure) -> Failure {
-    let service = session.service.with_patience(run.patience().to_clean_up());
-    match service.revoke(&pat.authorization_id).await {
-        Ok(_) => failure.and(format!("The new PAT {} has been revoked.", pat.authorization_id)),
-        Err(why) => {
-            let exit = match failure.exit {
-                // "Cancelled" promises that nothing is left over.
-                Exit::Cancelled(_) => why.exit,
-                exit => exit,
-            };
-            let failure = failure
-                .and(format!("The new PAT could not be revoked and still lives: {}. {why}", describe(pat)));
-            Failure { exit, ..failure }
+/// Ends a run that holds no PAT: looks once more for those whose answer was lost. `alive` is one that it made and could
+/// not revoke.
+async fn give_up(
+    ledger: &Ledger<'_>,
+    mut unanswered: Unanswered,
+    alive: Option<Pending>,
+    failure: Failure,
+) -> Failure {
+    unanswered.look_once_more(&ledger.cleaning_up()).await;
+    ledger.save_for_the_end(&[], &unanswered, alive);
+    unanswered.account_in(failure)
+}
+
+impl Made<'_> {
+    /// What the job's last step is told of it.
+    fn pending(&self) -> Pending {
+        let authorization_id = Some(self.minted.pat.authorization_id.clone());
+        Pending { fingerprint: self.request.clone(), authorization_id }
+    }
+
+    /// Revokes what was minted, since it did not get to where it should; says so, or says what still lives.
+    async fn take_back(self, session: &Session, failure: Failure) -> Failure {
+        let pat = &self.minted.pat;
+        let service = session.service.with_patience(self.ledger.run.patience().to_clean_up());
+        let (failure, alive) = match service.revoke(&pat.authorization_id).await {
+            Ok(_) => (failure.and(format!("The new PAT {} has been revoked.", pat.authorization_id)), None),
+            Err(why) => {
+                let exit = match failure.exit {
+                    // "Cancelled" promises that nothing is left over.
+                    Exit::Cancelled(_) => why.exit,
+                    exit => exit,
+                };
+                let failure = failure.and(format!(
+                    "The new PAT could not be revoked and may still be alive: {}. {why}",
+                    describe(pat)
+                ));
+                (Failure { exit, ..failure }, Some(self.pending()))
+            }
+        };
+        give_up(&self.ledger, self.unanswered, alive, failure).await
+    }
+
+    /// What a person should look at though the PAT was made; it is said once.
+    pub(super) fn take_issues(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.issues)
+    }
+
+    /// Looks once more for the PATs whose answer was lost, as this user; returns what a person should look at.
+    pub(super) async fn look_once_more(&mut self, service: &Service) -> Vec<String> {
+        self.unanswered.look_once_more(service).await;
+        for id in self.unanswered.revoked() {
+            self.ledger.run.info(format!(
+                "Revoked the PAT {id}: an earlier request of this run had made it, and its answer was lost."
+            ));
         }
+        self.unanswered.issues()
     }
 }
 
-impl Delivered {
+impl Delivered<'_> {
+    /// Settles what else the run, or an earlier attempt of this step, may have made: `left` is revoked now that there is
+    /// a new PAT, and what came of a lost answer is looked for once more. Returns what lives on, in sentences.
+    pub(super) async fn settle(&mut self, left: &[Pending]) -> Vec<String> {
+        let made = &mut self.made;
+        let service = made.ledger.cleaning_up();
+        let (mut alive, mut issues) = (Vec::new(), Vec::new());
+        for pending in left {
+            match &pending.authorization_id {
+                None => made.unanswered.lose(pending.fingerprint.clone()),
+                Some(id) => {
+                    if let Err(failure) = service.revoke(id).await {
+                        issues.push(complete::may_live(pending, &failure));
+                        alive.push(pending.clone());
+                    }
+                }
+            }
+        }
+        issues.extend(made.look_once_more(&service).await);
+        alive.push(made.pending());
+        made.ledger.save_for_the_end(left, &made.unanswered, alive);
+        issues
+    }
+
     /// Says what was done; with anything to look at, ends as succeeded with issues.
-    pub(super) fn finish(self, run: &Run<'_>, further: Vec<String>) {
+    pub(super) fn finish(mut self, run: &Run<'_>, further: Vec<String>) {
         run.info(format!("Created {}.", describe(&self.pat)));
-        let mut issues = self.issues;
+        let mut issues = self.made.take_issues();
         issues.extend(further);
         for issue in &issues {
             run.warn(issue);
@@ -199,5 +248,81 @@ impl Delivered {
         if !issues.is_empty() {
             run.host.succeeded_with_issues();
         }
+    }
+}
+
+/// What the job's last step would have to revoke, saved at every change; beside what an earlier attempt of this step
+/// left, for as long as that is not settled.
+struct Ledger<'a> {
+    run: &'a Run<'a>,
+    session: &'a Session,
+    on_completion: Option<&'a OnCompletion>,
+    /// What is saved already.
+    saved: Mutex<String>,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(run: &'a Run<'a>, session: &'a Session, on_completion: Option<&'a OnCompletion>) -> Self {
+        let left = on_completion.map_or(&[][..], |on_completion| &on_completion.left);
+        Self { run, session, on_completion, saved: Mutex::new(Pending::to_text(left)) }
+    }
+
+    fn save(
+        &self,
+        settled: &[Pending],
+        unanswered: &Unanswered,
+        own: impl IntoIterator<Item = Pending>,
+    ) -> Result<(), Failure> {
+        let Some(on_completion) = self.on_completion else { return Ok(()) };
+        let left = on_completion.left.iter().filter(|pending| !settled.contains(pending)).cloned();
+        let lost = unanswered.pending().map(|(fingerprint, id)| Pending {
+            fingerprint: fingerprint.clone(),
+            authorization_id: id.map(str::to_owned),
+        });
+        let all: Vec<Pending> = left.chain(lost).chain(own).collect();
+        let text = Pending::to_text(&all);
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if *saved == text {
+            return Ok(());
+        }
+        // A device code cannot be asked for again in the last step, where nobody looks; and the refresh token that
+        // was given may have been rolled for the last time.
+        if !all.is_empty()
+            && let Some(token) = self.session.refresh_token_for_the_last_step(self.run)
+        {
+            self.run.host.remember(pending::REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
+        }
+        self.run.host.remember(pending::STATE, Remembered::Plain(&text))?;
+        *saved = text;
+        Ok(())
+    }
+
+    /// The same where all is done: that it cannot be saved is said, and changes nothing.
+    fn save_for_the_end(
+        &self,
+        settled: &[Pending],
+        unanswered: &Unanswered,
+        own: impl IntoIterator<Item = Pending>,
+    ) {
+        if let Err(failure) = self.save(settled, unanswered, own) {
+            self.run.warn(failure.to_string());
+        }
+    }
+
+    fn cleaning_up(&self) -> Service {
+        self.session.service.with_patience(self.run.patience().to_clean_up())
+    }
+}
+
+impl minting::Watch for Ledger<'_> {
+    fn is_about_to_ask(&self, request: &Fingerprint, unanswered: &Unanswered) -> Result<(), Failure> {
+        self.save(&[], unanswered, Some(Pending { fingerprint: request.clone(), authorization_id: None }))
+    }
+
+    fn cancelled_before_the_answer(&self, request: &Fingerprint) {
+        self.run.warn(format!(
+            "The run was cancelled while the service was asked for a PAT, which may still come to be: {request}. adopat \
+             looks for it for up to 15 s, and revokes it."
+        ));
     }
 }

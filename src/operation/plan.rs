@@ -14,8 +14,11 @@ use crate::pats::{NewPat, Pat, Scope};
 /// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The most that a PAT may be found to live more or less than was asked.
-const A_MOMENT: Duration = Duration::from_secs(3);
+/// How many seconds longer than was asked a PAT may be found to live, by the difference of the services' clocks.
+const LONGER_THAN_ASKED: f64 = 2.0;
+/// How many seconds shorter, beside what its fingerprint takes off: the way there, and the part of a second that `Date`
+/// does not tell.
+const SHORTER_THAN_ASKED: f64 = 3.0;
 
 /// What a rotation does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,19 +158,21 @@ pub(super) fn end_of(expiry: Expiry, now: Timestamp) -> Timestamp {
     }
 }
 
-/// As long as the old PAT lived, if that is known and may be asked for.
+/// As long as was asked for the old PAT, if its life is known and may be asked for again.
 ///
-/// A PAT lives a moment less than was asked: its end is sent in whole seconds, it is made when the request gets
-/// there, and the service tells both to 1/300 s. A chain of rotations would lose that moment every time, so a span
-/// that is all but whole minutes is taken for those.
+/// A PAT lives less than was asked: its end was brought forward for its [fingerprint](crate::pats::fingerprint), it was
+/// made when the request got there, and `Date`, by which the end was reckoned, tells whole seconds. A chain of rotations
+/// would lose that every time. So the roundest span is taken that may have been asked for: whole minutes, or else the
+/// coarsest step of seconds; each multiple of 15 s is found again as it was.
 fn as_long_as(old: Option<&Pat>) -> Expiry {
     let lifetime = old.and_then(Pat::lifetime).and_then(|life| Duration::try_from(life).ok());
-    let lifetime = lifetime.unwrap_or(Expiry::CREATED_FOR);
-    let minutes = Duration::from_secs_f64((lifetime.as_secs_f64() / 60.0).round() * 60.0);
-    let seconds = Duration::from_secs_f64(lifetime.as_secs_f64().round());
-    let whole =
-        if minutes > Duration::ZERO && lifetime.abs_diff(minutes) <= A_MOMENT { minutes } else { seconds };
-    Expiry::After(whole.min(LONGEST_LIFETIME))
+    let lifetime = lifetime.unwrap_or(Expiry::CREATED_FOR).as_secs_f64();
+    let share = (lifetime / 20.0).min(1.0);
+    let least = lifetime - share * LONGER_THAN_ASKED;
+    let most = lifetime + (lifetime / 100.0).min(10.0) + share * SHORTER_THAN_ASKED;
+    let multiples = [60.0, 30.0, 15.0, 5.0, 1.0].map(|step| (least / step).ceil() * step);
+    let asked = multiples.into_iter().find(|span| *span > 0.0 && *span <= most).unwrap_or(lifetime.ceil());
+    Expiry::After(Duration::from_secs_f64(asked).min(LONGEST_LIFETIME))
 }
 
 fn shorten(old: &Pat, to: Timestamp) -> Retirement {
@@ -218,53 +223,85 @@ pub(super) fn describe_new(new: &NewPat) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
+    use crate::pats::Fingerprint;
 
-    /// The PAT that the service makes of it: the end in whole seconds, `late` after it was asked for, both dates to
-    /// 1/300 s.
-    fn made(asked_at: Timestamp, lifetime: Duration, late: SignedDuration) -> Pat {
-        let to_the_300th = |at: Timestamp| {
-            let nanoseconds = (at.as_nanosecond() as f64 * 3e-7).round() / 3e-7;
-            Timestamp::from_nanosecond(nanoseconds as i128).expect("within reach")
-        };
-        let valid_to =
-            Timestamp::from_second(span::after(asked_at, lifetime).as_second()).expect("within reach");
+    fn to_the_300th(at: Timestamp) -> Timestamp {
+        let steps = (at.as_nanosecond() * 300 + 500_000_000).div_euclid(1_000_000_000);
+        Timestamp::from_nanosecond((steps * 10_000_000 + 150).div_euclid(300) * 100).expect("within reach")
+    }
+
+    /// The PAT that the service makes of a request, which gets there `late`; with `chance` of the fingerprint's room.
+    fn made(asked_at: Timestamp, lifetime: Duration, chance: f64, late: SignedDuration) -> Pat {
+        let wanted = new_pat("ci", &Scope::parse("vso.code"), Expiry::After(lifetime), asked_at);
+        let request = Fingerprint::new(&wanted, asked_at, chance, |_| false);
         Pat {
             authorization_id: "00000000-0000-0000-0000-000000000001".into(),
-            display_name: "ci".into(),
-            scope: Scope::parse("vso.code"),
+            display_name: request.display_name,
+            scope: request.scope,
             valid_from: Some(to_the_300th(asked_at + late)),
-            valid_to: Some(to_the_300th(valid_to)),
+            valid_to: Some(to_the_300th(request.valid_to)),
             target_accounts: Some(vec![]),
         }
     }
 
-    #[rstest]
-    fn a_chain_of_rotations_keeps_its_span(
-        #[values("30d", "12h", "90m", "7d", "P365D", "1m")] lifetime: &str,
-        #[values(-1_500, 0, 40, 900, 1_900)] milliseconds_late: i64,
-    ) {
-        let mut now: Timestamp = "2026-01-01T00:00:00.123Z".parse().expect("an instant");
-        let lifetime = span::parse(lifetime).expect("a span");
-        let late = SignedDuration::from_millis(milliseconds_late);
-        let mut pat = made(now, lifetime, late);
-        for rotation in 1..=50 {
-            now += SignedDuration::from_millis(61_237);
-            let Expiry::After(next) = as_long_as(Some(&pat)) else { panic!("a span") };
-            assert_eq!(next, lifetime, "rotation {rotation}");
-            pat = made(now, next, late);
+    fn span_of(expiry: Expiry) -> Duration {
+        let Expiry::After(span) = expiry else { panic!("a span") };
+        span
+    }
+
+    proptest! {
+        #[test]
+        fn a_chain_of_rotations_keeps_its_span(
+            quarters in 4_u64..365 * 24 * 240,
+            rotations in prop::collection::vec((0.0..1.0_f64, -1_000_i64..2_500, 0_i64..90_000_000), 1..100),
+        ) {
+            let lifetime = Duration::from_secs(15 * quarters);
+            let mut now: Timestamp = "2026-01-01T00:00:00.123Z".parse().expect("an instant");
+            let mut span = lifetime;
+            for (chance, late, pause) in rotations {
+                let pat = made(now, span, chance, SignedDuration::from_millis(late));
+                span = span_of(as_long_as(Some(&pat)));
+                prop_assert_eq!(span, lifetime, "{:?}", pat);
+                now += SignedDuration::from_millis(pause);
+            }
+        }
+
+        /// Spans that nobody writes: the first rotation may round them, and then they stay.
+        #[test]
+        fn a_chain_of_odd_spans_never_wears_away(
+            seconds in 1_u64..365 * 86_400,
+            chances in prop::collection::vec((0.0..1.0_f64, 0_i64..500), 200),
+        ) {
+            let mut span = Duration::from_secs(seconds);
+            for (chance, late) in chances {
+                let pat = made(Timestamp::UNIX_EPOCH, span, chance, SignedDuration::from_millis(late));
+                span = span_of(as_long_as(Some(&pat)));
+                prop_assert!(span.abs_diff(Duration::from_secs(seconds)) < Duration::from_secs(16), "{span:?}");
+            }
         }
     }
 
     #[rstest]
-    #[case::seconds(100, 100)]
-    #[case::a_policy_of_odd_length(86_399 - 30, 86_399 - 30)]
-    #[case::too_long(400 * 86_400, 365 * 86_400)]
-    #[case::a_second(1, 1)]
-    fn a_span_that_is_no_whole_minutes_is_kept_as_it_is(#[case] lived: u64, #[case] asked: u64) {
-        let made = made(Timestamp::UNIX_EPOCH, Duration::from_secs(lived), SignedDuration::ZERO);
-        assert_eq!(as_long_as(Some(&made)), Expiry::After(Duration::from_secs(asked)));
+    #[case::a_day_as_a_policy_grants_it(86_400.0, 86_400)]
+    #[case::the_web_pages(30.0 * 86_400.0 - 40_000.4, 30 * 86_400 - 39_990)]
+    #[case::too_long(400.0 * 86_400.0, 365 * 86_400)]
+    #[case::a_minute(60.0, 60)]
+    #[case::a_second(1.0, 1)]
+    #[case::less(0.4, 1)]
+    fn a_life_that_was_not_asked_for_here_is_kept_as_far_as_it_is_known(
+        #[case] lived: f64,
+        #[case] asked: u64,
+    ) {
+        let from = Timestamp::UNIX_EPOCH;
+        let pat = Pat {
+            valid_from: Some(from),
+            valid_to: Some(from + SignedDuration::from_secs_f64(lived)),
+            ..made(from, Duration::from_secs(60), 0.0, SignedDuration::ZERO)
+        };
+        assert_eq!(as_long_as(Some(&pat)), Expiry::After(Duration::from_secs(asked)));
     }
 }

@@ -11,6 +11,7 @@ use crate::failure::{Exit, Failure, sentence_of};
 use crate::inputs::request::Rotate;
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Change, Pat, Service};
+use crate::pending::Pending;
 
 /// How much longer than asked an old PAT may live on without a word.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -21,7 +22,9 @@ pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure
     let found = find(&session.service, &rotate.subject).await?;
     // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.
     let left = rotate.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
-    let is_left = |pat: &Pat| left.iter().any(|pending| pending.is(pat));
+    let found_again = |pending: &Pending| pending.among(&found.active).map(|pat| &pat.authorization_id);
+    let ids: Vec<&String> = left.iter().filter_map(found_again).collect();
+    let is_left = |pat: &Pat| ids.contains(&&pat.authorization_id);
     let now = run.now().await;
     let plan = plan(rotate, &found, is_left, || found.missing(run, &rotate.subject), now)?;
     if rotate.dry_run || matches!(plan, Plan::Nothing(..)) {
@@ -46,7 +49,7 @@ async fn apply(run: &Run<'_>, rotate: &Rotate, session: &Session, plan: &Plan) -
         previous: Some(previous),
         on_completion: rotate.revoke_on_completion.as_ref(),
     };
-    let delivered = mint_and_deliver(run, session, &ticket).await?;
+    let mut delivered = mint_and_deliver(run, session, &ticket).await?;
     let service = session.service.with_patience(run.patience().to_clean_up());
     let mut alive = Vec::new();
     for retirement in retire {
@@ -54,6 +57,10 @@ async fn apply(run: &Run<'_>, rotate: &Rotate, session: &Session, plan: &Plan) -
             alive.push(still_alive(retirement, &failure));
         }
     }
+    // What an earlier attempt of this step left and was found is retired with the old ones.
+    let left = rotate.revoke_on_completion.iter().flat_map(|on_completion| &on_completion.left);
+    let left: Vec<Pending> = left.filter(|pending| pending.among(&before).is_none()).cloned().collect();
+    alive.extend(delivered.settle(&left).await);
     run.host.summarize(&summary::rotated(&delivered.pat, retire, &alive, run.organization()));
     delivered.finish(run, alive);
     Ok(())

@@ -4,12 +4,15 @@
 //! existed (MicrosoftDocs/vsts-rest-api-specs, `specification/tokens`). It serves the caller's own PATs, to a
 //! user's bearer alone.
 
+pub mod fingerprint;
 pub mod minting;
 pub mod model;
+pub mod reconciling;
 pub mod refusal;
 pub mod scope;
 mod service;
 
-pub use self::model::Pat;
+pub use self::fingerprint::Fingerprint;
+pub use self::model::{NewPat, Pat};
 pub use self::scope::Scope;
-pub use self::service::{Change, CreateError, Minted, NewPat, Revocation, Service};
+pub use self::service::{Change, CreateError, Minted, Revocation, Service};

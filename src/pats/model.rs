@@ -1,12 +1,15 @@
 //! A personal access token as the service describes it. Never its value: that is in the answer to a create
 //! alone, as a [`Secret`](crate::secret::Secret).
 
+use std::time::Duration;
+
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Scope;
+use crate::inputs::span;
 
 /// A PAT, without its value.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -45,6 +48,26 @@ impl Pat {
     /// The time between its making and its end.
     pub fn lifetime(&self) -> Option<SignedDuration> {
         Some(self.valid_to?.duration_since(self.valid_from?))
+    }
+}
+
+/// A PAT to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPat {
+    /// Its name.
+    pub display_name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it is to expire.
+    pub valid_to: Timestamp,
+    /// How long it is to live, where that is what was asked: counted from the request that makes it.
+    pub lifetime: Option<Duration>,
+}
+
+impl NewPat {
+    /// When it is to expire, if it is asked for at this moment.
+    pub fn end_at(&self, now: Timestamp) -> Timestamp {
+        self.lifetime.map_or(self.valid_to, |lifetime| span::after(now, lifetime))
     }
 }
 

@@ -6,13 +6,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Full access, as the service spells it.
 pub const FULL_ACCESS: &str = "app_token";
 
 /// A set of scopes, kept as it is written: sorted, and separated by single spaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Scope(String);
 
 impl Scope {

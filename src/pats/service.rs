@@ -1,23 +1,20 @@
 //! The five calls of the PAT service: list, get, create, update, revoke.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
 use url::Url;
 
 use super::model::{Filter, Pat};
-use super::{Scope, refusal};
+use super::{Fingerprint, Scope, refusal};
 use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer};
-use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
 use crate::secret::Secret;
@@ -34,29 +31,6 @@ pub struct Service {
     address: Url,
     organization: Organization,
     bearer: Secret,
-}
-
-/// A PAT to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewPat {
-    /// Its name.
-    pub display_name: String,
-    /// What it may do.
-    pub scope: Scope,
-    /// When it is to expire.
-    pub valid_to: Timestamp,
-    /// How long it is to live, where that is what was asked: counted from the request that makes it.
-    pub lifetime: Option<Duration>,
-}
-
-impl NewPat {
-    /// The same, to be asked for at this moment.
-    pub fn asked_at(self, now: Timestamp) -> Self {
-        match self.lifetime {
-            Some(lifetime) => Self { valid_to: span::after(now, lifetime), ..self },
-            None => self,
-        }
-    }
 }
 
 /// A PAT that was made, with its value: nobody can ask for that again.
@@ -102,8 +76,6 @@ pub enum CreateError {
 /// A create whose effect is not known.
 #[derive(Debug)]
 pub struct Ambiguity {
-    /// When the request was sent, on this machine's steady clock.
-    pub sent: Instant,
     /// How it came out.
     pub outcome: Outcome,
     /// The authorization id of the PAT, where the answer told that much.
@@ -135,16 +107,6 @@ impl Outcome {
     /// Whether another request may get a better answer.
     pub fn may_be_tried_again(self) -> bool {
         matches!(self, Self::Failed | Self::BrokenOff)
-    }
-
-    /// The pauses, in seconds, before each look whether a PAT came to be. A service that has answered is done
-    /// with the request; one that has not may still be at work.
-    pub fn looks(self) -> &'static [u64] {
-        match self {
-            Self::Failed | Self::Refused | Self::SignInPage => &[0],
-            Self::BrokenOff | Self::Cancelled => &[0, 1],
-            Self::TimedOut => &[0, 1, 2, 4],
-        }
     }
 }
 
@@ -211,14 +173,6 @@ impl Service {
     /// # Errors
     /// What the service refused or failed at.
     pub async fn list(&self, filter: Filter) -> Result<Vec<Pat>, Failure> {
-        Ok(self.list_with_date(filter).await?.0)
-    }
-
-    /// The same, and the service's own clock at the last page, where it told.
-    pub(super) async fn list_with_date(
-        &self,
-        filter: Filter,
-    ) -> Result<(Vec<Pat>, Option<Timestamp>), Failure> {
         let mut pats = Vec::new();
         // A PAT that is made meanwhile moves others to the next page, where they are seen again.
         let (mut ids, mut seen) = (HashSet::new(), HashSet::new());
@@ -240,7 +194,7 @@ impl Service {
             pats.extend(page.pat_tokens.into_iter().filter(|pat| ids.insert(pat.authorization_id.clone())));
             continuation = page.continuation_token.unwrap_or_default();
             if continuation.is_empty() {
-                return Ok((pats, answer.date()));
+                return Ok(pats);
             }
             if !seen.insert(continuation.clone()) {
                 return Err(self.nonsense(&answer, "sent the same page of PATs twice"));
@@ -262,15 +216,15 @@ impl Service {
         Ok(pat)
     }
 
-    /// Makes a PAT, with one request.
+    /// Makes a PAT with this fingerprint, with one request.
     ///
     /// # Errors
     /// A refusal, or the doubt whether one was made: see [`CreateError`] and [`super::minting`].
-    pub async fn create(&self, new: &NewPat) -> Result<Minted, CreateError> {
+    pub async fn create(&self, new: &Fingerprint) -> Result<Minted, CreateError> {
         let body = json!({
             "displayName": new.display_name,
             "scope": new.scope.to_string(),
-            "validTo": to_the_second(new.valid_to),
+            "validTo": new.end(),
             // Global PATs end on 2026-12-01, and the service's default is not documented.
             "allOrgs": false,
         });
@@ -278,9 +232,8 @@ impl Service {
         if let Err(ended) = self.http.await_turn(&request).await {
             return Err(CreateError::Refused(self.unanswered(ended)));
         }
-        let sent = Instant::now();
         let doubt = |outcome, answer, failure| {
-            CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id: None, answer, failure })
+            CreateError::Ambiguous(Ambiguity { outcome, authorization_id: None, answer, failure })
         };
         let answer = match self.http.send(request, Effect::OnceOnly).await {
             Ok(answer) => answer,
@@ -305,7 +258,8 @@ impl Service {
             400..=499 if answer.status.as_u16() != 408 => {
                 return Err(CreateError::Refused(self.refusal(&answer)));
             }
-            _ => None,
+            // Its own word for the error is the service's, whatever the status: a gateway knows none.
+            _ => answer.json::<PatTokenResult>().ok().filter(PatTokenResult::is_refusal),
         };
         let Some(result) = result else {
             let failure = match answer.status.as_u16() {
@@ -325,13 +279,7 @@ impl Service {
             let failure = failure.and("The answer holds a PAT all the same, which must not live on.");
             let (outcome, authorization_id) = (Outcome::Refused, Some(pat.authorization_id));
             let answer = Some(answer);
-            return Err(CreateError::Ambiguous(Ambiguity {
-                sent,
-                outcome,
-                authorization_id,
-                answer,
-                failure,
-            }));
+            return Err(CreateError::Ambiguous(Ambiguity { outcome, authorization_id, answer, failure }));
         }
         match result.pat_token {
             Some(PatWithToken { pat, token: Some(token) }) if !token.is_empty() => Ok(Minted { pat, token }),
@@ -340,7 +288,7 @@ impl Service {
                 let outcome = Outcome::Failed;
                 let authorization_id = Some(pat.authorization_id);
                 let answer = Some(answer);
-                Err(CreateError::Ambiguous(Ambiguity { sent, outcome, authorization_id, answer, failure }))
+                Err(CreateError::Ambiguous(Ambiguity { outcome, authorization_id, answer, failure }))
             }
             None => {
                 let failure = self.nonsense(&answer, "answered the request for a PAT without one");

@@ -20,8 +20,18 @@ pub enum Fault {
     Reset,
     /// The service acts; the connection is reset before a byte of the answer arrives.
     AnswerLost,
-    /// The connection is reset, and the service acts half a second later.
+    /// The connection is reset, and the service acts up to 15 s later.
     ActsAfterReset,
+    /// 408, and the service acts up to 15 s later.
+    ActsAfterTimeout,
+    /// 502, and the service acts up to 15 s later.
+    ActsAfterBadGateway,
+    /// 503, and the service acts up to 15 s later.
+    ActsAfterUnavailable,
+    /// 503 with `Retry-After`, and the service acts up to 15 s later.
+    ActsAfterUnavailableForSeconds,
+    /// 504, and the service acts up to 15 s later.
+    ActsAfterGatewayTimeout,
     /// The service acts; the connection breaks in the midst of the answer.
     CutShort,
     /// The service acts; the answer takes longer than anyone waits.
@@ -68,12 +78,17 @@ pub enum Fault {
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::Unreachable,
         Self::Untrusted,
         Self::Reset,
         Self::AnswerLost,
         Self::ActsAfterReset,
+        Self::ActsAfterTimeout,
+        Self::ActsAfterBadGateway,
+        Self::ActsAfterUnavailable,
+        Self::ActsAfterUnavailableForSeconds,
+        Self::ActsAfterGatewayTimeout,
         Self::CutShort,
         Self::Slow,
         Self::SlowToAct,
@@ -104,7 +119,14 @@ impl Fault {
         match self {
             Self::Unreachable | Self::Untrusted | Self::Reset => course.unheard = true,
             Self::AnswerLost | Self::CutShort => course.delivery = Delivery::Reset,
-            Self::ActsAfterReset => course.delay_before = Duration::from_millis(500),
+            Self::ActsAfterReset => course.unheard = true,
+            Self::ActsAfterTimeout => course.instead = gateway(408),
+            Self::ActsAfterBadGateway => course.instead = gateway(502),
+            Self::ActsAfterUnavailable => course.instead = gateway(503),
+            Self::ActsAfterUnavailableForSeconds => {
+                course.instead = Some(Instead::Unavailable(Some(RetryAfter::Seconds(2))));
+            }
+            Self::ActsAfterGatewayTimeout => course.instead = gateway(504),
             Self::Slow => course.delay_after = Duration::from_secs(1000),
             Self::SlowToAct => course.delay_before = Duration::from_secs(2),
             Self::ThrottledForSeconds => course.instead = Some(Instead::Throttled(RetryAfter::Seconds(2))),
@@ -131,6 +153,13 @@ impl Fault {
             Self::HostileRefusal => course.instead = Some(hostile_refusal(service, dice)),
             Self::Overdrawn => course.spoils = vec![Spoil::RetryAfter(RetryAfter::Seconds(3))],
         }
+        // What a store takes only after a gateway has given it up is the store's own concern.
+        let is_late = self.acts_late() && (service == Service::Pats || self == Self::ActsAfterReset);
+        course.late = is_late.then(|| {
+            let longest = if service == Service::Pats { 8 } else { 2 };
+            let milliseconds = [100, 300, 1_000, 3_000, 6_000, 10_000, 14_000, 14_900];
+            Duration::from_millis(dice.pick(&milliseconds[..longest]))
+        });
         course
     }
 
@@ -157,7 +186,14 @@ impl Fault {
             Self::AnswerLost => {
                 "the service acts; the connection is reset before a byte of the answer arrives"
             }
-            Self::ActsAfterReset => "the connection is reset, and the service acts half a second later",
+            Self::ActsAfterReset => "the connection is reset, and the service acts up to 15 s later",
+            Self::ActsAfterTimeout => "408, and the PAT service acts up to 15 s later",
+            Self::ActsAfterBadGateway => "502, and the PAT service acts up to 15 s later",
+            Self::ActsAfterUnavailable => "503, and the PAT service acts up to 15 s later",
+            Self::ActsAfterUnavailableForSeconds => {
+                "503 with `Retry-After`, and the PAT service acts up to 15 s later"
+            }
+            Self::ActsAfterGatewayTimeout => "504, and the PAT service acts up to 15 s later",
             Self::CutShort => "the service acts; the connection breaks in the midst of the answer",
             Self::Slow => "the service acts; the answer takes longer than anyone waits",
             Self::SlowToAct => "the service takes two seconds before it acts",
@@ -184,10 +220,23 @@ impl Fault {
         }
     }
 
-    /// Whether the service is done with the request only after the wire has failed.
-    pub fn outlives_the_connection(self) -> bool {
-        self == Self::ActsAfterReset
+    /// Whether the service acts on the request only after it was answered, or the wire has failed.
+    fn acts_late(self) -> bool {
+        matches!(
+            self,
+            Self::ActsAfterReset
+                | Self::ActsAfterTimeout
+                | Self::ActsAfterBadGateway
+                | Self::ActsAfterUnavailable
+                | Self::ActsAfterUnavailableForSeconds
+                | Self::ActsAfterGatewayTimeout
+        )
     }
+}
+
+/// What a gateway says that has given up on the service behind it.
+fn gateway(status: u16) -> Option<Instead> {
+    Some(Instead::Response(response(status, &[("Content-Type", "text/html")], "<html>Gateway</html>")))
 }
 
 fn hostile_refusal(service: Service, dice: &mut Dice) -> Instead {

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use adopat_emulator::{
-    AppRegistration, Emulator, GitHubRights, NewPat, NewVariableGroup, PatStatus, Service, Switchboard, cast,
+    AppRegistration, Emulator, GitHubRights, NewPat, NewVariableGroup, Pat, PatStatus, Service, Switchboard,
+    cast,
 };
 use http::Method;
 use jiff::SignedDuration;
@@ -16,6 +17,7 @@ use tokio::task::LocalSet;
 
 use super::dice::Dice;
 use super::fault::{Fault, Trouble};
+use super::neighbour::Neighbour;
 use super::part::{self, Credentials, Errand, NAME, Part, Place, VAULT_APP, VAULT_APP_SECRET};
 use super::rules;
 use super::stage::{Stage, Treatment};
@@ -216,6 +218,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
         services.add_vault_secret("pat", part::FORMER, now);
         let token = services.refresh_token(cast::PERSON, cast::CLIENT_ID, now);
         services.add_vault_secret("refresh-token", &token, now);
+        play.neighbour = Some(Neighbour::new(Dice::new(7), 100).once_a_run_changes_something());
         token
     };
     std::fs::write(&store, &token).expect("a store");
@@ -237,6 +240,8 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
         place: operation.place,
         credentials: operation.credentials,
         clock_ahead: SignedDuration::ZERO,
+        heir_of: None,
+        saved: None,
     };
     let treatment = Treatment { trouble, strike: None, dice: Dice::new(7), quick: true };
     let (number, playing) = Part::play(errand, folder.to_owned(), &stage, treatment, Duration::ZERO);
@@ -248,14 +253,14 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
     rules::nothing_leaked(&mut play);
     let part = std::sync::Arc::clone(&play.cast[number].part);
     let delivered = part.delivered_text(&play.switchboard.services);
-    let alive = rules::alive(&play);
-    let alive = alive.into_iter().map(|pat| Living {
+    let neighbours = |pat: &Pat| play.neighbour.as_ref().is_some_and(|them| them.made(pat.authorization_id));
+    let alive = rules::alive(&play).into_iter().filter(|pat| !neighbours(pat)).map(|pat| Living {
         id: pat.authorization_id.to_string(),
         was_there: !play.makers.contains_key(&pat.authorization_id),
         delivered: delivered.contains(&pat.value),
     });
     let alive = alive.collect();
-    if play.pats().iter().any(|pat| pat.display_name != NAME && pat.status != PatStatus::Active) {
+    if play.pats().iter().any(|pat| pat.display_name == "weekly" && pat.status != PatStatus::Active) {
         play.broke("a PAT of another name was revoked");
     }
     let log = play.switchboard.requests().iter();
@@ -292,7 +297,7 @@ fn what_does_not_hold(
     let there_before = ended.alive.iter().filter(|pat| pat.was_there).count();
     let made = ended.alive.iter().filter(|pat| !pat.was_there).collect::<Vec<_>>();
     let named = |pat: &&Living| ended.words.contains(&pat.id);
-    let in_doubt = ended.words.contains("could not be found out");
+    let in_doubt = ended.words.contains("could not tell whether");
     match (operation.word, ended.code) {
         ("create" | "rotate", 0) => {
             if made.len() != 1 || !made[0].delivered {
@@ -352,6 +357,11 @@ fn exits_allowed(
         Fault::Reset
         | Fault::AnswerLost
         | Fault::ActsAfterReset
+        | Fault::ActsAfterTimeout
+        | Fault::ActsAfterBadGateway
+        | Fault::ActsAfterUnavailable
+        | Fault::ActsAfterUnavailableForSeconds
+        | Fault::ActsAfterGatewayTimeout
         | Fault::CutShort
         | Fault::Slow
         | Fault::ThrottledForSeconds
@@ -424,6 +434,8 @@ pub fn page(matrix: &Matrix) -> String {
          again for each of these requests and each of {} faults: once with the fault at that request alone, once with \
          it at that request and all that follow. After every run this has to hold:\n\n\
          - each live PAT of the name was there before, or has been delivered, or is named in what the run printed;\n\
+         - what the run did not make and was not asked about is as it was: another actor makes, renames and revokes PATs of \
+         the same name and scope as soon as the run asks for one, and between its requests from then on;\n\
          - no old PAT is retired before the new one is delivered; a run that failed has left the old ones as they were;\n\
          - the credential store holds a refresh token that works, and held the rolled one before the PAT service was \
          asked for anything;\n\
@@ -459,7 +471,9 @@ pub fn page(matrix: &Matrix) -> String {
          ## Several runs at once, killed and cancelled\n\n\
          `tests/simulation.rs` plays 20,000 schedules of one to three runs over the same PAT and the same credential \
          store, with these faults at every exchange, and with a signal or a kill before, during and after any of them; \
-         then a rotation is left alone, after which exactly one PAT of the name is alive. `cargo run --release --example \
+         with another actor who makes, renames and revokes PATs of the \
+         same name and scope at any moment, and whose PATs no run may touch that was not asked about them; with the last step of \
+         jobs that revoke on completion; then a rotation is left alone, after which exactly one PAT of the name is alive. `cargo run --release --example \
          simulate -- 1000000` plays a million. A schedule that breaks a rule is printed with its seed.\n",
     );
     text

@@ -4,6 +4,7 @@
 //! - [`dice`]: everything that is left to chance follows from one seed;
 //! - [`fault`]: what can befall one exchange, and what can befall a run in the midst of it;
 //! - [`stage`]: the services, the wire to them, and who made which PAT;
+//! - [`neighbour`]: another actor, whose PATs are nobody else's business;
 //! - [`part`]: one run of adopat on the stage, with an environment of its own;
 //! - [`rules`]: what has to hold at every request and at every end;
 //! - [`matrix`]: every operation x every request x every fault;
@@ -16,6 +17,7 @@ pub mod campaign;
 pub mod dice;
 pub mod fault;
 pub mod matrix;
+pub mod neighbour;
 pub mod part;
 pub mod rules;
 pub mod schedule;

@@ -73,6 +73,10 @@ pub struct Errand {
     pub credentials: Credentials,
     /// How far its machine's clock is ahead of the services'.
     pub clock_ahead: SignedDuration,
+    /// Whose last step it is.
+    pub heir_of: Option<usize>,
+    /// What that one has saved for it.
+    pub saved: Option<String>,
 }
 
 /// One run of adopat.
@@ -139,10 +143,16 @@ impl Part {
         match self.errand.place {
             Place::Azure => {
                 variables.push(("TF_BUILD".into(), "True".into()));
+                variables.push(("ADOPAT_LAUNCHER".into(), "1".into()));
+                let saved = self.errand.saved.iter();
+                variables.extend(saved.map(|text| ("VSTS_TASKVARIABLE_ADOPAT_PENDING".into(), text.into())));
                 variables.push(("AGENT_TEMPDIRECTORY".into(), self.folder.clone().into()));
             }
             Place::GitHub => {
                 variables.push(("GITHUB_ACTIONS".into(), "true".into()));
+                variables.push(("ADOPAT_LAUNCHER".into(), "1".into()));
+                let saved = self.errand.saved.iter();
+                variables.extend(saved.map(|text| ("STATE_adopat_pending".into(), text.into())));
                 for name in ["GITHUB_OUTPUT", "GITHUB_STATE"] {
                     variables.push((name.into(), self.folder.join(name).into()));
                 }
@@ -197,6 +207,24 @@ impl Part {
         }
     }
 
+    /// What it has saved for the job's last step, the last of it.
+    pub fn saved(&self) -> Option<String> {
+        const COMMAND: &str = "##vso[task.settaskvariable variable=adopat_pending]";
+        match self.errand.place {
+            Place::Azure => {
+                let out = self.out.text();
+                out.lines().rev().find_map(|line| line.strip_prefix(COMMAND)).map(str::to_owned)
+            }
+            Place::GitHub => {
+                let state = read(&self.folder.join("GITHUB_STATE"));
+                let records = state.lines().zip(state.lines().skip(1));
+                let saved = records.filter(|(name, _)| name.starts_with("adopat_pending<<"));
+                saved.last().map(|(_, text)| text.to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Everything it printed, without the host's commands that mask or set a secret.
     pub fn words(&self) -> String {
         let (out, err) = (self.out.text(), self.err.text());
@@ -212,6 +240,11 @@ impl Part {
 }
 
 impl Errand {
+    /// Whether the job's last step revokes what it makes.
+    pub fn has_a_last_step(&self) -> bool {
+        self.inputs.iter().any(|(name, _)| *name == "revoke-on-completion")
+    }
+
     /// Whether a Key Vault takes part in it.
     pub fn asks_a_vault(&self) -> bool {
         self.place == Place::KeyVault || self.credentials == Credentials::KeyVault
@@ -272,7 +305,31 @@ pub fn errand(dice: &mut Dice) -> Errand {
             inputs.push(("verify", dice.pick(&["warn", "require"]).to_owned()));
         }
     }
-    Errand { operation, command: &[], inputs, place, credentials: Credentials::File, clock_ahead }
+    let has_a_last_step = matches!(place, Place::Azure | Place::GitHub);
+    if has_a_last_step && matches!(operation, "create" | "rotate") && dice.percent(40) {
+        inputs.push(("revoke-on-completion", "true".into()));
+    }
+    Errand {
+        operation,
+        command: &[],
+        inputs,
+        place,
+        credentials: Credentials::File,
+        clock_ahead,
+        heir_of: None,
+        saved: None,
+    }
+}
+
+/// The last step of the job of this part.
+pub fn last_step(number: usize, part: &Part) -> Errand {
+    Errand {
+        operation: "complete",
+        command: &[],
+        heir_of: Some(number),
+        saved: part.saved(),
+        ..part.errand.clone()
+    }
 }
 
 /// The rotation that puts everything in order, whatever was before.
@@ -290,5 +347,7 @@ pub fn rotation_that_heals(dice: &mut Dice) -> Errand {
         place: dice.pick(&[Place::Azure, Place::GitHub, Place::OutputFile, Place::DeliverTo]),
         credentials: Credentials::File,
         clock_ahead: SignedDuration::ZERO,
+        heir_of: None,
+        saved: None,
     }
 }

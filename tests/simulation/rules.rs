@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Method, Request};
-use jiff::SignedDuration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -16,10 +15,6 @@ use super::stage::Play;
 
 /// How much longer than its timeout a run may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(30);
-/// How much earlier than the request, on the service's clock, an orphan may have been made: two seconds, the second
-/// of which the `Date` header tells only the beginning, and the time that the answer with that header travelled.
-const ORPHANS_SLACK: SignedDuration = SignedDuration::from_millis(4210);
-
 /// Before a request of a run leaves.
 pub fn at_a_request(play: &mut Play, number: usize, service: Service, request: &Request<Bytes>) {
     if service != Service::Pats {
@@ -44,7 +39,7 @@ fn the_rolled_token_is_stored(play: &mut Play, number: usize) {
 }
 
 /// A run that mints revokes or shortens a PAT only once its own is delivered; before that, only what it made
-/// itself, or what it has to take for that.
+/// itself.
 fn nothing_is_retired_too_early(play: &mut Play, number: usize, request: &Request<Bytes>) {
     let entry = &play.cast[number];
     if !entry.part.mints() {
@@ -60,12 +55,16 @@ fn nothing_is_retired_too_early(play: &mut Play, number: usize, request: &Reques
     if own(play, number).iter().any(|pat| delivered.contains(&pat.value)) {
         return;
     }
-    let may_be_an_orphan = play.cast[number].first_post.is_some_and(|asked| {
-        let made_since = |pat: &Pat| pat.authorization_id == id && pat.valid_from >= asked - ORPHANS_SLACK;
-        play.pats().iter().any(made_since)
-    });
-    if !may_be_an_orphan {
-        play.broke(format!("run {number} retires {id} before its own PAT is delivered"));
+    play.broke(format!("run {number} retires {id} before its own PAT is delivered"));
+}
+
+/// A run changes only what it made itself and what it was asked about; a job's last step, what its step made.
+pub fn it_touches_only_its_own(play: &mut Play, number: usize, id: Uuid) {
+    let entry = &play.cast[number];
+    let maker = play.makers.get(&id);
+    let its_own = maker == Some(&number) || maker.is_some() && maker == entry.part.errand.heir_of.as_ref();
+    if !its_own && !entry.asked_about.contains(&id) {
+        play.broke(format!("run {number} changed {id}, which it did not make and was not asked about"));
     }
 }
 
@@ -87,6 +86,45 @@ pub fn own(play: &Play, number: usize) -> Vec<Pat> {
 pub fn alive(play: &Play) -> Vec<Pat> {
     let alive = |pat: &Pat| pat.status == PatStatus::Active && pat.display_name == NAME;
     play.pats().into_iter().filter(alive).collect()
+}
+
+/// What comes to be only after its run has ended is as bad as what was there before: each PAT of a run that ended by
+/// itself is delivered, or named, or gone.
+pub fn nothing_came_later(play: &mut Play, number: usize) {
+    if let Some(code) = play.cast[number].exit {
+        let part = std::sync::Arc::clone(&play.cast[number].part);
+        let words = part.words();
+        what_lives_is_delivered_or_named(play, number, code, &part, &words);
+    }
+}
+
+/// After a job's last step that was left alone nothing lives of what its step made, unless it is named; and where its
+/// step left nothing, it has asked nobody for anything.
+pub fn the_last_step_leaves_nothing(play: &mut Play, step: usize, last: usize, step_left_nothing: bool) {
+    let words = [play.cast[step].part.words(), play.cast[last].part.words()].join("\n");
+    for pat in own(play, step).iter().filter(|pat| pat.status == PatStatus::Active) {
+        let id = pat.authorization_id;
+        let shortened = play.shorteners.get(&id).is_some_and(|shortener| *shortener != step);
+        if !shortened && !words.contains(&id.to_string()) {
+            play.broke(format!(
+                "run {last}, the last step of run {step}, left {id} alive and does not name it"
+            ));
+        }
+    }
+    if step_left_nothing && play.cast[last].exchanges > 0 {
+        play.broke(format!("run {last} signed in, though its step {step} had left nothing"));
+    }
+    if play.cast[last].exit != Some(0) {
+        play.broke(format!("run {last}, a last step, ended with {:?}", play.cast[last].exit));
+    }
+}
+
+/// Whether a step ended by itself and in failure, with nothing alive that it made, and without a doubt.
+pub fn left_nothing(play: &Play, number: usize) -> bool {
+    let alive = own(play, number).iter().any(|pat| pat.status == PatStatus::Active);
+    let words = play.cast[number].part.words();
+    let in_doubt = ["could not tell whether", "may still be alive"].iter().any(|doubt| words.contains(doubt));
+    play.cast[number].exit.is_some_and(|code| code != 0) && !alive && !in_doubt
 }
 
 /// A run has ended by itself.
@@ -133,14 +171,14 @@ fn what_lives_is_delivered_or_named(play: &mut Play, number: usize, code: u8, pa
         if play.shorteners.get(&id).is_some_and(|shortener| *shortener != number) {
             continue;
         }
-        if matches!(code, 130 | 143) {
+        let in_doubt = words.contains("could not tell whether") && words.contains(NAME);
+        let named = words.contains(&id.to_string()) || in_doubt;
+        if matches!(code, 130 | 143) && !named {
             play.broke(format!("run {number} was cancelled ({code}) and left {id} alive"));
         }
         if words.contains(&format!("The new PAT {id} has been revoked")) {
             play.broke(format!("run {number} says that {id} has been revoked, and it lives"));
         }
-        let in_doubt = words.contains("could not be found out") && words.contains(NAME);
-        let named = words.contains(&id.to_string()) || in_doubt;
         if code == 0 && !delivered.contains(&pat.value) && !named {
             play.broke(format!("run {number} succeeded, and {id} that it made lives undelivered"));
         }

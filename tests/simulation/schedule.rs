@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use adopat::failure::Signal;
 use adopat_emulator::{Emulator, NewPat, PatStatus, Policies, Switchboard, cast};
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use super::dice::Dice;
 use super::fault::{Blow, Moment, Strike, Trouble};
+use super::neighbour::Neighbour;
 use super::part::{self, NAME, Part};
 use super::rules;
 use super::stage::{Stage, Treatment};
@@ -106,20 +107,38 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
     let mut playing = Vec::new();
     let count = dice.pick(&[1, 2, 2, 3]);
     for number in 0..count {
-        let folder = folder_of_its_own(folder, number);
+        let folder = folder_of_its_own(folder, &number.to_string());
         let errand = part::errand(&mut dice);
         let delay = Duration::from_millis(dice.pick(&[0, 0, 3, 50, 500, 3000]));
         let treatment = treatment(&mut dice);
-        playing.push(Part::play(errand, folder, &stage, treatment, delay).1);
+        let last_step = errand.has_a_last_step().then(|| dice.split());
+        let (number, part) = Part::play(errand, folder.clone(), &stage, treatment, delay);
+        playing.push(tokio::task::spawn_local(to_the_end_of_the_job(
+            stage.clone(),
+            number,
+            part,
+            folder,
+            last_step,
+        )));
     }
-    for part in playing {
-        let _ = part.await;
+    let mut last_steps = Vec::new();
+    for job in playing {
+        last_steps.extend(job.await.expect("nothing kills it"));
     }
     stage.settle().await;
-    rules::the_store_is_whole(&mut stage.play());
+    {
+        let mut play = stage.play();
+        play.neighbour = None;
+        rules::the_store_is_whole(&mut play);
+        let ended = play.cast.len();
+        (0..ended).for_each(|number| rules::nothing_came_later(&mut play, number));
+        for LastStep { step, last, step_left_nothing } in last_steps {
+            rules::the_last_step_leaves_nothing(&mut play, step, last, step_left_nothing);
+        }
+    }
 
     stage.play().note(|| "one rotation is left alone".into());
-    let folder = folder_of_its_own(folder, count);
+    let folder = folder_of_its_own(folder, &count.to_string());
     let treatment = Treatment { trouble: Trouble::None, strike: None, dice: dice.split(), quick: true };
     let errand = part::rotation_that_heals(&mut dice);
     let (number, last) = Part::play(errand, folder, &stage, treatment, Duration::ZERO);
@@ -131,13 +150,44 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
     rules::one_is_left(&mut play, number);
     rules::the_store_is_whole(&mut play);
     rules::nothing_leaked(&mut play);
-    let others =
-        play.pats().iter().filter(|pat| pat.display_name != NAME).all(|pat| pat.status == PatStatus::Active);
+    let others = play
+        .pats()
+        .iter()
+        .filter(|pat| pat.display_name == "weekly")
+        .all(|pat| pat.status == PatStatus::Active);
     if !others {
         play.broke("a PAT of another name was revoked");
     }
     drop(play);
     stage
+}
+
+/// The last step of a job: its number, and that of the step before it.
+struct LastStep {
+    step: usize,
+    last: usize,
+    step_left_nothing: bool,
+}
+
+/// Waits for a part; if its job has a last step, that comes at once, however the part ended, and is left alone.
+async fn to_the_end_of_the_job(
+    stage: Stage,
+    step: usize,
+    part: JoinHandle<u8>,
+    folder: std::path::PathBuf,
+    last_step: Option<Dice>,
+) -> Option<LastStep> {
+    let _ = part.await;
+    let mut dice = last_step?;
+    let (errand, step_left_nothing) = {
+        let play = stage.play();
+        (part::last_step(step, &play.cast[step].part), rules::left_nothing(&play, step))
+    };
+    let folder = folder_of_its_own(&folder, "last");
+    let treatment = Treatment { trouble: Trouble::None, strike: None, dice: dice.split(), quick: true };
+    let (last, playing) = Part::play(errand, folder, &stage, treatment, Duration::ZERO);
+    let _ = playing.await;
+    Some(LastStep { step, last, step_left_nothing })
 }
 
 /// The services with some PATs, and a credential store that holds a refresh token.
@@ -159,12 +209,16 @@ fn set(folder: &Path, dice: &mut Dice, journal: bool) -> Stage {
     services.add_pat(NewPat::named("weekly").scope("vso.code vso.packaging"), now);
     let token = services.refresh_token(cast::PERSON, cast::CLIENT_ID, now);
     std::fs::write(store, token).expect("a store");
+    if dice.percent(50) {
+        let percent = dice.pick(&[15, 40]);
+        play.neighbour = Some(Neighbour::new(dice.split(), percent));
+    }
     drop(play);
     stage
 }
 
-fn folder_of_its_own(folder: &Path, number: usize) -> std::path::PathBuf {
-    let folder = folder.join(number.to_string());
+fn folder_of_its_own(folder: &Path, name: &str) -> std::path::PathBuf {
+    let folder = folder.join(name);
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("pat"), part::FORMER).expect("a store");
     folder

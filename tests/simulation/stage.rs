@@ -1,6 +1,6 @@
 //! The services, the wire to them, and who made which PAT.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::dice::Dice;
 use super::fault::{Blow, Fault, Moment, Strike, Trouble};
+use super::neighbour::Neighbour;
 use super::part::{self, Credentials, Part};
 use super::rules;
 
@@ -43,6 +44,8 @@ pub struct Play {
     pub shorteners: HashMap<Uuid, usize>,
     /// Which part revoked each PAT.
     pub revokers: HashMap<Uuid, usize>,
+    /// Who makes, renames and revokes PATs of the same names and scopes, if anyone does.
+    pub neighbour: Option<Neighbour>,
     /// The rules that were broken.
     pub broken: Vec<String>,
     /// What happened, where it is wanted.
@@ -61,8 +64,10 @@ pub struct Entry {
     pub part: Arc<Part>,
     /// How many exchanges it has begun.
     pub exchanges: usize,
-    /// When it first asked for a PAT, on the services' clock.
-    pub first_post: Option<Timestamp>,
+    /// Whether it has asked for a PAT yet.
+    pub has_asked: bool,
+    /// What it was asked about: the PATs of the name that were there when it read them, before it asked for one.
+    pub asked_about: HashSet<Uuid>,
     /// The refresh token of the last answer that reached it.
     pub rolled: Option<String>,
     /// Whether the signal of its strike has reached it.
@@ -103,6 +108,7 @@ impl Stage {
             makers: HashMap::new(),
             shorteners: HashMap::new(),
             revokers: HashMap::new(),
+            neighbour: None,
             broken: Vec::new(),
             journal: journal.then(Vec::new),
             exchanges: 0,
@@ -124,7 +130,8 @@ impl Stage {
         play.cast.push(Entry {
             part,
             exchanges: 0,
-            first_post: None,
+            has_asked: false,
+            asked_about: HashSet::new(),
             rolled: None,
             signalled: None,
             killed: false,
@@ -204,20 +211,15 @@ impl Play {
     fn begin(&mut self, number: usize, service: Service, request: &Request<Bytes>) -> Course0 {
         rules::at_a_request(self, number, service, request);
         let now = self.now();
+        self.neighbours_turn(service, request);
         let entry = &mut self.cast[number];
-        if service == Service::Pats && request.method() == Method::POST {
-            entry.first_post.get_or_insert(now);
-        }
+        entry.has_asked |= service == Service::Pats && request.method() == Method::POST;
         let nth = entry.exchanges;
         entry.exchanges += 1;
         let fault = entry.fault(nth);
         let mut course = fault.map_or_else(Course::default, |fault| fault.course(service, &mut entry.dice));
         if !entry.quick {
-            // What acts after its connection is gone does so within the second for which adopat looks again: one
-            // that took longer could not be told from one that never had the request.
-            if !fault.is_some_and(Fault::outlives_the_connection) {
-                course.delay_before += entry.latency();
-            }
+            course.delay_before += entry.latency();
             course.delay_after += entry.latency();
         }
         let strike = entry.strike.filter(|strike| strike.nth == nth);
@@ -231,38 +233,70 @@ impl Play {
         Course0 { course, fault, strike }
     }
 
-    fn act(&mut self, number: usize, service: Service, request: Request<Bytes>, course: &Course) -> Acted {
+    /// Before a request is carried any further: the neighbour may do something.
+    fn neighbours_turn(&mut self, service: Service, request: &Request<Bytes>) {
         let now = self.now();
-        let heard = !course.unheard && course.instead.is_none();
-        let method = request.method().clone();
-        let before =
-            if heard && service == Service::Pats && method != Method::GET { self.pats() } else { Vec::new() };
-        let changes = heard && service == Service::Pats && method != Method::GET;
-        let issued = self.switchboard.services.issued_secrets().len();
-        let answer = self.switchboard.act(service, request, course, now);
-        self.answer_device_codes();
-        if changes {
-            for pat in self.pats() {
-                match before.iter().find(|old| old.authorization_id == pat.authorization_id) {
-                    None => {
-                        self.makers.insert(pat.authorization_id, number);
-                        self.note(|| format!("run {number} made {}", pat.authorization_id));
-                    }
-                    Some(old) if old.status != pat.status => {
-                        self.revokers.insert(pat.authorization_id, number);
-                        self.note(|| format!("run {number} revoked {}", pat.authorization_id));
-                    }
-                    Some(old) if old.valid_to != pat.valid_to => {
-                        self.shorteners.insert(pat.authorization_id, number);
-                        self.note(|| format!("run {number} shortened {}", pat.authorization_id));
-                    }
-                    Some(_) => {}
-                }
-            }
+        let Some(mut neighbour) = self.neighbour.take() else { return };
+        let asks = (service == Service::Pats).then_some(request);
+        if let Some(deed) = neighbour.turn(&mut self.switchboard.services, asks, now) {
+            self.note(|| deed);
         }
+        self.neighbour = Some(neighbour);
+    }
+
+    fn act(&mut self, number: usize, service: Service, request: Request<Bytes>, course: &Course) -> Acted {
+        let heard = !course.unheard && course.late.is_none() && course.instead.is_none();
+        let issued = self.switchboard.services.issued_secrets().len();
+        let now = self.now();
+        if heard
+            && service == Service::Pats
+            && request.method() == Method::GET
+            && !self.cast[number].has_asked
+        {
+            let there: Vec<Uuid> = rules::alive(self).iter().map(|pat| pat.authorization_id).collect();
+            self.cast[number].asked_about.extend(there);
+        }
+        let changes = heard && service == Service::Pats && request.method() != Method::GET;
+        let before = if changes { self.pats() } else { Vec::new() };
+        let answer = self.switchboard.act(service, request, course, now);
+        if changes {
+            self.write_down(number, &before);
+        }
+        self.answer_device_codes();
         let issued = self.switchboard.services.issued_secrets()[issued..].to_vec();
         let rolled = issued.into_iter().find(|secret| secret.starts_with("1."));
         Acted { answer, rolled }
+    }
+
+    /// The services act on a request that was answered without them.
+    fn act_late(&mut self, number: usize, service: Service, request: Request<Bytes>) {
+        let (before, now) = (self.pats(), self.now());
+        self.switchboard.act_late(service, request, now);
+        self.write_down(number, &before);
+    }
+
+    /// Writes down what a part has changed, and holds it against what it may change.
+    fn write_down(&mut self, number: usize, before: &[Pat]) {
+        for pat in self.pats() {
+            let id = pat.authorization_id;
+            match before.iter().find(|old| old.authorization_id == id) {
+                None => {
+                    self.makers.insert(id, number);
+                    self.note(|| format!("run {number} made {id}"));
+                }
+                Some(old) if *old == pat => {}
+                Some(old) => {
+                    if old.status != pat.status {
+                        self.revokers.insert(id, number);
+                        self.note(|| format!("run {number} revoked {id}"));
+                    } else if old.valid_to != pat.valid_to {
+                        self.shorteners.insert(id, number);
+                        self.note(|| format!("run {number} shortened {id}"));
+                    }
+                    rules::it_touches_only_its_own(self, number, id);
+                }
+            }
+        }
     }
 
     /// A person is at hand who signs in with every code that is shown.
@@ -390,21 +424,15 @@ async fn carry(
     Course0 { course, fault, strike }: Course0,
     answering: Answering,
 ) {
-    let mut answering = Some(answering);
     stage.play().strike(number, strike, Moment::Sent);
-    if let Some(fault) = fault.filter(|fault| fault.outlives_the_connection())
-        && let (Some(error), Some(answering)) = (fault.wire_error(), answering.take())
-    {
-        let _ = answering.send((Err(error), None));
-    }
     tokio::time::sleep(course.delay_before).await;
+    let late = course.late.map(|late| (late, request.clone()));
     let acted = {
         let mut play = stage.play();
         let acted = play.act(number, service, request, &course);
         play.strike(number, strike, Moment::Acted);
         acted
     };
-    let Some(answering) = answering else { return };
     // Nobody has to wait for an answer that nobody waits for any more.
     tokio::time::sleep(course.delay_after.min(Duration::from_secs(400))).await;
     let answer = match (fault.and_then(Fault::wire_error), acted.answer) {
@@ -416,6 +444,10 @@ async fn carry(
         answer.as_ref().is_ok_and(|answer| String::from_utf8_lossy(answer.body()).contains(rolled.as_str()))
     });
     let _ = answering.send((answer, rolled));
+    if let Some((late, request)) = late {
+        tokio::time::sleep(late).await;
+        stage.play().act_late(number, service, request);
+    }
 }
 
 fn service_of(request: &Request<Bytes>) -> Option<Service> {

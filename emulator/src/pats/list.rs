@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Asked, PatStatus, Record, shown};
 use crate::answer::{self, Answer};
 use crate::azure_devops::VssError;
+use crate::moment;
 use crate::services::Services;
 
 /// Which PATs, in which order. What the service takes where the client does not say is unpublished.
@@ -35,7 +36,9 @@ pub(super) fn answer(services: &mut Services, asked: &Asked) -> Result<Answer, A
     let now = asked.now;
     let size = page_size(services.page_size, asked)?;
     let records = services.pats.of(&asked.caller.user.name, &asked.organization.name);
-    let shown_here = records.filter(|record| view.shows.is_none_or(|status| record.status(now) == status));
+    let lag = asked.organization.policies.listed_after;
+    let listed = records.filter(|record| record.valid_from + lag <= moment::rounded_to_sql(now));
+    let shown_here = listed.filter(|record| view.shows.is_none_or(|status| record.status(now) == status));
     let mut placed: Vec<_> = shown_here.map(|record| (view.place(record, now), record)).collect();
     if let Some(token) = asked.call.query("continuationToken").filter(|token| !token.is_empty()) {
         let last = view.continued(token).ok_or_else(|| {

@@ -123,6 +123,7 @@ async fn carry(
         hold.released().await;
     }
     pass(course.delay_before).await;
+    let late = course.late.map(|late| (late, request.clone()));
     let answer = shared.switchboard().act(service, request, &course, shared.now());
     let status = answer.as_ref().map(Response::status);
     pass(course.delay_after).await;
@@ -152,6 +153,10 @@ async fn carry(
     shared.switchboard().settle(number, outcome);
     if answering.send(said).is_err() {
         shared.switchboard().settle(number, Outcome::Lost(status));
+    }
+    if let Some((late, request)) = late {
+        pass(late).await;
+        shared.switchboard().act_late(service, request, shared.now());
     }
 }
 
