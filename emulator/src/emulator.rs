@@ -1,7 +1,8 @@
 //! [`Emulator`]: the services on loopback, for as long as the value lives.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,13 @@ use crate::github::{GitHubRights, GitHubSecret};
 use crate::hold::Hold;
 use crate::log::Recorded;
 use crate::pats::{LARGEST_PAGE, NewPat, Pat};
+use crate::scenario::Scenario;
 use crate::server::{Authority, Offer, Server, Shared};
 use crate::services::{Service, Services};
 use crate::switchboard::Switchboard;
 use crate::vault::{VaultRights, VaultSecret};
 
-const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Says who there is and how the services are offered.
 #[derive(Clone, Debug)]
@@ -36,6 +38,11 @@ pub struct Builder {
     seed: u64,
     one_time_refresh_tokens: bool,
     addresses: Vec<(Service, SocketAddr)>,
+    interface: IpAddr,
+    first_port: Option<u16>,
+    host: Option<String>,
+    folder: Option<PathBuf>,
+    scenario: Option<Scenario>,
 }
 
 impl Default for Builder {
@@ -51,6 +58,11 @@ impl Default for Builder {
             seed: 1,
             one_time_refresh_tokens: false,
             addresses: Vec::new(),
+            interface: LOOPBACK,
+            first_port: None,
+            host: None,
+            folder: None,
+            scenario: None,
         }
     }
 }
@@ -123,8 +135,43 @@ impl Builder {
         self
     }
 
-    /// The services alone, without a socket: for a simulation.
+    /// The interface to listen on, in place of `127.0.0.1`: within a container, where its ports are published on
+    /// loopback alone.
+    pub fn interface(mut self, interface: IpAddr) -> Self {
+        self.interface = interface;
+        self
+    }
+
+    /// The services' ports, from this one on in the order of [`Service::ALL`], in place of free ones.
+    pub fn first_port(mut self, port: u16) -> Self {
+        self.first_port = Some(port);
+        self
+    }
+
+    /// The name by which clients reach this machine, in place of `127.0.0.1`: in addresses and in the certificate.
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
+    }
+
+    /// The folder for the CA's certificate, `ca.pem`, in place of a temporary file.
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Who and what there is, from a scenario, besides what is said here.
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = Some(scenario);
+        self
+    }
+
+    /// The services alone, without a socket: for a simulation. Of a scenario, who there is; what is there begins with
+    /// the emulator's clock.
     pub fn services(mut self) -> Services {
+        if let Some(scenario) = &self.scenario {
+            scenario.cast(&mut self.cast);
+        }
         if let Some(policies) = &self.policies {
             if self.cast.organizations.is_empty() {
                 self.cast.organizations.push(Organization::named(cast::ORGANIZATION));
@@ -143,24 +190,47 @@ impl Builder {
     /// # Panics
     /// When this machine gives no port, no thread or no temporary file.
     pub fn start(self) -> Emulator {
-        let (tls, ahead, addresses) = (self.tls, self.ahead, self.addresses.clone());
-        let offers = Service::ALL.map(|service| Offer {
-            service,
-            tls: service.is_always_tls() || (tls && !service.is_never_tls()),
-            address: addresses
-                .iter()
-                .find(|(of, _)| *of == service)
-                .map_or(ANY_PORT, |(_, address)| *address),
-        });
-        let shared = Arc::new(Shared::new(Switchboard::new(self.services()), ahead));
-        let authority = Authority::new().expect("a test certificate can be made");
-        let server = Server::start(&shared, &offers, &authority).expect("loopback has a free port");
+        self.try_start().expect("loopback has free ports, and there is a folder for temporary files")
+    }
+
+    /// Starts the services.
+    ///
+    /// # Errors
+    /// When an address is not this machine's own or is taken, or the folder cannot be written to.
+    pub fn try_start(self) -> io::Result<Emulator> {
+        let offers = self.offers();
+        let host = self.host.clone();
+        let authority = Authority::new(host.as_deref().unwrap_or("localhost"), self.folder.as_deref())?;
+        let scenario = self.scenario.clone();
+        let shared = Arc::new(Shared::new(Switchboard::new(self.clone().services()), self.ahead));
+        let server = Server::start(&shared, &offers, &authority)?;
         for offer in &offers {
             let scheme = if offer.tls { "https" } else { "http" };
-            let address = format!("{scheme}://{}", server.address(offer.service));
+            let address = server.address(offer.service);
+            let address = match &host {
+                Some(host) => format!("{scheme}://{host}:{}", address.port()),
+                None => format!("{scheme}://{address}"),
+            };
             shared.switchboard().services.set_address(offer.service, &address);
         }
-        Emulator { shared, authority, _server: server }
+        if let Some(scenario) = scenario {
+            let now = shared.now();
+            scenario.furnish(&mut shared.switchboard().services, now);
+        }
+        Ok(Emulator { shared, authority, _server: server })
+    }
+
+    fn offers(&self) -> Vec<Offer> {
+        let offer = |(index, service): (u16, Service)| {
+            let port = self.first_port.map_or(0, |first| first.saturating_add(index));
+            let own = self.addresses.iter().find(|(of, _)| *of == service);
+            Offer {
+                service,
+                tls: service.is_always_tls() || (self.tls && !service.is_never_tls()),
+                address: own.map_or(SocketAddr::new(self.interface, port), |(_, address)| *address),
+            }
+        };
+        (0..).zip(Service::ALL).map(offer).collect()
     }
 }
 
@@ -276,6 +346,12 @@ impl Emulator {
     /// answered meanwhile.
     pub fn services(&self) -> MutexGuard<'_, Switchboard> {
         self.shared.switchboard()
+    }
+
+    /// The first organization, and the client id of the first app registration.
+    pub fn firsts(&self) -> (Organization, Uuid) {
+        let cast = &self.services().services.cast;
+        (cast.organizations[0].clone(), cast.apps[0].client_id)
     }
 
     /// A fresh refresh token of [`cast::PERSON`] for the first app registration.

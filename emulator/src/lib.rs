@@ -42,6 +42,8 @@ mod log;
 mod managed_identity;
 mod moment;
 mod pats;
+mod policy;
+mod scenario;
 mod server;
 mod services;
 mod switchboard;
@@ -68,6 +70,8 @@ pub use self::hold::Hold;
 pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
+pub use self::policy::POLICIES;
+pub use self::scenario::Scenario;
 pub use self::services::{Service, Services};
 pub use self::switchboard::{Number, Switchboard};
 pub use self::vault::{

@@ -1,69 +1,89 @@
 //! The emulator as a program: prints where everything is, as lines for a shell, and serves until it is stopped.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
-use std::process::ExitCode;
-use std::time::Duration;
+mod arguments;
 
-use adopat_emulator::{Emulator, Fault, NewPat, Service, cast};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 
-const HELP: &str = "\
-Microsoft Entra and the Azure DevOps PAT lifecycle API on loopback, for tests.
+use adopat_emulator::{Emulator, Fault, NewPat, Service};
 
-Usage: adopat-emulator [--tls] [--seed NUMBER] [--pats NUMBER] [--latency MILLISECONDS]
+use crate::arguments::{CommandLine, Serve};
 
-  --tls                   everything over TLS, not the vault alone
-  --seed NUMBER           what everything random follows from (default 1)
-  --pats NUMBER           so many PATs are there from the start (default 0)
-  --latency MILLISECONDS  each request waits so long before it is looked at (default 0)
-  --help                  this text
-  --version               the version
-
-Prints its addresses and a refresh token that is ready to use as lines for a shell, and serves until it is stopped
-(Ctrl-C):
-
-  adopat-emulator > emulator.env &
-  sleep 1; . ./emulator.env
-
-SSL_CERT_FILE is among them: in that shell nothing but the emulator is trusted. Nothing is kept between two runs.
-";
+/// The last of the lines that are printed: who reads them waits for this one.
+const LAST: &str = "EMULATOR_PID";
 
 fn main() -> ExitCode {
-    let mut builder = Emulator::builder();
-    let (mut pats, mut latency) = (0, Duration::ZERO);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--help" | "-h" => return finish(print(HELP)),
-            "--version" | "-V" => {
-                return finish(print(concat!("adopat-emulator ", env!("CARGO_PKG_VERSION"), "\n")));
-            }
-            "--tls" => builder = builder.tls(true),
-            "--seed" => match arguments.next().and_then(|number| number.parse().ok()) {
-                Some(seed) => builder = builder.seed(seed),
-                None => return misused("--seed needs a number"),
-            },
-            "--pats" => match arguments.next().and_then(|number| number.parse().ok()) {
-                Some(number) => pats = number,
-                None => return misused("--pats needs a number"),
-            },
-            "--latency" => match arguments.next().and_then(|number| number.parse().ok()) {
-                Some(number) => latency = Duration::from_millis(number),
-                None => return misused("--latency needs a number of milliseconds"),
-            },
-            other => return misused(&format!("unknown argument '{other}'")),
+    let done = match CommandLine::parse(std::env::args().skip(1)) {
+        CommandLine::Help => print(&arguments::help()),
+        CommandLine::Version => print(concat!("adopat-emulator ", env!("CARGO_PKG_VERSION"), "\n")),
+        CommandLine::Misused(why) => {
+            eprintln!("adopat-emulator: {why}; see --help");
+            return ExitCode::from(2);
+        }
+        CommandLine::Serve(serve) if serve.background => in_background(),
+        CommandLine::Serve(serve) => self::serve(*serve),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("adopat-emulator: {error}");
+            ExitCode::FAILURE
         }
     }
-    let emulator = builder.start();
-    for number in 0..pats {
+}
+
+fn serve(serve: Serve) -> io::Result<()> {
+    if !serve.interface.is_loopback() {
+        eprintln!("adopat-emulator: whoever reaches {} can use every token in it.", serve.interface);
+    }
+    let emulator = serve.builder.try_start()?;
+    for number in 0..serve.pats {
         emulator.add_pat(NewPat::named(&format!("pipeline {number:05}")).scope("vso.build vso.packaging"));
     }
-    if !latency.is_zero() {
+    if !serve.latency.is_zero() {
         for service in Service::ALL {
-            emulator.order(Fault::on(service).always().delay_before(latency));
+            emulator.order(Fault::on(service).always().delay_before(serve.latency));
         }
     }
-    finish(print(&exports(&emulator)).and_then(|()| wait_until_stopped()))
+    let lines = exports(&emulator);
+    let file = serve.folder.as_deref().map(|folder| folder.join("emulator.env"));
+    if let Some(file) = &file {
+        write_whole(file, &lines)?;
+    }
+    print(&lines)?;
+    let stopped = wait_until_stopped();
+    if let Some(file) = &file {
+        let _ = std::fs::remove_file(file);
+    }
+    stopped
+}
+
+/// Whoever waits for the file to appear finds all of it there.
+fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    let beside = file.with_extension("env.new");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, file)
+}
+
+/// Serves in a process of its own, and passes on what that prints.
+fn in_background() -> io::Result<()> {
+    let others = std::env::args_os().skip(1).filter(|argument| argument != "--background");
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(others)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = String::new();
+    let mut printed = BufReader::new(child.stdout.take().expect("it was piped"));
+    while !lines.lines().last().is_some_and(|line| line.starts_with(&format!("export {LAST}="))) {
+        if printed.read_line(&mut lines)? == 0 {
+            let status = child.wait()?;
+            return Err(io::Error::other(format!("it does not serve: {status}")));
+        }
+    }
+    print(&lines)
 }
 
 /// Ends with Ctrl-C, or where there is such a thing with SIGTERM, so that the CA's file is cleared away.
@@ -85,10 +105,11 @@ fn wait_until_stopped() -> io::Result<()> {
 
 fn exports(emulator: &Emulator) -> String {
     let (identity_endpoint, identity_header) = emulator.app_service_endpoint();
+    let (organization, client_id) = emulator.firsts();
     let lines = [
-        ("ADOPAT_ORGANIZATION", cast::ORGANIZATION.to_owned()),
-        ("ADOPAT_TENANT_ID", cast::TENANT.to_string()),
-        ("ADOPAT_CLIENT_ID", cast::CLIENT_ID.to_string()),
+        ("ADOPAT_ORGANIZATION", organization.name),
+        ("ADOPAT_TENANT_ID", organization.tenant.to_string()),
+        ("ADOPAT_CLIENT_ID", client_id.to_string()),
         ("ADOPAT_AUTHORITY_HOST", emulator.url(Service::Entra)),
         ("ADOPAT_SERVICE_URL", emulator.url(Service::Pats)),
         ("ADOPAT_DEVOPS_URL", emulator.url(Service::DevOps)),
@@ -99,21 +120,15 @@ fn exports(emulator: &Emulator) -> String {
         ("IDENTITY_HEADER", identity_header),
         ("ADOPAT_REFRESH_TOKEN", emulator.refresh_token()),
         ("SSL_CERT_FILE", emulator.ca_pem_path().display().to_string()),
+        (LAST, std::process::id().to_string()),
     ];
-    lines.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()
+    // In a container the program is process 1, which outside of it is another.
+    let lines = lines.iter().filter(|(name, value)| *name != LAST || value != "1");
+    lines.map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"))).collect()
 }
 
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
-}
-
-fn finish(printed: io::Result<()>) -> ExitCode {
-    if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn misused(why: &str) -> ExitCode {
-    eprintln!("adopat-emulator: {why}; see --help");
-    ExitCode::from(2)
 }

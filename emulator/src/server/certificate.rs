@@ -1,6 +1,7 @@
 //! A certificate authority for one run, and the certificate of loopback that it signs.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,19 +10,46 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 /// The authority that clients have to trust.
 #[derive(Debug)]
 pub(crate) struct Authority {
     pem: String,
-    file: NamedTempFile,
+    file: TempPath,
     config: Arc<rustls::ServerConfig>,
 }
 
 impl Authority {
-    /// A new one, whose certificate stands in a temporary file until it is dropped.
-    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    /// A new one. Its certificate stands in a file, `ca.pem` in the folder or a temporary one, until it is dropped;
+    /// what it signs is for loopback and this host.
+    pub(crate) fn new(host: &str, folder: Option<&Path>) -> io::Result<Self> {
+        let (pem, config) = Self::made(host).map_err(io::Error::other)?;
+        let file = match folder {
+            Some(folder) => {
+                let path = folder.join("ca.pem");
+                std::fs::write(&path, &pem)?;
+                TempPath::try_from_path(path)?
+            }
+            None => {
+                let name = tempfile::Builder::new()
+                    .prefix("adopat-emulator-ca-")
+                    .suffix(".pem")
+                    .tempfile()
+                    .map_err(|error| {
+                    io::Error::new(
+                        error.kind(),
+                        format!("there is no folder for the CA's certificate: {error}"),
+                    )
+                })?;
+                std::fs::write(name.path(), &pem)?;
+                name.into_temp_path()
+            }
+        };
+        Ok(Self { pem, file, config: Arc::new(config) })
+    }
+
+    fn made(host: &str) -> Result<(String, rustls::ServerConfig), Box<dyn std::error::Error + Send + Sync>> {
         let authority_key = KeyPair::generate()?;
         let mut authority = CertificateParams::default();
         authority.distinguished_name.push(DnType::CommonName, "adopat-emulator test CA");
@@ -31,18 +59,16 @@ impl Authority {
         let issuer = Issuer::new(authority, authority_key);
 
         let key = KeyPair::generate()?;
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1", host].map(str::to_owned).into();
+        let names: Vec<String> = names.into_iter().collect();
         let mut leaf = CertificateParams::new(names)?;
         leaf.distinguished_name.push(DnType::CommonName, "localhost");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
         let certificate = leaf.signed_by(&key, &issuer)?;
 
-        let mut file = tempfile::Builder::new().prefix("adopat-emulator-ca-").suffix(".pem").tempfile()?;
-        file.write_all(pem.as_bytes())?;
-        file.flush()?;
         let config = server_config(certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der())?)?;
-        Ok(Self { pem, file, config: Arc::new(config) })
+        Ok((pem, config))
     }
 
     pub(crate) fn pem(&self) -> &str {
@@ -50,7 +76,7 @@ impl Authority {
     }
 
     pub(crate) fn pem_path(&self) -> &Path {
-        self.file.path()
+        &self.file
     }
 
     pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
