@@ -44,13 +44,15 @@ pub struct Organization {
     pub tenant: Uuid,
     /// What its and its tenant's administrators have decided about PATs.
     pub policies: Policies,
+    /// Whether it was deactivated: nothing is served there any more.
+    pub deactivated: bool,
 }
 
 impl Organization {
     /// An organization of [`TENANT`], with an id that follows from its name.
     pub fn named(name: &str) -> Self {
         let id = if name == ORGANIZATION { ORGANIZATION_ID } else { id_from(name) };
-        Self { name: name.to_owned(), id, tenant: TENANT, policies: Policies::default() }
+        Self { name: name.to_owned(), id, tenant: TENANT, policies: Policies::default(), deactivated: false }
     }
 
     /// With this id.
@@ -68,6 +70,12 @@ impl Organization {
     /// Backed by personal Microsoft accounts: `X-VSS-ResourceTenant` is all zero, and no Entra user gets in.
     pub fn backed_by_personal_accounts(mut self) -> Self {
         self.tenant = Uuid::nil();
+        self
+    }
+
+    /// Deactivated.
+    pub fn deactivated(mut self) -> Self {
+        self.deactivated = true;
         self
     }
 

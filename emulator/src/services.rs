@@ -131,6 +131,9 @@ impl Services {
     pub fn handle(&mut self, service: Service, request: Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         let call = Call::new(request);
         let answer = match service {
+            Service::Pats | Service::DevOps if azure_devops::is_deactivated(self, &call) => {
+                azure_devops::deactivated(&call)
+            }
             Service::Entra => entra::answer(self, &call, now),
             Service::Pats => pats::answer(self, &call, now),
             Service::DevOps => azure_devops::answer(self, &call, now),

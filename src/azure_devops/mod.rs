@@ -7,4 +7,4 @@ pub mod hosts;
 pub mod organization;
 pub mod tenant;
 
-pub use self::organization::Organization;
+pub use self::organization::{IS_DEACTIVATED, Organization};

@@ -2,6 +2,19 @@
 
 use std::fmt;
 
+use crate::failure::Exit;
+use crate::http::DEACTIVATED;
+use crate::meaning::Meaning;
+
+/// What every service of Azure DevOps answers for an organization that was deactivated.
+pub const IS_DEACTIVATED: Meaning = Meaning::new(
+    Exit::Refused,
+    "The organization {organization} has been deactivated: Azure DevOps serves nothing there any more.",
+    "Check the input organization; if it is the right one, ask its owner or Azure DevOps support to bring it back.",
+)
+.status(&[503..=503])
+.says(&[DEACTIVATED]);
+
 /// The name of an organization: one path segment on a request that carries a bearer, so it is checked where
 /// it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use http::{Method, Request};
 use url::Url;
 use uuid::Uuid;
 
-use super::Organization;
 use super::error_body::support_ids;
+use super::{IS_DEACTIVATED, Organization};
 use crate::failure::{Exit, Failure};
-use crate::http::{Answer, Effect, Http};
+use crate::http::{Answer, DEACTIVATED, Effect, Http};
 
 /// What stands behind an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub async fn discover(http: &Http, devops: &Url, organization: &Organization) ->
         .expect("an address and headers made here are well formed");
     let answer =
         http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
+    if answer.is_of_a_deactivated_organization() {
+        let failure = IS_DEACTIVATED.failure(&[("organization", organization.name())]);
+        return Err(failure.named(DEACTIVATED).with_support_ids(support_ids(&answer)));
+    }
     match backing(&answer) {
         Backing::Unsaid if is_failing(&answer) => Err(Failure::new(
             Exit::Service,

@@ -8,6 +8,9 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+/// Azure DevOps' name of the error that an organization is not served any more.
+pub const DEACTIVATED: &str = "TF24668";
+
 /// The longest wait that is told apart, in seconds; nobody lives to see it.
 const LONGEST: f64 = u32::MAX as f64;
 
@@ -54,6 +57,19 @@ impl Answer {
     /// The body without the byte order mark.
     fn bytes(&self) -> &[u8] {
         self.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.body)
+    }
+
+    /// Whether the service says "later", so that a repetition may get a better answer.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+            && !self.is_of_a_deactivated_organization()
+    }
+
+    /// Whether this is how Azure DevOps answers for an organization that was deactivated: 503 (recorded on
+    /// dev.azure.com, 2026-04-01), though nobody's waiting brings it back. A `HEAD` has the header alone.
+    pub fn is_of_a_deactivated_organization(&self) -> bool {
+        let in_header = || self.header("X-TFS-ServiceError").is_some_and(|words| words.contains(DEACTIVATED));
+        self.status.as_u16() == 503 && (in_header() || self.text().contains(DEACTIVATED))
     }
 
     /// The service's own clock when it answered.

@@ -18,13 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, HeaderValue, USER_AGENT};
-use ::http::{Method, Request, StatusCode};
+use ::http::{Method, Request};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
-pub use self::answer::Answer;
+pub use self::answer::{Answer, DEACTIVATED};
 pub use self::service_clock::{CLOCK_OFF, ServiceClock};
 use crate::failure::{Exit, Failure};
 use crate::patience::{Ended, Grace, Patience};
@@ -237,7 +237,7 @@ impl Http {
             }
             let asked = match &outcome {
                 // One that asks for no time at all gets the pause that it would get without asking.
-                Ok(answer) if is_transient(answer.status) => {
+                Ok(answer) if answer.is_transient() => {
                     answer.retry_after(self.clock.now()).filter(|wait| !wait.is_zero())
                 }
                 Ok(_) => return outcome,
@@ -333,9 +333,4 @@ impl Http {
 
 fn host(request: &Request<Bytes>) -> String {
     request.uri().authority().map(ToString::to_string).unwrap_or_default()
-}
-
-/// Answers that say "later", of which a repetition may get a better one.
-fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }

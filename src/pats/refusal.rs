@@ -5,8 +5,8 @@
 //! vsts-rest-api-specs); the words here come from their names, the policies' documentation and field reports.
 //! The enum is open: a name that is not listed here is told as it is.
 
-use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
+use crate::azure_devops::{IS_DEACTIVATED, Organization};
 use crate::failure::{Exit, Failure, without_people};
 use crate::http::Answer;
 use crate::meaning::{self, Meaning as Refusal};
@@ -249,7 +249,11 @@ pub fn of_name(name: &str, message: Option<&str>, organization: &Organization) -
     let failure = match MEANINGS.iter().find(|meaning| meaning.name.eq_ignore_ascii_case(name)) {
         Some(meaning) => Failure::new(meaning.exit, meaning.cause, meaning.remedy),
         None => {
-            let exit = if ends_in_not_found(name) { Exit::NotFound } else { exit_of_unknown(name) };
+            let exit = match not_found(name) {
+                Some(_) if is_of_no_organization(name) => Exit::Refused,
+                Some(_) => Exit::NotFound,
+                None => exit_of_unknown(name),
+            };
             let cause = format!("The PAT service refused the request in organization {organization}.");
             Failure::new(exit, cause, REPORT_NAME)
         }
@@ -282,8 +286,33 @@ pub fn is_about_the_request(name: &str) -> bool {
     name.is_some_and(|name| !OF_THE_SIGN_IN.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
-fn ends_in_not_found(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with("notfound")
+/// Whether the answer says that the PAT it was asked for does not exist. That its organization, user or page is not
+/// found says nothing of the PAT, which may live on.
+pub fn is_gone(answer: &Answer) -> bool {
+    let body = ErrorBody::of(answer);
+    let named = named_in(answer, body.message.as_deref().unwrap_or_default());
+    is_of_no_pat(&named.or(body.type_key).unwrap_or_default())
+}
+
+/// What is not found, by an error's name such as `SessionTokenNotFoundException` or `authorizationNotFound`, in lower
+/// case; none where the error is another.
+fn not_found(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    name.trim_end_matches("exception").strip_suffix("notfound").map(str::to_owned)
+}
+
+fn is_of_no_pat(name: &str) -> bool {
+    let of_a_pat = |what: String| {
+        ["token", "authorization", "authorizationid", "pat"].iter().any(|pat| what.ends_with(pat))
+    };
+    name.eq_ignore_ascii_case("invalidAuthorizationId") || not_found(name).is_some_and(of_a_pat)
+}
+
+fn is_of_no_organization(name: &str) -> bool {
+    let of_one = |what: String| {
+        ["host", "organization", "account", "collection"].iter().any(|one| what.ends_with(one))
+    };
+    not_found(name).is_some_and(of_one)
 }
 
 fn exit_of_unknown(name: &str) -> Exit {
@@ -323,13 +352,16 @@ fn named_in(answer: &Answer, message: &str) -> Option<String> {
         .map(|meaning| meaning.name.to_owned())
 }
 
-/// How a refusal is known whose exception says that there is no such thing.
-const NOT_FOUND: &str = "...NotFoundException";
+/// How a refusal is known whose exception says that there is no such PAT.
+const NOT_FOUND: &str = "...TokenNotFoundException";
+/// How one is known whose exception says that there is no such organization.
+const NO_ORGANIZATION: &str = "HostNotFoundException";
 /// How an answer is known that is a page for a browser.
 const PAGE: &str = "a web page";
 
 /// What a refusal means that names no `patTokenError`: by its exception (`typeKey`), its words, its status.
 pub const REFUSALS: &[Refusal] = &[
+    IS_DEACTIVATED,
     Refusal::new(
         Exit::Refused,
         "A service principal or managed identity is signed in, and the PAT service serves people only.",
@@ -378,6 +410,12 @@ pub const REFUSALS: &[Refusal] = &[
     )
     .key(NOT_FOUND),
     Refusal::new(
+        Exit::Refused,
+        "Azure DevOps knows no organization {organization}, or hides it from this user.",
+        "Check the input organization, and that the user who signs in is a member of it.",
+    )
+    .key(NO_ORGANIZATION),
+    Refusal::new(
         Exit::SignIn,
         "The PAT service answered with a sign-in page (HTTP {status}): it did not accept the credential.",
         SIGN_IN_AGAIN,
@@ -424,7 +462,8 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
     let key = body.type_key.as_deref().unwrap_or_default();
     let known_by = match key {
         "" if answer.is_page() => PAGE,
-        key if ends_in_not_found(key.trim_end_matches("Exception")) => NOT_FOUND,
+        key if is_of_no_pat(key) => NOT_FOUND,
+        key if is_of_no_organization(key) => NO_ORGANIZATION,
         key => key,
     };
     // A sign-in page may call itself a success.

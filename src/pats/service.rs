@@ -58,7 +58,7 @@ pub struct Change {
 pub enum Revocation {
     /// It is revoked.
     Done,
-    /// There is no such PAT (any more).
+    /// The service says that there is no such PAT (any more).
     Missing,
 }
 
@@ -255,6 +255,9 @@ impl Service {
                 return Err(CreateError::Later(answer, failure));
             }
             200 | 201 => answer.json::<PatTokenResult>().ok(),
+            503 if answer.is_of_a_deactivated_organization() => {
+                return Err(CreateError::Refused(self.refusal(&answer)));
+            }
             400..=499 if answer.status.as_u16() != 408 => {
                 return Err(CreateError::Refused(self.refusal(&answer)));
             }
@@ -338,7 +341,7 @@ impl Service {
             },
             _ => self.refusal(&answer),
         };
-        if failure.exit == Exit::NotFound { Ok(Revocation::Missing) } else { Err(failure) }
+        if refusal::is_gone(&answer) { Ok(Revocation::Missing) } else { Err(failure) }
     }
 
     fn request(

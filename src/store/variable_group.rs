@@ -20,8 +20,8 @@ use url::Url;
 
 use super::bearer::Bearer;
 use super::{Address, Doing, Kind, Restored, Store};
-use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
+use crate::azure_devops::{IS_DEACTIVATED, Organization};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::meaning::{self, Meaning};
@@ -58,6 +58,7 @@ const MISSING: Meaning = Meaning::new(
 
 /// What the refusals mean: by exception (`typeKey`), words and status.
 pub const REFUSALS: &[Meaning] = &[
+    IS_DEACTIVATED,
     Meaning::new(
         Exit::Store,
         "The sign-in may not manage variable groups of this organization ({group}).",
@@ -254,6 +255,7 @@ impl VariableGroupStore {
     /// How long to wait before the group is read and written once more, if that is worth a try.
     fn pause_after(&self, call: &Call, outcome: &Result<Answer, NoAnswer>) -> Option<Duration> {
         match outcome {
+            Ok(answer) if answer.is_of_a_deactivated_organization() => None,
             Ok(answer) if answer.status == 429 || answer.status.is_server_error() => {
                 let asked = answer.retry_after(call.http.clock().now());
                 Some(asked.unwrap_or_else(|| call.http.backoff(1)))
@@ -352,7 +354,12 @@ impl VariableGroupStore {
     }
 
     fn meant(&self, meaning: &Meaning) -> Failure {
-        meaning.failure(&[("group", &self.named()), ("project", &self.project)])
+        let organization = self.organization.as_ref().map_or("", Organization::name);
+        meaning.failure(&[
+            ("group", &self.named()),
+            ("project", &self.project),
+            ("organization", organization),
+        ])
     }
 
     fn silent(&self, silence: NoAnswer) -> Failure {

@@ -95,6 +95,7 @@ pub(crate) fn not_found(call: &Call) -> Answer {
 
 /// An organization that does not exist.
 pub(crate) use self::organization::unknown as unknown_organization;
+pub(crate) use self::organization::{deactivated, is_deactivated};
 
 /// Puts on what every answer of Azure DevOps carries.
 pub(crate) fn dressed(services: &mut Services, call: &Call, mut answer: Answer) -> Answer {

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::error::VssError;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::cast::Organization;
@@ -22,6 +23,27 @@ pub(super) fn front_page(services: &mut Services, call: &Call, organization: &Or
     [bearer, basic, "TFS-Federated".to_owned()]
         .iter()
         .fold(answer, |answer, challenge| answer::with_header(answer, "WWW-Authenticate", challenge))
+}
+
+/// Whether the call is for an organization that was deactivated.
+pub(crate) fn is_deactivated(services: &Services, call: &Call) -> bool {
+    let name = call.path.first().map(|name| name.to_lowercase()).unwrap_or_default();
+    services.cast.organization(&name).is_some_and(|organization| organization.deactivated)
+}
+
+/// What every request to such an organization is answered with, whoever asks: recorded as 503 with a byte order mark,
+/// `X-TFS-ServiceError` and TF24668.
+pub(crate) fn deactivated(call: &Call) -> Answer {
+    let name = call.path.first().map(String::as_str).unwrap_or_default();
+    let message = format!(
+        "TF24668: The following team project collection is stopped: {name}. Start the collection and then try again."
+    );
+    VssError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Microsoft.TeamFoundation.Framework.Server.HostShutdownException",
+        message,
+    )
+    .render()
 }
 
 /// There is no such organization.
