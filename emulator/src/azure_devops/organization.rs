@@ -43,6 +43,7 @@ pub(crate) fn deactivated(call: &Call) -> Answer {
         "Microsoft.TeamFoundation.Framework.Server.HostShutdownException",
         message,
     )
+    .before_controllers()
     .render()
 }
 
