@@ -244,3 +244,13 @@ fn what_keytool_writes_is_read() {
 fn a_path_is_told_from_a_certificate(#[case] value: &str, #[case] inline: bool) {
     assert_eq!(Certificate::is_inline(value), inline);
 }
+
+/// As Windows and Key Vault write it: openssl's command cannot, and reads it.
+#[rstest]
+fn a_pkcs12_that_was_made_without_any_password_is_read(#[values("3des", "rc2", "aes")] cipher: &str) {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/certificates/without-any-password-");
+    let bytes = std::fs::read(format!("{fixtures}{cipher}.p12")).expect("a fixture");
+    let read = |bytes: &[u8]| format!("{:?}", Certificate::read(bytes, None).expect("readable"));
+    assert!(read(&bytes).contains("Uaknj9GpT7l26e3GQwU1HUnIlRclVg3Nri26ALfLITo"), "the fixtures' own");
+    assert_eq!(read(STANDARD.encode(&bytes).as_bytes()), read(&bytes));
+}

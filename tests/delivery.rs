@@ -776,12 +776,15 @@ fn a_name_that_is_soft_deleted_at_the_write() {
 #[test]
 fn an_output_file_that_fails_after_the_stores() {
     let (mut machine, old) = holding_a_former_value();
-    let file = machine.path("no-such-folder/pat.json");
-    let ended = machine.input("output-file", file).run();
+    let folder = machine.path("folder");
+    std::fs::create_dir(&folder).expect("made");
+    machine.input("output-file", folder.join("pat.json"));
+    let break_it = || std::fs::remove_dir(&folder).expect("removed");
+    let ended = hold_until(&machine, Fault::on(Service::Pats).method("POST").hold_after(), break_it);
     takes_the_new_one_back(&machine, &ended, &old);
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
-    ended.says("no-such-folder").says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    ended.says("pat.json").says(&format!("or may hold it: {GROUP}, {SECRET}."));
     // Each took it once: stores are written before the output file.
     let puts = |service| machine.emulator.requests_to(service).iter().filter(|it| it.method == "PUT").count();
     assert_eq!((puts(Service::DevOps), puts(Service::GitHub), puts(Service::Vault)), (1, 1, 2));
@@ -816,8 +819,11 @@ fn what_the_vault_is_given_back_stands_as_it_stood() {
     let old = the_one(&machine);
     std::fs::write(machine.path("GITHUB_OUTPUT"), "").expect("emptied");
     machine.emulator.clear_requests();
-    let file = machine.path("no-such-folder/pat.json");
-    let ended = machine.input("output-file", file).run();
+    let folder = machine.path("folder");
+    std::fs::create_dir(&folder).expect("made");
+    machine.input("output-file", folder.join("pat.json"));
+    let break_it = || std::fs::remove_dir(&folder).expect("removed");
+    let ended = hold_until(&machine, Fault::on(Service::Pats).method("POST").hold_after(), break_it);
     takes_the_new_one_back(&machine, &ended, &old);
     let after = machine.emulator.vault_secret("ado-pat").expect("there").newest().expect("set").clone();
     assert_ne!(after.id, before.id);

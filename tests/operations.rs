@@ -492,6 +492,23 @@ fn on_a_host_without_outputs_standard_output_stays_empty() {
     assert_eq!(ended.stdout, "");
 }
 
+#[rstest]
+fn an_output_file_that_cannot_be_written_is_found_before_anything_is_sent(
+    #[values("missing/folder/file.json", "", "file/below.json", "device")] place: &str,
+    #[values("create", "rotate", "revoke", "update", "get", "list")] operation: &str,
+    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
+) {
+    let mut machine = named(host, operation);
+    std::fs::write(machine.path("file"), "").expect("written");
+    let path = if place == "device" { "/dev/null".into() } else { machine.path(place) };
+    machine.input("output-file", &path).input("output-format", "json");
+    machine.input("lifetime", "7d").input("renew-within", "9d").input("scope", "vso.code");
+    let ended = machine.run();
+    assert!(matches!(ended.code, Some(2 | 7)), "{}", ended.words());
+    ended.says("output").says(path.to_str().expect("text").trim_end_matches('/'));
+    assert!(machine.calls().is_empty(), "{:?}", machine.calls());
+}
+
 fn with_file(operation: &str, file: &str, format: Option<&str>) -> Machine {
     let mut machine = named(Host::Generic, operation);
     let path = machine.path(file);

@@ -21,6 +21,7 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
+use super::pkcs12_without_password::{self, Opened};
 use crate::failure::{Exit, Failure};
 use crate::pem::{self, Section};
 use crate::secret::Secret;
@@ -191,6 +192,15 @@ impl Contents {
     }
 }
 
+impl Contents {
+    fn take_key(&mut self, key: Result<KeyPair, ring::error::KeyRejected>) {
+        match key_of(key) {
+            Ok(key) => self.keys.push(key),
+            Err(why) => self.troubles.push(why),
+        }
+    }
+}
+
 fn decrypted(der: &[u8], password: Option<&Secret>) -> Result<Arc<KeyPair>, Failure> {
     let unknown = || {
         unreadable(
@@ -217,6 +227,14 @@ fn read_pkcs12(bytes: &[u8], password: Option<&Secret>) -> Result<Contents, Fail
             }
             error => Err(error),
         });
+    if read.is_err()
+        && password.is_none()
+        && let Some(Opened { certificates, keys }) = pkcs12_without_password::open(bytes)
+    {
+        let mut contents = Contents { certificates, ..Contents::default() };
+        keys.iter().for_each(|key| contents.take_key(KeyPair::from_pkcs8(key)));
+        return Ok(contents);
+    }
     let archive = read.map_err(|error| match error {
         Pkcs12Error::MacError(_) | Pkcs12Error::UnpadError | Pkcs12Error::Pkcs5Error(_) => match password {
             Some(_) => password_wrong(),
@@ -233,12 +251,7 @@ fn read_pkcs12(bytes: &[u8], password: Option<&Secret>) -> Result<Contents, Fail
     })?;
     let certificates = archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect();
     let mut contents = Contents { certificates, ..Contents::default() };
-    for bag in &archive.keys {
-        match key_of(KeyPair::from_pkcs8(bag.key.as_der())) {
-            Ok(key) => contents.keys.push(key),
-            Err(why) => contents.troubles.push(why),
-        }
-    }
+    archive.keys.iter().for_each(|bag| contents.take_key(KeyPair::from_pkcs8(bag.key.as_der())));
     Ok(contents)
 }
 
@@ -313,7 +326,10 @@ mod tests {
     #[case::encrypted_pem_of_old("encrypted-3des-sha1.pem", true)]
     #[case::pkcs12("pbes2-aes256.p12", true)]
     #[case::pkcs12_of_windows("3des-rc2.p12", true)]
-    #[case::pkcs12_without_password("3des-without-password.p12", false)]
+    #[case::pkcs12_of_an_empty_password("3des-without-password.p12", false)]
+    #[case::pkcs12_of_no_password("without-any-password-3des.p12", false)]
+    #[case::pkcs12_of_no_password_and_rc2("without-any-password-rc2.p12", false)]
+    #[case::pkcs12_of_no_password_and_aes("without-any-password-aes.p12", false)]
     fn every_usual_form_is_read_and_the_keys_own_certificate_picked(
         #[case] name: &str,
         #[case] protected: bool,

@@ -6,6 +6,7 @@ mod certificate;
 mod client;
 mod client_authentication;
 pub mod device_code;
+mod pkcs12_without_password;
 pub mod refusal;
 #[cfg(test)]
 pub(crate) mod scripted;

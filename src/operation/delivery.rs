@@ -7,7 +7,7 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::{HostSettings, OutputFile, OutputFormat};
+use crate::inputs::request::{HostSettings, Operation, OutputFile, OutputFormat};
 use crate::output_file;
 use crate::outputs::Outputs;
 
@@ -16,6 +16,27 @@ pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Fail
     let delivery = &run.request.delivery;
     let elsewhere = delivery.output_file.is_some() || !delivery.deliver_to.is_empty();
     if dry_run { Ok(()) } else { run.host.can_take_a_secret(elsewhere) }
+}
+
+/// Refuses a run whose outputs could not be written to the output file, before anything is sent.
+pub(super) fn require_a_writable_output_file(run: &Run<'_>) -> Result<(), Failure> {
+    let Some(file) = &run.request.delivery.output_file else { return Ok(()) };
+    let is_written = match &run.request.operation {
+        Operation::Create(_) | Operation::Rotate(_) => true,
+        Operation::Revoke(_) | Operation::Update(_) | Operation::Get(_) | Operation::List(_) => {
+            is_for_outputs(file)
+        }
+        Operation::Exec(_) | Operation::Login | Operation::Complete(_) | Operation::Doctor(_) => false,
+    };
+    match is_written.then(|| output_file::prepare(&file.path)) {
+        Some(Err(failure)) => Err(failure.and("Nothing was done.")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the file holds all outputs, not a PAT alone.
+fn is_for_outputs(file: &OutputFile) -> bool {
+    matches!(file.format, OutputFormat::Json | OutputFormat::Dotenv)
 }
 
 /// Delivers a new PAT everywhere it was asked to be, the host last. After a failure everything that can be
@@ -47,8 +68,7 @@ pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<()
 /// to hold them.
 pub(super) fn takes_outputs(run: &Run<'_>) -> bool {
     let delivery = &run.request.delivery;
-    let holds_them = |file: &OutputFile| matches!(file.format, OutputFormat::Json | OutputFormat::Dotenv);
-    delivery.output_file.as_ref().is_some_and(holds_them)
+    delivery.output_file.as_ref().is_some_and(is_for_outputs)
         || !matches!(delivery.host, HostSettings::Generic { .. })
 }
 

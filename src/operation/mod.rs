@@ -105,6 +105,7 @@ impl<'a> Run<'a> {
                 self.warn(format!("{} {}", doubt.what, doubt.remedy));
             }
         }
+        delivery::require_a_writable_output_file(self)?;
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,

@@ -494,6 +494,14 @@ mod tests {
     }
 
     #[rstest]
+    #[case::of_github(json!("568250167242549743"))]
+    #[case::of_an_enterprise_server(json!(568_250_167_242_549_743_u64))]
+    fn a_keys_id_is_a_text_or_a_number(#[case] id: serde_json::Value) {
+        let key: Key = serde_json::from_value(json!({"key_id": id, "key": "AAAA"})).expect("a key");
+        assert_eq!(key.key_id.into_text(), "568250167242549743");
+    }
+
+    #[rstest]
     #[case(json!({"key_id": "1", "key": "AAAA"}))]
     #[case(json!({"key_id": "1", "key": "not base64"}))]
     #[case(json!({"key": null}))]
