@@ -119,6 +119,11 @@ impl Failure {
         self
     }
 
+    /// What happened, without what to do about it: where something else is to be done.
+    pub fn without_remedy(&self) -> Self {
+        Self { remedy: String::new(), ..self.clone() }
+    }
+
     /// The cause, and what the service itself says.
     pub fn account(&self) -> String {
         let cause = sentence_of(&self.cause);

@@ -143,8 +143,9 @@ async fn carry_out(
     let doctor = inputs.operation(arguments) == Some(Word::Doctor);
     let delivery = inputs.delivery.clone();
     let (warnings, request) = inputs.into_request(arguments, environment);
-    for warning in warnings {
-        host.say(Level::Warning, &warning);
+    // The job's last step has the same inputs as the first, which has told of them.
+    for warning in warnings.iter().filter(|_| !arguments.complete) {
+        host.say(Level::Warning, warning);
     }
     let request = match request {
         Ok(request) => request,

@@ -283,3 +283,28 @@ fn a_retried_attempt_retires_what_the_attempt_before_left() {
     let [only] = machine.active("nightly").try_into().expect("one is left");
     assert_ne!(only.authorization_id, first[0].authorization_id);
 }
+
+#[rstest]
+fn the_last_step_repeats_no_warning_and_is_handed_no_refresh_token_that_comes_back(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    let mut machine = starting(host, "create");
+    let seed = machine.emulator.refresh_token();
+    machine.without("credential-store").input("refresh-token", &seed);
+    machine.set("ADOPAT_TYPO", "x");
+    let ended = machine.run();
+    ended.expect(0).says("ADOPAT_TYPO").says("goes nowhere");
+    assert!(
+        !machine.read("GITHUB_STATE").contains("adopat_refresh_token"),
+        "{}",
+        machine.read("GITHUB_STATE")
+    );
+    assert!(!ended.stdout.contains("adopat_refresh_token"), "{}", ended.stdout);
+    let saved = saved(host, &machine, &ended.stdout);
+    hand_back(host, &mut machine, &saved[0]);
+    let last = machine.run_as("complete").run();
+    last.expect(0).says("Revoked the PAT 'nightly'");
+    for word in ["ADOPAT_TYPO", "goes nowhere"] {
+        assert!(!last.words().contains(word), "{word} is told again: {}", last.words());
+    }
+}

@@ -213,10 +213,23 @@ fn a_missing_one_can_be_ignored() {
 
 #[test]
 fn an_expired_one_counts_as_missing_and_is_named() {
-    let machine = rotating();
+    let mut machine = rotating();
     machine.emulator.add_pat(expired("nightly", 900, 700));
     let newest = machine.emulator.add_pat(expired("nightly", 500, 300));
-    machine.run().expect(5).says("expired").says(&newest.authorization_id.to_string());
+    let ended = machine.run();
+    ended
+        .expect(5)
+        .says("expired")
+        .says(&newest.authorization_id.to_string())
+        .says("Set if-missing to create");
+    let ended = machine.run_as("update").input("lifetime", "7d").run();
+    ended.expect(5).says("cannot be used or changed again").says("operation rotate");
+    let ended = machine.run_as("revoke").input("if-missing", "fail").run();
+    ended.expect(5).says("nothing to revoke: set if-missing to ignore");
+    machine.input("if-missing", "ignore").run().expect(0);
+    // The remedy, carried out.
+    machine.run_as("rotate").without("lifetime").input("if-missing", "create").run().expect(0);
+    assert_eq!(machine.active("nightly").len(), 1);
 }
 
 #[test]

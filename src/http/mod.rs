@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod proxy_address;
 pub mod reqwest_wire;
 mod service_clock;
+pub mod tls_words;
 pub mod trust;
 
 use std::collections::HashMap;

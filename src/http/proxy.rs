@@ -76,6 +76,10 @@ pub fn parse_bypass_list(json: &str) -> (Vec<Regex>, Vec<String>) {
     (bypass, refused)
 }
 
+/// What no user and password help against.
+const BASIC_ALONE: &str = "If it offers NTLM or Negotiate (Kerberos) alone, they do not help, since adopat knows Basic alone: run a \
+                           relay that signs in to it, such as cntlm or px, and name that as the proxy.";
+
 impl ProxySettings {
     /// Whether any proxy is set.
     pub fn any(&self) -> bool {
@@ -117,17 +121,24 @@ impl ProxySettings {
                 format!("the certificate of the proxy {proxy} on the way does not hold: {why}")
             }
             Trouble::Unauthorized => {
-                format!("the proxy {proxy} on the way wants a user and a password, or other ones (HTTP 407)")
+                format!(
+                    "the proxy {proxy} on the way wants a user and a password, or did not accept those that it was given \
+                     (HTTP 407)"
+                )
             }
             Trouble::Refused => format!("the proxy {proxy} on the way refused to open a tunnel to it"),
             Trouble::BrokenOff => format!("the proxy {proxy} on the way broke off before it opened a tunnel"),
         };
         let remedy = match (&trouble, variable) {
             (Trouble::Unauthorized, AGENTS) => {
-                "Give the agent the proxy's user and password (--proxyusername, --proxypassword).".into()
+                format!(
+                    "Give the agent the proxy's user and password (--proxyusername, --proxypassword). {BASIC_ALONE}"
+                )
             }
             (Trouble::Unauthorized, variable) => {
-                format!("Put the proxy's user and password into {variable}: http://USER:PASSWORD@{proxy}.")
+                format!(
+                    "Put the proxy's user and password into {variable}: http://USER:PASSWORD@{proxy}. {BASIC_ALONE}"
+                )
             }
             (_, AGENTS) => {
                 "Check the agent's proxy (AGENT_PROXYURL), that it lets this machine reach that host, and \

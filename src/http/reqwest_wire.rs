@@ -9,6 +9,7 @@ use url::Url;
 
 use super::inspect::Issuers;
 use super::proxy::{ProxySettings, Trouble};
+use super::tls_words;
 use super::trust::{self, AuthorityFile};
 use crate::world::{Exchange, LARGEST_ANSWER, Obstacle, Wire, WireError};
 
@@ -81,9 +82,10 @@ impl ReqwestWire {
             return WireError::Obstructed(obstacle);
         }
         match tls_error(error) {
-            Some(rustls::Error::InvalidCertificate(why)) => {
-                WireError::Untrusted { why: describe_certificate(why), remedy: remedy_of_certificate(why) }
-            }
+            Some(rustls::Error::InvalidCertificate(why)) => WireError::Untrusted {
+                why: tls_words::of_certificate(why),
+                remedy: remedy_of_certificate(why),
+            },
             Some(error) => WireError::Obstructed(no_common_language(error)),
             None if error.is_connect() || error.is_builder() => unreachable(error),
             None => WireError::BrokenOff(innermost(error)),
@@ -164,7 +166,9 @@ fn with_the_proxy(error: &(dyn Error + 'static)) -> Option<Trouble> {
         ("proxy authorization required", _) => Trouble::Unauthorized,
         ("unsuccessful" | "proxy response headers too long", _) => Trouble::Refused,
         ("unexpected end of file" | "io error establishing tunnel", _) => Trouble::BrokenOff,
-        (_, Some(rustls::Error::InvalidCertificate(why))) => Trouble::Untrusted(describe_certificate(why)),
+        (_, Some(rustls::Error::InvalidCertificate(why))) => {
+            Trouble::Untrusted(tls_words::of_certificate(why))
+        }
         _ => Trouble::Unreachable(why_unreachable(tunnel)),
     })
 }
@@ -175,42 +179,15 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 
 /// Both sides were reached, and do not speak the same TLS; or one of them speaks none.
 fn no_common_language(error: &rustls::Error) -> Obstacle {
-    use rustls::{AlertDescription, Error};
-    let why = match error {
-        Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
-            "what answers there speaks no TLS".into()
-        }
-        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
-            "what answers there speaks no version of TLS that is safe, which are 1.2 and 1.3".into()
-        }
-        Error::AlertReceived(alert) => format!("what answers there ended the TLS handshake ({alert:?})"),
-        other => format!("no TLS connection came about ({other})"),
-    };
+    let why = tls_words::of_handshake(error);
     let remedy = "Check the address and its port, and that no captive portal, firewall or old proxy answers in its place.";
     Obstacle { why, remedy: remedy.into(), lasts: true }
-}
-
-fn describe_certificate(error: &rustls::CertificateError) -> String {
-    use rustls::CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        Other, UnknownIssuer,
-    };
-    match error {
-        UnknownIssuer => "it was issued by an authority that is not trusted here".into(),
-        Expired | ExpiredContext { .. } => "it has expired (or this machine's clock is wrong)".into(),
-        NotValidYet | NotValidYetContext { .. } => {
-            "it is not valid yet (or this machine's clock is wrong)".into()
-        }
-        NotValidForName | NotValidForNameContext { .. } => "it was issued for another name".into(),
-        // Told by name: see `inspect`.
-        Other(named) => named.to_string(),
-        other => other.to_string(),
-    }
 }
 
 fn remedy_of_certificate(error: &rustls::CertificateError) -> &'static str {
     use rustls::CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        Other, UnknownIssuer,
     };
     match error {
         Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
@@ -220,9 +197,13 @@ fn remedy_of_certificate(error: &rustls::CertificateError) -> &'static str {
         NotValidForName | NotValidForNameContext { .. } => {
             "Check the address, and where its name leads on this machine: another server answers in its place."
         }
-        _ => {
+        // Who issued it is not trusted, which `inspect` tells by name.
+        UnknownIssuer | Other(_) if tls_words::of_certificate(error).contains("not trusted here") => {
             "If a proxy inspects TLS here, name the CA certificate of that proxy (PEM) in SSL_CERT_FILE, or give it to \
              the Azure Pipelines agent by --sslcacert; otherwise do not go on."
+        }
+        _ => {
+            "Tell the people who run that server, or the proxy in front of it: it needs another certificate."
         }
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn may_live(pending: &Pending, failure: &Failure) -> String {
     let id = id
         .map_or_else(|| "whose authorization id is not known".into(), |id| format!("authorization id {id}"));
     format!(
-        "The PAT '{}' ({id}) may still be alive, for it could not be revoked: {failure}",
-        pending.fingerprint.display_name
+        "The PAT '{}' ({id}) may still be alive, for it could not be revoked: {} If 'adopat list' still shows it, revoke it \
+         with 'adopat revoke'.",
+        pending.fingerprint.display_name,
+        failure.without_remedy()
     )
 }

@@ -122,7 +122,8 @@ async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
         Ok(Revocation::Done) => run.info(format!("Revoked {}.", describe(pat))),
         Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
         Err(failure) => {
-            let why = failure.map_or_else(String::new, |failure| sentence_of(&failure.to_string()));
+            let why = failure
+                .map_or_else(String::new, |failure| sentence_of(&failure.without_remedy().to_string()));
             run.warn(format!(
                 "The PAT could not be revoked and still lives: {}. {why} Revoke it: 'adopat revoke' with \
                  authorization-id {}.",

@@ -84,7 +84,13 @@ pub(super) async fn find_one(run: &Run<'_>, service: &Service, subject: &Subject
         [] => Err(Failure::new(
             Exit::NotFound,
             found.missing(run, subject),
-            "Check the name or id; 'adopat list' shows what there is.",
+            match found.expired.first() {
+                Some(_) => {
+                    "An expired PAT cannot be used or changed again: replace it by the operation rotate, with its \
+                     display-name and if-missing set to create."
+                }
+                None => "Check the name or id; 'adopat list' shows what there is.",
+            },
         )),
         _ => Err(Failure { remedy: "Name one by authorization-id.".into(), ..found.ambiguous(subject) }),
     }

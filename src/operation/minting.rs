@@ -187,8 +187,11 @@ impl Made<'_> {
                     exit => exit,
                 };
                 let failure = failure.and(format!(
-                    "The new PAT could not be revoked and may still be alive: {}. {why}",
-                    describe(pat)
+                    "The new PAT could not be revoked and may still be alive: {}. {} Revoke it: 'adopat revoke' \
+                     with authorization-id {}.",
+                    describe(pat),
+                    why.without_remedy(),
+                    pat.authorization_id
                 ));
                 (Failure { exit, ..failure }, Some(self.pending()))
             }
@@ -285,8 +288,7 @@ impl<'a> Ledger<'a> {
         if *saved == text {
             return Ok(());
         }
-        // A device code cannot be asked for again in the last step, where nobody looks; and the refresh token that
-        // was given may have been rolled for the last time.
+        // A device code cannot be asked for again in the last step, where nobody looks.
         if !all.is_empty()
             && let Some(token) = self.session.refresh_token_for_the_last_step(self.run)
         {

@@ -113,7 +113,13 @@ fn plan_without_a_pat(
             _ => Err(Failure::new(
                 Exit::NotFound,
                 missing,
-                "Check authorization-id; 'adopat list' shows what there is.",
+                match found.expired.first() {
+                    Some(_) => {
+                        "Give its display-name in place of authorization-id, and set if-missing to create: the new PAT \
+                         takes its scope and lifetime."
+                    }
+                    None => "Check authorization-id; 'adopat list' shows what there is.",
+                },
             )),
         };
     };
@@ -122,7 +128,14 @@ fn plan_without_a_pat(
         IfMissing::Fail => Err(Failure::new(
             Exit::NotFound,
             missing,
-            "Check display-name, or set if-missing to create with a scope; 'adopat list' shows what there is.",
+            match found.expired.first() {
+                Some(_) => {
+                    "Set if-missing to create: the new PAT takes the scope and lifetime of the expired one."
+                }
+                None => {
+                    "Check display-name, or set if-missing to create with a scope; 'adopat list' shows what there is."
+                }
+            },
         )),
         IfMissing::Create => {
             let expired = found.expired.first();

@@ -13,8 +13,12 @@ pub(super) async fn revoke(run: &Run<'_>, revoke: &Revoke) -> Result<(), Failure
     if found.active.is_empty() {
         let missing = found.missing(run, &revoke.subject);
         if revoke.if_missing == IfMissing::Fail {
-            let remedy =
-                "Check the name or id, or set if-missing to ignore; 'adopat list' shows what there is.";
+            let remedy = match found.expired.first() {
+                Some(_) => "It no longer works, so there is nothing to revoke: set if-missing to ignore.",
+                None => {
+                    "Check the name or id, or set if-missing to ignore; 'adopat list' shows what there is."
+                }
+            };
             return Err(Failure::new(Exit::NotFound, missing, remedy));
         }
         run.info(format!("{missing} Nothing to do."));

@@ -109,6 +109,6 @@ fn still_alive(retirement: &Retirement, failure: &Failure) -> String {
         "The new PAT is delivered, but the old one {wanted} and still lives: {}. {} Revoke it: 'adopat \
          revoke' with authorization-id {id}.",
         describe(old),
-        sentence_of(&failure.to_string())
+        sentence_of(&failure.without_remedy().to_string())
     )
 }

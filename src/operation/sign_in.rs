@@ -48,9 +48,11 @@ impl Session {
         self.tokens.good_for(Duration::from_secs(60))
     }
 
-    /// The refresh token that the job's last step needs, where no store keeps it.
+    /// The refresh token that the job's last step needs, where neither a store keeps it nor the host hands one in again:
+    /// inputs come back in the last step, and a used refresh token stays good.
     pub(super) fn refresh_token_for_the_last_step(&self, run: &Run<'_>) -> Option<&Secret> {
-        self.tokens.refresh_token.as_ref().filter(|_| readable_store(run).is_none())
+        let comes_back = matches!(run.request.sign_in.credential, Credential::RefreshToken(Some(_)));
+        self.tokens.refresh_token.as_ref().filter(|_| readable_store(run).is_none() && !comes_back)
     }
 }
 
@@ -352,6 +354,8 @@ pub(super) async fn keep(
             slot.put(tokens.access_token.clone());
             destinations::open(run, address, bearer)
         }
+        // The job's first step has said so.
+        (None, None) if matches!(run.request.operation, Operation::Complete(_)) => return Ok(()),
         (None, None) => {
             run.warn(goes_nowhere(run));
             return Ok(());

@@ -40,6 +40,9 @@ const ATTEMPTS: u32 = 3;
 /// How an answer is known that puts a request off, whatever its status.
 const LIMIT: &str = "a rate limit";
 
+/// How an answer is known that says at which address a token is authorized for the organization.
+const SINGLE_SIGN_ON: &str = "X-GitHub-SSO";
+
 /// What the refusals mean.
 pub const REFUSALS: &[Meaning] = &[
     Meaning::new(
@@ -50,6 +53,27 @@ pub const REFUSALS: &[Meaning] = &[
     .key(LIMIT),
     Meaning::new(Exit::Store, "GitHub does not know 'github-token', or it has expired.", "Renew the token.")
         .status(&[401..=401]),
+    Meaning::new(
+        Exit::Store,
+        "The organization of {address} wants single sign-on (SAML), and 'github-token' is not authorized for it.",
+        "Open {sso} and authorize the token.",
+    )
+    .status(&[403..=403])
+    .key(SINGLE_SIGN_ON),
+    Meaning::new(
+        Exit::Store,
+        "The organization of {address} has an IP allow list, and this machine's address is not on it.",
+        "Ask an owner of the organization to allow this machine's address, or run the job on a runner that is allowed.",
+    )
+    .status(&[403..=403])
+    .says(&["IP allow list"]),
+    Meaning::new(
+        Exit::Store,
+        "The repository of {address} is archived, and can only be read.",
+        "Unarchive the repository, or deliver to another one.",
+    )
+    .status(&[403..=403])
+    .says(&["archived"]),
     Meaning::new(
         Exit::Store,
         "'github-token' may not write {address}: the job's own GITHUB_TOKEN never may.",
@@ -200,14 +224,21 @@ impl GithubSecretStore {
     fn refused(&self, answer: &Answer) -> Failure {
         let words = answer.json::<Refusal>().ok().and_then(|body| body.message).unwrap_or_default();
         let status = answer.status.as_u16();
-        let known_by = if matches!(status, 403 | 429) && is_limited(answer) { LIMIT } else { "" };
+        let single_sign_on = single_sign_on(answer);
+        let known_by = match &single_sign_on {
+            _ if matches!(status, 403 | 429) && is_limited(answer) => LIMIT,
+            Some(_) => SINGLE_SIGN_ON,
+            None => "",
+        };
         let Some(meaning) = meaning::find(REFUSALS, status, known_by, &words) else {
             return self.odd(answer);
         };
         let right = if self.environment { "Environments: write" } else { "Secrets: write" };
         let missing = answer.header("x-accepted-github-permissions").unwrap_or(right);
         let address = self.address.to_string();
-        let mut failure = meaning.failure(&[("address", &address), ("right", right), ("missing", missing)]);
+        let own = [("address", address.as_str()), ("right", right), ("missing", missing)];
+        let sso = ("sso", single_sign_on.as_deref().unwrap_or_default());
+        let mut failure = meaning.failure(&[&own[..], &[sso]].concat());
         if !words.is_empty() {
             failure = failure.named(format!("GitHub {status}: {}", words.trim()));
         }
@@ -311,6 +342,13 @@ fn put_off(answer: &Answer, now: Timestamp) -> Option<Duration> {
         // A second more, for what the header rounds off.
         Some(Duration::try_from(wait).unwrap_or(Duration::ZERO) + Duration::from_secs(1))
     })
+}
+
+/// Where a token is authorized for an organization that wants single sign-on: `required; url=https://...`.
+fn single_sign_on(answer: &Answer) -> Option<String> {
+    let url = answer.header("x-github-sso")?.split(';').find_map(|part| part.trim().strip_prefix("url="))?;
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "https")?;
+    Some(url.to_string())
 }
 
 fn request_id(answer: &Answer) -> Option<(&'static str, String)> {
@@ -433,6 +471,12 @@ mod tests {
     #[case(401, "Bad credentials", &[], "Renew")]
     #[case(403, "Resource not accessible by integration", &[], "own GITHUB_TOKEN never may")]
     #[case(403, "Resource not accessible by personal access token", &[("x-accepted-github-permissions", "secrets=read")], "secrets=read")]
+    #[case(403, "Resource protected by organization SAML enforcement. You must grant your OAuth token access to this organization.",
+        &[("x-github-sso", "required; url=https://github.com/orgs/contoso/sso?authorization_request=FAKE")],
+        "Open https://github.com/orgs/contoso/sso?authorization_request=FAKE and authorize")]
+    #[case(403, "Although you appear to have the correct authorization credentials, the `contoso` organization has an IP allow \
+        list enabled, and your IP address is not permitted to access this resource.", &[], "allow this machine's address")]
+    #[case(403, "Repository was archived so is read-only.", &[], "Unarchive the repository")]
     #[case(404, "Not Found", &[], "hides it")]
     #[case(301, "Moved Permanently", &[], "renamed")]
     #[case(422, "Validation Failed", &[], "secret's name")]
