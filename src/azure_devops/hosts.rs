@@ -12,6 +12,9 @@ pub enum Purpose {
     AzureDevOps,
 }
 
+/// More bytes than any address has that is meant: what every proxy and server takes (RFC 9110, section 4.1).
+const LONGEST_ADDRESS: usize = 8000;
+
 const SIGN_IN: [&str; 3] =
     ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
 
@@ -58,6 +61,9 @@ pub fn parse_githubs<'a>(text: &str, servers: impl Iterator<Item = &'a str>) -> 
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn parse_address(text: &str) -> Result<Url, String> {
+    if text.len() > LONGEST_ADDRESS {
+        return Err(format!("is longer than any address ({} characters)", text.chars().count()));
+    }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(url) = url.filter(|url| url.host().is_some()) else {
         return Err("is not an address; write it in full, like https://dev.azure.com".into());

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::error_body::support_ids;
 use super::{IS_DEACTIVATED, Organization};
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, DEACTIVATED, Effect, Http};
 
 /// What stands behind an organization.
@@ -37,13 +38,14 @@ pub async fn discover(http: &Http, devops: &Url, organization: &Organization) ->
         path.pop_if_empty().push(organization.name());
     }
     let service = format!("Azure DevOps ({})", address.host_str().unwrap_or_default());
-    let request = Request::builder()
-        .method(Method::HEAD)
-        .uri(address.as_str())
-        // Without it the answer is a redirect to a sign-in page, which does not name the tenant.
-        .header("X-TFS-FedAuthRedirect", "Suppress")
-        .body(Default::default())
-        .expect("an address and headers made here are well formed");
+    let request = request::build(
+        Request::builder()
+            .method(Method::HEAD)
+            .uri(address.as_str())
+            // Without it the answer is a redirect to a sign-in page, which does not name the tenant.
+            .header("X-TFS-FedAuthRedirect", "Suppress"),
+        bytes::Bytes::new(),
+    );
     let answer =
         http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
     if answer.is_of_a_deactivated_organization() {

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod no_proxy;
 pub mod proxy;
 pub mod proxy_address;
+pub mod request;
 pub mod reqwest_wire;
 mod service_clock;
 pub mod tls_words;
@@ -187,13 +188,12 @@ impl Http {
 
     /// Whether it comes to an answer or not: the clock hears every one.
     async fn ask_the_time(&self, address: &Url) {
-        let request = Request::builder()
+        let builder = Request::builder()
             .method(Method::HEAD)
             .uri(address.as_str())
             .header(CACHE_CONTROL, "no-cache")
-            .header("X-TFS-FedAuthRedirect", "Suppress")
-            .body(Bytes::new())
-            .expect("an address and headers made here are well formed");
+            .header("X-TFS-FedAuthRedirect", "Suppress");
+        let request = request::build(builder, Bytes::new());
         let brief = self.with_patience(self.patience.at_most(TO_TELL_THE_TIME));
         let _ = brief.send(request, Effect::Idempotent).await;
     }
@@ -217,6 +217,9 @@ impl Http {
     /// Sends the request and returns the service's answer, whatever its status; an idempotent one is
     /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx.
     pub async fn send(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
+        if let Some(obstacle) = request::obstacle(&request) {
+            return Err(NoAnswer::Wire(WireError::Obstructed(obstacle)));
+        }
         let mut request = request;
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
         let mut attempt = 1;

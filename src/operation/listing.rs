@@ -112,6 +112,10 @@ pub(super) fn json_parts<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iter
     parts.chain(pats.is_empty().then(|| "[]".into()))
 }
 
+/// The widest column, in characters: a longer cell, which a service may send, moves what follows it in its own row
+/// alone.
+const WIDEST: usize = 256;
+
 /// A table, one PAT a line, in columns.
 pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
     let mut rows = vec![["NAME", "AUTHORIZATION ID", "VALID TO", "LEFT", "SCOPE", "NOTE"].map(str::to_owned)];
@@ -132,7 +136,8 @@ pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
             notes.join(", "),
         ]
     }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);
     let widths: [usize; 6] = std::array::from_fn(width);
     let lines = rows.iter().map(|row| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));

@@ -17,6 +17,7 @@ use super::Run;
 use crate::azure_devops::connection_data::Identity;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::inputs::request::Verify;
 use crate::patience::Ended;
@@ -104,14 +105,15 @@ fn request(url: &Url, token: &Secret) -> Request<bytes::Bytes> {
     let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credential.as_bytes())));
     let mut basic = HeaderValue::from_str(&basic).expect("base64 is a header's text");
     basic.set_sensitive(true);
-    Request::builder()
-        .method(Method::GET)
-        .uri(url.as_str())
-        .header(AUTHORIZATION, basic)
-        .header(ACCEPT, "application/json, */*;q=0.5")
-        .header("X-TFS-FedAuthRedirect", "Suppress")
-        .body(Default::default())
-        .expect("a checked address makes a request")
+    request::build(
+        Request::builder()
+            .method(Method::GET)
+            .uri(url.as_str())
+            .header(AUTHORIZATION, basic)
+            .header(ACCEPT, "application/json, */*;q=0.5")
+            .header("X-TFS-FedAuthRedirect", "Suppress"),
+        bytes::Bytes::new(),
+    )
 }
 
 fn is_connection_data(url: &Url) -> bool {

@@ -14,6 +14,7 @@ use super::{Fingerprint, Scope, refusal};
 use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
@@ -21,6 +22,12 @@ use crate::secret::Secret;
 
 /// The version that is asked for. None without `-preview` exists.
 const API_VERSION: &str = "7.1-preview.1";
+/// The most pages of a list that are read, of 100 PATs or so each: far more than any person has.
+const MOST_PAGES: usize = 500;
+/// The most bytes of a list that are read, on all its pages: 64 MiB.
+const MOST_BYTES: usize = 64 << 20;
+/// The longest continuation token that is sent back, in bytes.
+const LONGEST_TOKEN: usize = 16 << 10;
 /// The largest page the service gives.
 const PAGE: &str = "100";
 
@@ -177,6 +184,7 @@ impl Service {
         // A PAT that is made meanwhile moves others to the next page, where they are seen again.
         let (mut ids, mut seen) = (HashSet::new(), HashSet::new());
         let mut continuation = String::new();
+        let mut bytes = 0;
         loop {
             // The end of a list is an empty token; every page repeats the whole query.
             let mut query = vec![
@@ -191,6 +199,7 @@ impl Service {
             let request = self.request(Method::GET, &query, None);
             let answer = self.send(request, Effect::Idempotent).await?;
             let page: Page = self.read(&answer)?;
+            bytes += answer.body.len();
             pats.extend(page.pat_tokens.into_iter().filter(|pat| ids.insert(pat.authorization_id.clone())));
             continuation = page.continuation_token.unwrap_or_default();
             if continuation.is_empty() {
@@ -198,6 +207,14 @@ impl Service {
             }
             if !seen.insert(continuation.clone()) {
                 return Err(self.nonsense(&answer, "sent the same page of PATs twice"));
+            }
+            if continuation.len() > LONGEST_TOKEN {
+                return Err(
+                    self.nonsense(&answer, "sent a continuation token that is too long to be sent back")
+                );
+            }
+            if bytes > MOST_BYTES || seen.len() >= MOST_PAGES {
+                return Err(self.nonsense(&answer, "sent page after page of PATs without an end"));
             }
         }
     }
@@ -355,16 +372,17 @@ impl Service {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.bearer.expose()))
             .unwrap_or(HeaderValue::from_static("Bearer"));
         bearer.set_sensitive(true);
-        Request::builder()
-            .method(method)
-            .uri(address.as_str())
-            .header(AUTHORIZATION, bearer)
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            // Without it a refused credential is answered with a sign-in page instead of a 401.
-            .header("X-TFS-FedAuthRedirect", "Suppress")
-            .body(body.map(|body| body.to_string().into()).unwrap_or_default())
-            .expect("an address and headers made here are well formed")
+        request::build(
+            Request::builder()
+                .method(method)
+                .uri(address.as_str())
+                .header(AUTHORIZATION, bearer)
+                .header(ACCEPT, "application/json")
+                .header(CONTENT_TYPE, "application/json")
+                // Without it a refused credential is answered with a sign-in page instead of a 401.
+                .header("X-TFS-FedAuthRedirect", "Suppress"),
+            body.map(ToString::to_string).unwrap_or_default(),
+        )
     }
 
     /// Sends, and takes nothing but a 200 for an answer worth reading.

@@ -24,6 +24,7 @@ use url::Url;
 
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
@@ -218,7 +219,7 @@ impl GithubSecretStore {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        Ok(request.body(body).expect("an address is a request's address"))
+        Ok(request::build(request, body))
     }
 
     fn refused(&self, answer: &Answer) -> Failure {

@@ -23,6 +23,7 @@ use super::{Address, Doing, Kind, Restored, Store};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization};
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
@@ -290,7 +291,7 @@ impl VariableGroupStore {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        request.body(body).expect("an address is a request's address")
+        request::build(request, body)
     }
 
     fn in_project(&self, id: Option<i64>) -> Result<Url, Failure> {

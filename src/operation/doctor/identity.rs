@@ -8,6 +8,7 @@ use super::report::Finding;
 use crate::azure_devops::connection_data::Identity;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, Effect};
 use crate::secret::Secret;
 
@@ -22,14 +23,15 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Fai
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
         .unwrap_or(HeaderValue::from_static("Bearer"));
     authorization.set_sensitive(true);
-    let request = Request::builder()
-        .method(Method::GET)
-        .uri(address.as_str())
-        .header(AUTHORIZATION, authorization)
-        .header(ACCEPT, "application/json")
-        .header("X-TFS-FedAuthRedirect", "Suppress")
-        .body(Default::default())
-        .expect("an address and headers made here are well formed");
+    let request = request::build(
+        Request::builder()
+            .method(Method::GET)
+            .uri(address.as_str())
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/json")
+            .header("X-TFS-FedAuthRedirect", "Suppress"),
+        bytes::Bytes::new(),
+    );
     let answer =
         run.http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
     match judge(&answer, &service, run) {

@@ -11,6 +11,7 @@ use super::job_token;
 use super::report::{Finding, in_one};
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
+use crate::http::request;
 use crate::http::{Answer, CLOCK_OFF, Effect, NoAnswer};
 use crate::inputs::request::{ClientProof, Credential};
 use crate::patience::Ended;
@@ -81,8 +82,8 @@ async fn reach(run: &Run<'_>, address: &Url) -> Result<Answer, Failure> {
     root.set_path("/");
     root.set_query(None);
     let ask = || async {
-        let request = Request::builder().method(Method::HEAD).uri(root.as_str()).body(Default::default());
-        let request = request.expect("a checked address makes a request");
+        let builder = Request::builder().method(Method::HEAD).uri(root.as_str());
+        let request = request::build(builder, bytes::Bytes::new());
         let sent = run.patience().bound(run.http.send(request, Effect::OnceOnly)).await;
         sent.map_err(NoAnswer::Ended).and_then(|outcome| outcome)
     };
