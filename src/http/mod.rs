@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod inspect;
+mod names;
 pub mod no_proxy;
 pub mod proxy;
 pub mod proxy_address;

@@ -1,13 +1,14 @@
 //! The real network: one reqwest client for every service, built when the first request needs it.
 
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, Version};
 use url::Url;
 
 use super::inspect::Issuers;
+use super::names::Names;
 use super::proxy::{ProxySettings, Trouble};
 use super::tls_words;
 use super::trust::{self, AuthorityFile};
@@ -132,6 +133,7 @@ fn build(tls: rustls::ClientConfig, proxy: Option<reqwest::Proxy>) -> Result<req
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(Arc::new(Names::of_this_machine()))
         .no_proxy();
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy),
@@ -224,7 +226,6 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
