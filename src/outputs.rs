@@ -48,9 +48,18 @@ pub const OUTPUTS: [Output; 10] = [
         &[Rotate],
         "rotate: the authorization ids it replaced, separated by spaces",
     ),
-    output("pats", &[List], "list: the PATs as a JSON array, without tokens"),
+    output(
+        "pats",
+        &[List],
+        "list: the PATs as a JSON array, without tokens; of more than 64 KiB, those that expire soonest, and \
+         output-file has all",
+    ),
     output("checks", &[Doctor], "doctor: what was checked, as a JSON array"),
 ];
+
+/// The most bytes that one output may hold on a host, which makes environment variables of them: a process cannot be
+/// started with one of 128 KiB on Linux.
+pub const MOST_OF_AN_OUTPUT: usize = 64 * 1024;
 
 /// The values of a run's outputs.
 #[derive(Clone, Debug, Default)]

@@ -121,6 +121,20 @@ fn revoke_on_a_dry_run_revokes_nothing() {
     assert_eq!(status(&machine, &pat), PatStatus::Active);
 }
 
+#[test]
+fn revoke_that_fails_half_way_tells_in_every_place_what_it_did() {
+    let mut machine = named(Host::GitHub, "revoke");
+    let ids = [1, 9].map(|ago| machine.emulator.add_pat(pat("nightly", ago, 100)).authorization_id);
+    machine.emulator.order(Fault::on(Service::Pats).method("DELETE").nth(2).answer(403, &[], "").always());
+    let ended = machine.input("duplicates", "revoke").run();
+    ended.expect(4).says(&format!("Revoked 'nightly' ({}", ids[0]));
+    ended.says(&format!("Still alive: 'nightly' ({}", ids[1]));
+    assert_eq!(machine.outputs(&ended)["changed"], "true");
+    let summary = machine.read("GITHUB_STEP_SUMMARY");
+    assert!(summary.starts_with("### 1 PAT revoked in fabrikam"), "{summary}");
+    assert!(summary.contains("| active | could not be revoked and still lives |"), "{summary}");
+}
+
 // update
 
 #[test]
@@ -279,13 +293,23 @@ fn get_of_an_id_that_is_none_is_exit_5() {
 
 /// One that ends tomorrow, one that ends late, a global one, an expired one and a revoked one.
 fn a_drawer(host: Host) -> Machine {
-    let machine = Machine::new(host, "list");
+    let machine = on_a_day("2026-11-20T12:00:00Z", host, "list");
+    let now = machine.emulator.now();
+    let pat =
+        |name: &str, ago, left| NewPat::named(name).valid_from(now - hours(ago)).valid_to(now + hours(left));
     machine.emulator.add_pat(pat("soon", 1, 24));
     machine.emulator.add_pat(pat("late", 1, 2_400));
     machine.emulator.add_pat(pat("everywhere", 1, 2_400).global());
     machine.emulator.add_pat(pat("over", 100, -1).status(PatStatus::Expired));
     machine.emulator.add_pat(pat("taken back", 1, 12).status(PatStatus::Revoked));
     machine
+}
+
+/// The services' clock shows this instant.
+fn on_a_day(instant: &str, host: Host, operation: &str) -> Machine {
+    let instant: Timestamp = instant.parse().expect("an instant");
+    let emulator = Emulator::builder().clock_offset(instant.duration_since(Timestamp::now())).start();
+    Machine::with(emulator, host, operation)
 }
 
 fn listed(machine: &Machine) -> Vec<Value> {
@@ -389,14 +413,28 @@ fn list_hands_over_an_array_and_shows_a_table_and_a_timeline(
     assert!(summary.contains("| soon |"), "{summary}");
 }
 
+#[test]
+fn the_summary_of_a_list_tells_how_each_pat_stands() {
+    let mut machine = a_drawer(Host::GitHub);
+    machine.input("expiring-within", "2d").input("filter", "all").run().expect(0);
+    let summary = machine.read("GITHUB_STEP_SUMMARY");
+    let expected = [
+        ("soon", "active, expires soon"),
+        ("late", "active"),
+        ("everywhere", "active, global, expires soon"),
+        ("over", "expired"),
+        ("taken back", "revoked"),
+    ];
+    for (name, state) in expected {
+        let row = summary.lines().find(|row| row.starts_with(&format!("| {name} |"))).expect("a row");
+        assert!(row.contains(&format!(" | {state} | ")), "{row}");
+    }
+}
+
+/// What a person sees of a run.
 #[cfg(unix)]
-#[rstest]
-#[case("list", "NAME  ")]
-#[case("get", "authorization id  ")]
-fn a_person_at_a_terminal_sees_a_table(#[case] operation: &str, #[case] text: &str) {
+fn at_a_terminal(machine: &Machine) -> String {
     use std::io::Read as _;
-    let machine = named(Host::Generic, operation);
-    machine.emulator.add_pat(NewPat::named("nightly"));
     let (mut ours, theirs) = support::terminal();
     let mut command = machine.command();
     command.stdout(Stdio::from(theirs));
@@ -406,10 +444,171 @@ fn a_person_at_a_terminal_sees_a_table(#[case] operation: &str, #[case] text: &s
     let mut shown = String::new();
     // A terminal whose other side is closed ends in an error.
     let _ = ours.read_to_string(&mut shown);
+    shown
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case("list", "NAME  ")]
+#[case("get", "authorization id  ")]
+fn a_person_at_a_terminal_sees_a_table(#[case] operation: &str, #[case] text: &str) {
+    let machine = named(Host::Generic, operation);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    let shown = at_a_terminal(&machine);
     assert!(shown.contains(text) && shown.contains("nightly") && !shown.contains('{'), "{shown}");
 }
 
+// The day on which every global PAT ends.
+
+const BEFORE: &str = "2026-11-30T22:30:00Z";
+const AFTER: &str = "2026-12-01T00:00:01Z";
+
+fn with_a_global_one(instant: &str, host: Host, operation: &str) -> Machine {
+    let mut machine = on_a_day(instant, host, operation);
+    let end = machine.emulator.now() + hours(2_400);
+    machine.emulator.add_pat(NewPat::named("nightly").global().valid_to(end));
+    machine.input("display-name", "nightly");
+    machine
+}
+
+#[rstest]
+#[case(BEFORE, "active, global, expires soon | 1 h |", "Global, and stops working on 2026-12-01", 1, true)]
+#[case(
+    AFTER,
+    "stopped working on 2026-12-01, global |  |",
+    "Global, and stopped working on 2026-12-01",
+    0,
+    false
+)]
+fn a_list_has_the_right_words_for_a_global_one(
+    #[case] instant: &str,
+    #[case] state: &str,
+    #[case] warning: &str,
+    #[case] bars: usize,
+    #[case] expiring: bool,
+) {
+    let mut machine = with_a_global_one(instant, Host::GitHub, "list");
+    let ended = machine.input("expiring-within", "1h").run();
+    ended.expect(0).says(warning);
+    let summary = machine.read("GITHUB_STEP_SUMMARY");
+    assert!(summary.contains(state), "{summary}");
+    assert_eq!(summary.lines().filter(|line| line.contains(" : ")).count(), bars, "{summary}");
+    assert!(bars == 0 || summary.contains(", 2026-12-01T00:00:00\n"), "{summary}");
+    let pats: Value = serde_json::from_str(&machine.outputs(&ended)["pats"]).expect("a JSON array");
+    assert_eq!((&pats[0]["expiring"], &pats[0]["global"]), (&json!(expiring), &json!(true)));
+}
+
+#[rstest]
+#[case(BEFORE, "fail-if-expiring", 8)]
+#[case(BEFORE, "fail-if-global", 8)]
+#[case::no_longer_expires(AFTER, "fail-if-expiring", 0)]
+#[case::still_has_to_be_replaced(AFTER, "fail-if-global", 8)]
+fn a_list_fails_for_a_global_one(#[case] instant: &str, #[case] input: &str, #[case] code: i32) {
+    let mut machine = with_a_global_one(instant, Host::GitHub, "list");
+    machine.input("expiring-within", "1h").input(input, "true").run().expect(code);
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case("list", BEFORE, "1 h")]
+#[case("list", AFTER, "stopped")]
+#[case("get", BEFORE, "global; stops working on 2026-12-01")]
+#[case("get", AFTER, "global; stopped working on 2026-12-01")]
+fn a_table_has_the_right_words_for_a_global_one(
+    #[case] operation: &str,
+    #[case] instant: &str,
+    #[case] text: &str,
+) {
+    let shown = at_a_terminal(&with_a_global_one(instant, Host::Generic, operation));
+    assert!(shown.contains(text), "{shown}");
+}
+
+#[rstest]
+#[case(
+    BEFORE,
+    "1 active (1 global, 1 named 'nightly'), 0 expired. Of the active ones of that name, 1 ends within 14 days."
+)]
+#[case(AFTER, "0 active (0 named 'nightly'), 0 expired, 1 global, which stopped working on 2026-12-01.")]
+fn doctor_counts_a_global_one(#[case] instant: &str, #[case] text: &str) {
+    let ended = with_a_global_one(instant, Host::Generic, "doctor").run();
+    ended.says(text);
+}
+
+#[rstest]
+#[case(BEFORE, "All global PATs stop working on 2026-12-01")]
+#[case(AFTER, "All global PATs stopped working on 2026-12-01")]
+fn the_refusal_of_a_global_one_has_the_right_tense(
+    #[case] instant: &str,
+    #[case] text: &str,
+    #[values("rotate", "update")] operation: &str,
+) {
+    let mut machine = with_a_global_one(instant, Host::GitHub, operation);
+    machine.input("lifetime", "30d").run().expect(4).says(text);
+}
+
+/// Its `validTo` is a hundred days away.
+#[test]
+fn a_global_one_is_due_when_all_of_them_end() {
+    let mut machine = with_a_global_one("2026-11-25T00:00:00Z", Host::GitHub, "rotate");
+    machine.input("allow-global-narrowing", "true").input("renew-within", "3d").run().expect(0);
+    assert!(machine.sent("POST").is_empty());
+    machine.input("renew-within", "7d").run().expect(0);
+    assert_eq!(machine.sent("POST").len(), 1);
+}
+
 // What is handed over.
+
+/// A PAT whose name makes it large, and that ends in so many hours.
+fn large(machine: &Machine, number: i64) {
+    let now = machine.emulator.now();
+    let name = format!("{number:04} {}", "x".repeat(200));
+    machine.emulator.add_pat(NewPat::named(&name).valid_from(now - hours(1)).valid_to(now + hours(number)));
+}
+
+#[rstest]
+fn a_list_that_is_too_long_for_an_output_holds_what_expires_soonest(
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+    #[values(true, false)] with_file: bool,
+) {
+    let mut machine = Machine::new(host, "list");
+    // The first by name is the last to expire.
+    (1..=300).for_each(|number| large(&machine, 301 - number));
+    let now = machine.emulator.now();
+    let over =
+        NewPat::named("over").valid_from(now - hours(9)).valid_to(now - hours(1)).status(PatStatus::Expired);
+    machine.emulator.add_pat(over);
+    machine.input("filter", "all");
+    let file = machine.path("list.json");
+    if with_file {
+        machine.input("output-file", &file);
+    }
+    let ended = machine.run();
+    ended.expect(0).says("of 301 PATs").says("output-file");
+    let text = &machine.outputs(&ended)["pats"];
+    assert!(text.len() <= 64 * 1024 && text.len() > 63 * 1024, "{} bytes", text.len());
+    let pats: Vec<Value> = serde_json::from_str(text).expect("a JSON array");
+    let expected: Vec<String> = (1..=pats.len()).map(|number| format!("{number:04}")).collect();
+    let said: Vec<&str> = names(&pats).iter().map(|name| &name[..4]).collect();
+    assert_eq!(said, expected, "the soonest first, and none that is over");
+    if with_file {
+        let all: Value = serde_json::from_str(&machine.read("list.json")).expect("JSON");
+        assert_eq!(all["pats"].as_array().map(Vec::len), Some(301));
+        ended.says(&file.display().to_string());
+    }
+}
+
+#[test]
+fn a_list_that_fits_is_whole_and_in_the_order_of_names() {
+    let machine = Machine::new(Host::GitHub, "list");
+    (1..=50).for_each(|number| large(&machine, 51 - number));
+    let ended = machine.run();
+    ended.expect(0);
+    let pats: Vec<Value> = serde_json::from_str(&machine.outputs(&ended)["pats"]).expect("a JSON array");
+    let mut sorted = names(&pats);
+    sorted.sort_unstable();
+    assert_eq!((pats.len(), names(&pats)), (50, sorted));
+    assert!(!ended.words().contains("::warning::"), "{}", ended.words());
+}
 
 #[rstest]
 fn create_sets_every_output(#[values(Host::GitHub, Host::Azure)] host: Host) {
@@ -657,7 +856,7 @@ fn what_is_counted_agrees_in_number(
 
 #[test]
 fn a_list_that_fails_for_two_reasons_tells_both() {
-    let mut machine = Machine::new(Host::GitHub, "list");
+    let mut machine = on_a_day("2026-11-20T12:00:00Z", Host::GitHub, "list");
     machine.emulator.add_pat(NewPat::named("one"));
     machine.emulator.add_pat(NewPat::named("another").global());
     machine.input("expiring-within", "90d").input("fail-if-expiring", "true").input("fail-if-global", "true");

@@ -244,6 +244,7 @@ fn a_missing_one_can_be_made_with_the_scope_and_lifetime_given() {
     near(new.valid_to, Timestamp::now() + hours(48));
     let outputs = machine.outputs(&ended);
     assert_eq!((outputs["token"].as_str(), outputs["changed"].as_str()), (new.value.as_str(), "true"));
+    assert!(!outputs.contains_key("previous-authorization-id"), "it takes nobody's place");
     assert!(machine.sent("DELETE").is_empty());
 }
 
@@ -362,6 +363,141 @@ fn one_that_is_gone_by_the_time_it_is_retired_is_no_issue() {
     let ended = machine.wait(run);
     ended.expect(0);
     assert!(!ended.stdout.contains("::warning::"), "{}", ended.words());
+}
+
+/// The words that a person reads of it on GitHub: the log, and the summary.
+fn log_and_summary(machine: &Machine, ended: &Ended) -> (String, String) {
+    (ended.words(), machine.read("GITHUB_STEP_SUMMARY"))
+}
+
+#[test]
+fn what_became_of_every_old_one_is_told_in_one_sentence() {
+    let mut machine = rotating();
+    let ids = [1, 2, 3].map(|ago| machine.emulator.add_pat(pat("nightly", ago, 100)).authorization_id);
+    let ended = machine.input("duplicates", "revoke").run();
+    ended.expect(0);
+    let new = the_one(&machine);
+    let (log, summary) = log_and_summary(&machine, &ended);
+    let sentence = log.lines().find(|line| line.starts_with("Rotated 'nightly': ")).expect("a sentence");
+    assert!(
+        sentence.contains(&format!("new {} (scope vso.code, valid to ", new.authorization_id)),
+        "{sentence}"
+    );
+    let revoked = ids.map(|id| id.to_string()).join(", ");
+    assert!(sentence.ends_with(&format!("; revoked {revoked}.")), "{sentence}");
+    assert!(summary.starts_with("### PAT rotated in fabrikam"), "{summary}");
+    for id in ids {
+        assert!(
+            summary
+                .lines()
+                .any(|row| row.contains(&format!("`{id}`")) && row.contains("| revoked | revoked |"))
+        );
+    }
+}
+
+#[test]
+fn one_that_is_kept_is_told_with_its_new_end() {
+    let mut machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    let ended = machine.input("keep-previous-for", "2h").run();
+    ended.expect(0);
+    let end = machine.emulator.pat(old.authorization_id).expect("there").valid_to;
+    let end = Timestamp::from_second(end.as_second()).expect("an instant");
+    ended.says(&format!("{} stays valid until {end}", old.authorization_id));
+    let (_, summary) = log_and_summary(&machine, &ended);
+    assert!(summary.contains(&format!("| {end} | active | stays valid until {end} |")), "{summary}");
+}
+
+#[test]
+fn one_that_could_not_be_revoked_is_never_called_revoked() {
+    let mut machine = rotating();
+    let ids = [1, 2].map(|ago| machine.emulator.add_pat(pat("nightly", ago, 100)).authorization_id);
+    let second = Fault::on(Service::Pats).method("DELETE").nth(2);
+    machine.emulator.order(second.answer(403, &[], "").always());
+    let ended = machine.input("duplicates", "revoke").run();
+    ended.expect(0).says(&format!("revoked {}; {} could not be revoked and still lives", ids[0], ids[1]));
+    ended.says(&format!("'adopat revoke' with authorization-id {}", ids[1]));
+    let (_, summary) = log_and_summary(&machine, &ended);
+    let row = summary.lines().find(|row| row.contains(&format!("`{}`", ids[1]))).expect("a row");
+    assert!(row.contains("| active | could not be revoked and still lives |"), "{summary}");
+}
+
+/// The service did it, and nobody heard: the list knows.
+#[rstest]
+#[case::revoked("DELETE", &[])]
+#[case::shortened("PUT", &[("keep-previous-for", "2h")])]
+fn what_was_done_though_every_answer_was_lost_is_told_as_done(
+    #[case] method: &str,
+    #[case] inputs: &[(&str, &str)],
+) {
+    let mut machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    for (name, value) in inputs {
+        machine.input(name, *value);
+    }
+    // A repeated DELETE is told that there is no such PAT; nobody hears that either.
+    machine.emulator.order(Fault::on(Service::Pats).method(method).lose_answer().always());
+    let ended = machine.run();
+    ended.expect(0).says(&old.authorization_id.to_string());
+    assert!(!ended.words().contains("::warning::"), "{}", ended.words());
+}
+
+#[test]
+fn what_nobody_can_find_out_may_still_live() {
+    let machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.emulator.order(Fault::on(Service::Pats).method("DELETE").lose_answer().always());
+    machine.emulator.order(Fault::on(Service::Pats).method("GET").nth(2).internal_error().always());
+    let ended = machine.run();
+    ended.expect(0).says(&format!("{} could not be revoked and may still live", old.authorization_id));
+    assert!(!ended.words().contains("still lives"), "{}", ended.words());
+}
+
+#[test]
+fn a_first_one_is_created_not_rotated() {
+    let mut machine = rotating();
+    let ended = machine.input("if-missing", "create").input("scope", "vso.code").run();
+    ended.expect(0).says("Created 'nightly'");
+    let (log, summary) = log_and_summary(&machine, &ended);
+    assert!(summary.starts_with("### PAT created in fabrikam"), "{summary}");
+    assert!(!log.contains("Rotated"), "{log}");
+}
+
+// One that an earlier rotation kept.
+
+#[test]
+fn one_that_an_earlier_rotation_kept_is_no_duplicate() {
+    let mut machine = rotating();
+    machine.emulator.add_pat(pat("nightly", 100, 100));
+    machine.input("keep-previous-for", "2h").run().expect(0);
+    let [first, second] = machine.active("nightly").try_into().expect("the old one and its successor");
+    let (kept, newest) = if first.valid_to < second.valid_to { (first, second) } else { (second, first) };
+    machine.emulator.clear_requests();
+    let ended = machine.run();
+    ended.expect(0).says(&format!("{} stays valid until", kept.authorization_id));
+    assert_eq!(machine.outputs(&ended)["previous-authorization-id"], newest.authorization_id.to_string());
+    assert_eq!(machine.emulator.pat(kept.authorization_id), Some(kept), "it is as it was");
+    assert_eq!(machine.sent("PUT").len(), 1, "the newest is kept for a while");
+    assert!(machine.sent("DELETE").is_empty());
+}
+
+#[rstest]
+#[case::not_due("1h", 0)]
+#[case::due("200h", 1)]
+fn one_that_an_earlier_rotation_kept_does_not_make_a_rotation_due(#[case] within: &str, #[case] made: usize) {
+    let mut machine = rotating();
+    machine.emulator.add_pat(pat("nightly", 50, 1));
+    machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.input("keep-previous-for", "2h").input("renew-within", within).run().expect(0);
+    assert_eq!(machine.sent("POST").len(), made);
+}
+
+#[test]
+fn one_that_outlives_what_would_have_been_kept_is_a_duplicate() {
+    let mut machine = rotating();
+    machine.emulator.add_pat(pat("nightly", 50, 3));
+    machine.emulator.add_pat(pat("nightly", 1, 100));
+    machine.input("keep-previous-for", "2h").run().expect(5).says("2 active PATs");
 }
 
 // Global PATs.
@@ -524,6 +660,16 @@ fn a_dry_run_finds_what_a_run_would_refuse() {
     let mut machine = rotating();
     machine.emulator.add_pat(NewPat::named("nightly").global());
     machine.input("dry-run", "true").run().expect(4);
+}
+
+#[test]
+fn a_dry_run_names_the_narrowing_of_one_that_ends_by_itself() {
+    let mut machine = rotating();
+    let old = machine.emulator.add_pat(pat("nightly", 1, 1).global());
+    machine.input("allow-global-narrowing", "true").input("keep-previous-for", "2h").input("dry-run", "true");
+    let ended = changes_nothing(&mut machine);
+    ended.says(&format!("Would then narrow 'nightly' ({}", old.authorization_id));
+    assert!(!ended.words().contains("as it is"), "{}", ended.words());
 }
 
 // Pages.

@@ -98,11 +98,14 @@ pub trait Host: Send + Sync {
     fn print(&self, text: &str);
 
     /// Says a line of doctor's, which begins with the verdict: as the warning or error of this host that it is, or
-    /// else as [printed](Host::print).
+    /// else as [printed](Host::print). A warning does not say twice that it is one.
     fn report(&self, verdict: Verdict, line: &str) {
         match verdict {
             Verdict::Failed => self.say(Level::Error, line),
-            Verdict::Warning => self.say(Level::Warning, line),
+            Verdict::Warning => {
+                let line = line.strip_prefix(verdict.word()).map_or(line, str::trim_start);
+                self.say(Level::Warning, line);
+            }
             Verdict::Ok | Verdict::Skipped => self.print(line),
         }
     }

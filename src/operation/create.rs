@@ -1,8 +1,9 @@
 //! `create`: sign in, mint, deliver.
 
 use super::minting::{Ticket, mint_and_deliver};
-use super::plan::{describe_new, new_pat};
-use super::{Run, delivery, sign_in, summary};
+use super::outcome::Outcome;
+use super::plan::{Plan, new_pat};
+use super::{Run, delivery, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Create;
 use crate::outputs::Outputs;
@@ -12,7 +13,7 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
     let session = sign_in::sign_in(run).await?;
     let new = new_pat(&create.display_name, &create.scope, create.expiry, run.now().await);
     if create.dry_run {
-        run.info(describe_new(&new));
+        delivery::describe(run, &Plan::create(new), create.revoke_on_completion.is_some());
         return delivery::hand_over_unchanged(run, &Outputs::default());
     }
     let ticket = Ticket {
@@ -24,8 +25,14 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
     };
     let mut delivered = mint_and_deliver(run, &session, &ticket).await?;
     let left = create.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
-    let alive = delivered.settle(left).await;
-    run.host.summarize(&summary::created(&delivered.pat, run.organization()));
-    delivered.finish(run, alive);
+    let issues = delivered.settle(left).await;
+    Outcome { made: Some(delivered.pat), fates: Vec::new(), issues }.tell(run);
+    if create.revoke_on_completion.is_none() {
+        run.info(format!(
+            "create did not look for other PATs named '{}'. If there is one, the next rotate of that name needs \
+             duplicates set to revoke.",
+            create.display_name
+        ));
+    }
     Ok(())
 }

@@ -3,13 +3,17 @@
 
 use std::path::Path;
 
+use super::listing::{self, Outlook};
+use super::outcome::Outcome;
+use super::plan::Plan;
 use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
 use crate::inputs::request::{HostSettings, Operation, OutputFile, OutputFormat};
 use crate::output_file;
-use crate::outputs::Outputs;
+use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
+use crate::pats::Pat;
 
 /// Refuses an operation that would mint where nobody could take the PAT. Nothing has been sent yet.
 pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Failure> {
@@ -64,18 +68,73 @@ pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<()
     run.host.deliver(outputs)
 }
 
-/// Whether the outputs of an operation that never mints go anywhere: not on a host that has none, where no file is
-/// to hold them.
-pub(super) fn takes_outputs(run: &Run<'_>) -> bool {
+/// Says what a plan would do: every sentence of a dry run, or why there is nothing to do.
+pub(super) fn describe(run: &Run<'_>, plan: &Plan, revoke_on_completion: bool) {
+    plan.describe(run.organization()).iter().for_each(|line| run.info(line));
+    if !matches!(plan, Plan::Act { new: Some(_), .. }) {
+        return;
+    }
     let delivery = &run.request.delivery;
-    delivery.output_file.as_ref().is_some_and(is_for_outputs)
-        || !matches!(delivery.host, HostSettings::Generic { .. })
+    let stores = delivery.deliver_to.iter().map(ToString::to_string);
+    let file = delivery.output_file.iter().map(|file| file.path.display().to_string());
+    let host = match delivery.host {
+        HostSettings::Generic { .. } => None,
+        _ => Some("the outputs and variables of this job".to_owned()),
+    };
+    let places: Vec<String> = stores.chain(file).chain(host).collect();
+    if !places.is_empty() {
+        run.info(format!("Would deliver the new PAT to {}.", places.join(", ")));
+    }
+    if revoke_on_completion {
+        run.info("The last step of this job would revoke the new PAT.");
+    }
+}
+
+/// Ends an operation that never mints: says what became of it and hands over the outputs. What could not be done is
+/// the run's failure, but what was done is told all the same.
+pub(super) fn conclude(run: &Run<'_>, outcome: &Outcome) -> Result<(), Failure> {
+    let failure = outcome.failure();
+    let handed_over = match &failure {
+        Some(_) if !outcome.changed() => return failure.map_or(Ok(()), Err),
+        _ => {
+            outcome.tell(run);
+            let (subject, changed) = (outcome.subject().cloned(), outcome.changed());
+            hand_over_plain(run, &Outputs { subject, changed, ..Outputs::default() })
+        }
+    };
+    failure.map_or(handed_over, Err)
 }
 
 /// Hands over the outputs of an operation that never mints.
 pub(super) fn hand_over_plain(run: &Run<'_>, outputs: &Outputs) -> Result<(), Failure> {
     replace_output_file(run, outputs)?;
     run.host.deliver(outputs)
+}
+
+/// Hands over a list of PATs: all of them to the output file, and to the host those that its output has room for.
+pub(super) fn hand_over_list(run: &Run<'_>, pats: &[Pat], outlook: &Outlook) -> Result<(), Failure> {
+    let file = run.request.delivery.output_file.as_ref().filter(|file| is_for_outputs(file));
+    if file.is_some() {
+        let all = pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect();
+        replace_output_file(run, &Outputs { pats: Some(all), ..Outputs::default() })?;
+    }
+    if matches!(run.request.delivery.host, HostSettings::Generic { .. }) {
+        return Ok(());
+    }
+    let soonest = listing::soonest_within(pats, outlook, MOST_OF_AN_OUTPUT);
+    if soonest.len() < pats.len() {
+        let all = match file {
+            Some(file) => format!("output-file, {}, has all of them", file.path.display()),
+            None => "set output-file to have all of them in a file".to_owned(),
+        };
+        run.warn(format!(
+            "The output pats holds only {} of {} PATs, those that expire soonest, because an output may be 64 KiB at \
+             most: {all}.",
+            soonest.len(),
+            pats.len()
+        ));
+    }
+    run.host.deliver(&Outputs { pats: Some(soonest), ..Outputs::default() })
 }
 
 /// Writes the output file, if there is to be one; returns where, and what it held before.

@@ -42,12 +42,12 @@ fn is_meant(pat: &Pat, subject: &Subject) -> bool {
 }
 
 impl Found {
-    /// The failure that several PATs bear the name, where they do.
-    pub(super) fn ambiguous(&self, subject: &Subject) -> Failure {
-        let lines: Vec<String> = self.active.iter().map(describe).collect();
+    /// The failure that these PATs all bear the name.
+    pub(super) fn ambiguous(pats: &[&Pat], subject: &Subject) -> Failure {
+        let lines: Vec<String> = pats.iter().map(|pat| describe(pat)).collect();
         Failure::new(
             Exit::NotFound,
-            format!("{} active PATs are {}: {}.", self.active.len(), name_of(subject), lines.join("; ")),
+            format!("{} active PATs are {}: {}.", pats.len(), name_of(subject), lines.join("; ")),
             "Name one by authorization-id, or set duplicates to revoke.",
         )
     }
@@ -92,6 +92,10 @@ pub(super) async fn find_one(run: &Run<'_>, service: &Service, subject: &Subject
                 None => "Check the name or id; 'adopat list' shows what there is.",
             },
         )),
-        _ => Err(Failure { remedy: "Name one by authorization-id.".into(), ..found.ambiguous(subject) }),
+        several => {
+            let several: Vec<&Pat> = several.iter().collect();
+            let failure = Found::ambiguous(&several, subject);
+            Err(Failure { remedy: "Name one by authorization-id.".into(), ..failure })
+        }
     }
 }

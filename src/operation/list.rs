@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use super::find::describe;
 use super::listing::Outlook;
+use super::state::State;
+use super::summary::counted;
 use super::{Run, delivery, listing, sign_in, summary};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::List;
 use crate::inputs::span;
-use crate::outputs::Outputs;
-use crate::pats::model::Filter;
+use crate::pats::model::{Filter, GLOBAL_PATS_END, global_pats_have_ended};
 use crate::pats::{Pat, Service};
 
 pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
@@ -24,26 +25,24 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         || listing::table(&pats, &outlook),
         listing::json_parts(&pats, &outlook),
         || {
-            format!(
-                "{} ({}) in organization {}.",
-                counted(pats.len()),
-                list.filter.word(),
-                run.organization()
-            )
+            let (count, filter) = (counted(pats.len()), list.filter.word());
+            format!("{count} ({filter}) in organization {}.", run.organization())
         },
     );
     run.host.summarize(&summary::listed(&pats, &outlook, run.organization()));
-    if delivery::takes_outputs(run) {
-        let pats = Some(pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect());
-        delivery::hand_over_plain(run, &Outputs { pats, ..Outputs::default() })?;
-    }
+    delivery::hand_over_list(run, &pats, &outlook)?;
     let expiring: Vec<&Pat> = pats.iter().filter(|pat| outlook.is_expiring(pat)).collect();
-    let global: Vec<&Pat> = pats.iter().filter(|pat| pat.is_global() && !outlook.is_over(pat)).collect();
+    let is_global = |pat: &&Pat| match outlook.state(pat) {
+        State::Active | State::Stopped => pat.is_global(),
+        State::Expired | State::Revoked => false,
+    };
+    let global: Vec<&Pat> = pats.iter().filter(is_global).collect();
+    let verb = if global_pats_have_ended(outlook.now) { "stopped" } else { "stops" };
     for pat in expiring.iter().filter(|pat| !pat.is_global()) {
         run.warn(format!("Expires soon: {}.", describe(pat)));
     }
     for pat in &global {
-        run.warn(format!("Global, and stops working on 2026-12-01: {}.", describe(pat)));
+        run.warn(format!("Global, and {verb} working on {GLOBAL_PATS_END}: {}.", describe(pat)));
     }
     let (mut found, mut remedies) = (Vec::new(), Vec::new());
     if list.fail_if_expiring && !expiring.is_empty() {
@@ -66,11 +65,6 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     }
     let cause = format!("Of the PATs listed, {}.", found.join(" and "));
     Err(Failure::new(Exit::Expiring, cause, remedies.join(" ")))
-}
-
-/// So many PATs, in words.
-pub(super) fn counted(count: usize) -> String {
-    if count == 1 { "1 PAT".into() } else { format!("{count} PATs") }
 }
 
 /// The ids of those that are revoked, which only another look can tell where the list holds all.

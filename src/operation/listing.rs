@@ -7,12 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::state::State;
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::Pat;
-
-/// Global PATs stop working on this day (Azure DevOps release notes, sprint 270).
-pub(super) const GLOBAL_PATS_END: &str = "2026-12-01T00:00:00Z";
+use crate::pats::model::{GLOBAL_PATS_END, global_pats_have_ended};
 
 /// How many PATs are printed at once.
 const AT_ONCE: usize = 100;
@@ -28,26 +27,39 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
+    /// How it stands.
+    pub(super) fn state(&self, pat: &Pat) -> State {
+        let is_revoked = self.revoked.contains(&pat.authorization_id);
+        if is_revoked { State::Revoked } else { State::of(pat, self.now) }
+    }
+
+    /// The same in words, with every mark.
+    pub(super) fn state_in_words(&self, pat: &Pat) -> String {
+        let words = self.state(pat).words(pat);
+        if self.is_expiring(pat) { format!("{words}, expires soon") } else { words }
+    }
+
     /// Whether it works no more.
     pub(super) fn is_over(&self, pat: &Pat) -> bool {
-        pat.expired_at(self.now) || self.is_revoked(pat)
+        !self.state(pat).works()
     }
 
     /// Whether it still works and ends within the time that was given; a global one always does.
     pub(super) fn is_expiring(&self, pat: &Pat) -> bool {
         let Some(within) = self.expiring_within else { return false };
-        let soon = pat.valid_to.is_some_and(|valid_to| valid_to <= span::after(self.now, within));
+        let soon = pat.end().is_some_and(|end| end <= span::after(self.now, within));
         !self.is_over(pat) && (soon || pat.is_global())
+    }
+
+    /// How long it still works; nothing where it does not.
+    pub(super) fn left(&self, pat: &Pat) -> String {
+        if self.is_over(pat) { String::new() } else { left(pat, self.now) }
     }
 
     /// One PAT of the list for a program.
     pub(super) fn for_a_program<'a>(&self, pat: &'a Pat) -> Described<'a> {
         let expiring = self.expiring_within.is_some().then(|| self.is_expiring(pat));
         Described { expiring, ..Described::from(pat) }
-    }
-
-    fn is_revoked(&self, pat: &Pat) -> bool {
-        self.revoked.contains(&pat.authorization_id)
     }
 }
 
@@ -112,6 +124,29 @@ pub(super) fn json_parts<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iter
     parts.chain(pats.is_empty().then(|| "[]".into()))
 }
 
+/// The list as a JSON array of at most so many bytes. If not all of them fit, those that expire soonest, soonest first;
+/// what has ended already comes last.
+pub(super) fn soonest_within(pats: &[Pat], outlook: &Outlook, most: usize) -> Vec<Value> {
+    let mut described: Vec<(&Pat, Value)> =
+        pats.iter().map(|pat| (pat, outlook.for_a_program(pat).to_json())).collect();
+    let size = |value: &Value| value.to_string().len() + ",".len();
+    let whole: usize = described.iter().map(|(_, value)| size(value)).sum();
+    if whole + "[]".len() > most {
+        described.sort_by_key(|(pat, _)| (outlook.is_over(pat), pat.end().is_none(), pat.end()));
+        let mut room = most - "[]".len();
+        // One that no output has room for does not keep the others out.
+        described.retain(|(_, value)| size(value) <= room);
+        let fit = described.iter().take_while(|(_, value)| {
+            let left = room.checked_sub(size(value));
+            room = left.unwrap_or(0);
+            left.is_some()
+        });
+        let fit = fit.count();
+        described.truncate(fit);
+    }
+    described.into_iter().map(|(_, value)| value).collect()
+}
+
 /// The widest column, in characters: a longer cell, which a service may send, moves what follows it in its own row
 /// alone.
 const WIDEST: usize = 256;
@@ -131,7 +166,12 @@ pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
             one_line(&pat.display_name),
             pat.authorization_id.clone(),
             pat.valid_to.map_or_else(|| "unknown".into(), to_the_second),
-            if outlook.is_revoked(pat) { "revoked".into() } else { left(pat, outlook.now) },
+            match outlook.state(pat) {
+                State::Active => left(pat, outlook.now),
+                State::Expired => "expired".into(),
+                State::Revoked => "revoked".into(),
+                State::Stopped => "stopped".into(),
+            },
             pat.scope.to_string(),
             notes.join(", "),
         ]
@@ -150,27 +190,39 @@ pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
 pub(super) fn one(pat: &Pat, now: Timestamp) -> String {
     let valid_to = pat.valid_to.map_or_else(|| "unknown".into(), to_the_second);
     let valid_from = pat.valid_from.map_or_else(|| "unknown".into(), to_the_second);
-    let reach =
-        if pat.is_global() { "every organization (global; ends on 2026-12-01)" } else { "one organization" };
+    let left = match pat.valid_to {
+        Some(valid_to) if valid_to <= now => " (over)".into(),
+        Some(valid_to) => format!(" (in {})", span_until(valid_to, now)),
+        None => String::new(),
+    };
+    let verb = if global_pats_have_ended(now) { "stopped" } else { "stops" };
+    let reach = match pat.is_global() {
+        true => format!("every organization (global; {verb} working on {GLOBAL_PATS_END})"),
+        false => "one organization".into(),
+    };
     [
         ("name", one_line(&pat.display_name)),
         ("authorization id", pat.authorization_id.clone()),
         ("scope", pat.scope.to_string()),
         ("valid from", valid_from),
-        ("valid to", format!("{valid_to} ({})", left(pat, now))),
-        ("good for", reach.into()),
+        ("valid to", format!("{valid_to}{left}")),
+        ("good for", reach),
     ]
     .map(|(name, value)| format!("{name:18}{value}"))
     .join("\n")
 }
 
+/// How long a PAT that works still does.
 fn left(pat: &Pat, now: Timestamp) -> String {
-    let Some(valid_to) = pat.valid_to else { return String::new() };
-    let hours = valid_to.duration_since(now).as_hours();
-    match hours {
-        _ if valid_to <= now => "expired".into(),
-        0..48 => format!("{hours} h"),
-        _ => format!("{} days", hours / 24),
+    pat.end().map_or_else(String::new, |end| span_until(end, now))
+}
+
+fn span_until(end: Timestamp, now: Timestamp) -> String {
+    let left = end.duration_since(now);
+    match left.as_hours() {
+        ..1 => format!("{} min", left.as_mins().max(0)),
+        hours @ 1..48 => format!("{hours} h"),
+        hours => format!("{} days", hours / 24),
     }
 }
 

@@ -3,9 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::SignedDuration;
-
 use super::find::describe;
+use super::plan::falls_short;
 use super::sign_in::Session;
 use super::{Run, complete, delivery, verify};
 use crate::failure::{Exit, Failure};
@@ -13,12 +12,9 @@ use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::reconciling::Unanswered;
-use crate::pats::{Fingerprint, Minted, NewPat, Pat, Service, minting};
+use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Service, minting};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
-
-/// How much less than asked the service may grant without a word.
-const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is to be minted, and how.
 pub(super) struct Ticket<'a> {
@@ -135,7 +131,7 @@ fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
 fn shortened(ticket: &Ticket<'_>, asked: &Fingerprint, pat: &Pat) -> Result<Option<String>, Failure> {
     let Some(granted) = pat.valid_to else { return Ok(None) };
     let asked = asked.valid_to;
-    if asked.duration_since(granted) <= TOLERANCE {
+    if !falls_short(granted, asked) {
         return Ok(None);
     }
     let cause = format!(
@@ -218,39 +214,31 @@ impl Made<'_> {
 
 impl Delivered<'_> {
     /// Settles what else the run, or an earlier attempt of this step, may have made: `left` is revoked now that there is
-    /// a new PAT, and what came of a lost answer is looked for once more. Returns what lives on, in sentences.
+    /// a new PAT, and what came of a lost answer is looked for once more. Returns what a person should look at, in sentences.
     pub(super) async fn settle(&mut self, left: &[Pending]) -> Vec<String> {
         let made = &mut self.made;
         let service = made.ledger.cleaning_up();
-        let (mut alive, mut issues) = (Vec::new(), Vec::new());
+        let (mut alive, mut issues) = (Vec::new(), made.take_issues());
         for pending in left {
             match &pending.authorization_id {
                 None => made.unanswered.lose(pending.fingerprint.clone()),
-                Some(id) => {
-                    if let Err(failure) = service.revoke(id).await {
+                Some(id) => match service.revoke(id).await {
+                    Ok(Revocation::Done) => made.ledger.run.info(format!(
+                        "Revoked the PAT '{}' ({id}), which an earlier attempt of this step left.",
+                        pending.fingerprint.display_name
+                    )),
+                    Ok(Revocation::Missing) => {}
+                    Err(failure) => {
                         issues.push(complete::may_live(pending, &failure));
                         alive.push(pending.clone());
                     }
-                }
+                },
             }
         }
         issues.extend(made.look_once_more(&service).await);
         alive.push(made.pending());
         made.ledger.save_for_the_end(left, &made.unanswered, alive);
         issues
-    }
-
-    /// Says what was done; with anything to look at, ends as succeeded with issues.
-    pub(super) fn finish(mut self, run: &Run<'_>, further: Vec<String>) {
-        run.info(format!("Created {}.", describe(&self.pat)));
-        let mut issues = self.made.take_issues();
-        issues.extend(further);
-        for issue in &issues {
-            run.warn(issue);
-        }
-        if !issues.is_empty() {
-            run.host.succeeded_with_issues();
-        }
     }
 }
 

@@ -1,15 +1,21 @@
-//! What a rotation is going to do, decided from what was read; nothing here asks or changes anything.
+//! What is to be done to the PAT that was asked about, and to those that bear its name, decided from what was read.
+//! Nothing here asks or changes anything.
+//!
+//! One plan is one transaction: at most one PAT is made, and then, in order, each step is taken. A dry run prints the
+//! plan; a run carries it out, and what became of each part of it is an [outcome](super::outcome).
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::find::{Found, describe};
+use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
-use crate::inputs::request::{Expiry, IfMissing, Rotate, Subject};
+use crate::inputs::request::{Expiry, IfMissing, Revoke, Rotate, Subject, Update};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
-use crate::pats::{NewPat, Pat, Scope};
+use crate::pats::model::{GLOBAL_PATS_END, global_pats_have_ended};
+use crate::pats::{Change, NewPat, Pat, Scope};
 
 /// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -20,65 +26,77 @@ const LONGER_THAN_ASKED: f64 = 2.0;
 /// does not tell.
 const SHORTER_THAN_ASKED: f64 = 3.0;
 
-/// What a rotation does.
+/// How far the end that the service grants may be from the one that was asked for without a word.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What is done in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// Nothing: the PAT that is meant, if there is one, stays; the sentence says why.
     Nothing(Option<Pat>, String),
-    /// Mint a successor, deliver it, retire the old ones in this order.
-    Rotate {
-        /// What to mint.
-        new: NewPat,
-        /// What to retire, once the new one is delivered.
-        retire: Vec<Retirement>,
+    /// A PAT is made and delivered, if there is one to make, and then each step is taken.
+    Act {
+        /// What to make.
+        new: Option<NewPat>,
+        /// What is done to the PATs that are there, in this order.
+        steps: Vec<Step>,
     },
 }
 
-/// What becomes of an old PAT.
+/// What is done to one PAT that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Retirement {
-    /// It is revoked.
-    Revoke(Pat),
-    /// Its expiry is brought forward.
-    Shorten(Pat, Timestamp),
-    /// It ends before that by itself.
-    LetExpire(Pat),
+pub(super) struct Step {
+    /// The PAT, as it was read.
+    pub(super) pat: Pat,
+    /// What is done to it.
+    pub(super) action: Action,
+    /// Whether an earlier rotation replaced it, and kept it for a while.
+    pub(super) replaced_before: bool,
 }
 
-impl Retirement {
-    /// The PAT it is about.
-    pub(super) fn pat(&self) -> &Pat {
-        match self {
-            Self::Revoke(pat) | Self::Shorten(pat, _) | Self::LetExpire(pat) => pat,
-        }
-    }
+/// What can be done to a PAT that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// It is revoked.
+    Revoke,
+    /// Its end is brought forward. A global PAT is narrowed to this organization by the same request.
+    Shorten(Timestamp),
+    /// It ends early enough by itself, but is global: it is narrowed to this organization.
+    Narrow,
+    /// It ends early enough by itself: nothing is done to it.
+    LetExpire,
+    /// It is changed. A global PAT is narrowed to this organization by the same request.
+    Change(Change),
 }
 
 /// Decides what a rotation does with what was found.
 ///
+/// `is_left` tells the PATs that an earlier attempt of the same step made: they are no duplicates. Nor is one that an
+/// earlier rotation kept for a while and that has not ended yet.
+///
 /// # Errors
 /// Where what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
-///
-/// `is_left` tells the PATs that an earlier attempt of the same step made: they are no duplicates.
-pub(super) fn plan(
+pub(super) fn plan_rotation(
     rotate: &Rotate,
     found: &Found,
     is_left: impl Fn(&Pat) -> bool,
     missing: impl Fn() -> String,
     now: Timestamp,
 ) -> Result<Plan, Failure> {
-    let Some(newest) = found.active.first() else {
+    // What an earlier attempt left has never been relied on for long: the newest of the others is the one.
+    let Some(newest) = found.active.iter().find(|pat| !is_left(pat)).or(found.active.first()) else {
         return plan_without_a_pat(rotate, found, missing(), now);
     };
-    let left = found.active.iter().filter(|pat| is_left(pat)).count();
-    if found.active.len() - left > 1 && !rotate.revoke_duplicates {
-        return Err(found.ambiguous(&rotate.subject));
+    let is_kept_already = |pat: &Pat| pat != newest && was_kept(pat, newest, rotate.keep_previous_for);
+    let counted: Vec<&Pat> =
+        found.active.iter().filter(|pat| !is_left(pat) && !is_kept_already(pat)).collect();
+    if counted.len() > 1 && !rotate.revoke_duplicates {
+        return Err(Found::ambiguous(&counted, &rotate.subject));
     }
-    if found.active.len() == 1
-        && left == 0
+    let stands_alone = counted.len() == 1 && !found.active.iter().any(&is_left);
+    if stands_alone
         && let Some(within) = rotate.renew_within
-        && let Some(valid_to) = newest.valid_to
-        && valid_to > span::after(now, within)
+        && newest.end().is_some_and(|end| end > span::after(now, within))
     {
         let why =
             format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
@@ -87,18 +105,28 @@ pub(super) fn plan(
     if let Some(pat) = found.active.iter().find(|pat| pat.is_global())
         && !rotate.allow_global_narrowing
     {
-        return Err(global(pat));
+        return Err(global(pat, now));
     }
     let scope = rotate.scope.as_ref().unwrap_or(&newest.scope);
     let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(Some(newest)));
     let new = new_pat(&newest.display_name, scope, expiry, now);
-    // What an earlier attempt left has never been relied on for long: the newest of the others is kept.
-    let kept = found.active.iter().find(|pat| !is_left(pat)).or(found.active.first());
-    let retire = found.active.iter().map(|old| match rotate.keep_previous_for {
-        Some(keep) if kept == Some(old) => shorten(old, span::after(now, keep)),
-        _ => Retirement::Revoke(old.clone()),
+    let steps = found.active.iter().map(|old| {
+        let replaced_before = is_kept_already(old) && !is_left(old);
+        let action = match rotate.keep_previous_for {
+            Some(keep) if old == newest => end_by(old, span::after(now, keep)),
+            _ if replaced_before => let_expire(old),
+            _ => Action::Revoke,
+        };
+        Step { pat: old.clone(), action, replaced_before }
     });
-    Ok(Plan::Rotate { new, retire: retire.collect() })
+    Ok(Plan::Act { new: Some(new), steps: steps.collect() })
+}
+
+/// Whether an earlier rotation kept this PAT for a while beside the one that is the newest now: it ends no later
+/// than that would have let it.
+fn was_kept(pat: &Pat, newest: &Pat, keep: Option<Duration>) -> bool {
+    let (Some(keep), Some(made), Some(end)) = (keep, newest.valid_from, pat.valid_to) else { return false };
+    end <= span::after(made, keep)
 }
 
 fn plan_without_a_pat(
@@ -148,9 +176,53 @@ fn plan_without_a_pat(
                 ));
             };
             let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(expired));
-            Ok(Plan::Rotate { new: new_pat(name, &scope, expiry, now), retire: Vec::new() })
+            Ok(Plan::create(new_pat(name, &scope, expiry, now)))
         }
     }
+}
+
+/// Decides what a revocation does with what was found.
+///
+/// # Errors
+/// Where what was found does not allow it: exit 5 (missing, ambiguous).
+pub(super) fn plan_revocation(
+    revoke: &Revoke,
+    found: &Found,
+    missing: impl Fn() -> String,
+) -> Result<Plan, Failure> {
+    if found.active.is_empty() {
+        if revoke.if_missing == IfMissing::Fail {
+            let remedy = match found.expired.first() {
+                Some(_) => "It no longer works, so there is nothing to revoke: set if-missing to ignore.",
+                None => {
+                    "Check the name or id, or set if-missing to ignore; 'adopat list' shows what there is."
+                }
+            };
+            return Err(Failure::new(Exit::NotFound, missing(), remedy));
+        }
+        return Ok(Plan::Nothing(None, format!("{} Nothing to do.", missing())));
+    }
+    if found.active.len() > 1 && !revoke.revoke_duplicates {
+        return Err(Found::ambiguous(&found.active.iter().collect::<Vec<_>>(), &revoke.subject));
+    }
+    let steps = found.active.iter().map(|pat| Step::new(pat.clone(), Action::Revoke));
+    Ok(Plan::Act { new: None, steps: steps.collect() })
+}
+
+/// Decides what an update does to the PAT.
+///
+/// # Errors
+/// Exit 4 for a global PAT, unless it may be narrowed.
+pub(super) fn plan_update(update: &Update, pat: Pat, now: Timestamp) -> Result<Plan, Failure> {
+    if pat.is_global() && !update.allow_global_narrowing {
+        return Err(global(&pat, now));
+    }
+    let change = Change {
+        display_name: update.new_display_name.clone(),
+        scope: update.scope.clone(),
+        valid_to: update.expiry.map(|expiry| end_of(expiry, now)),
+    };
+    Ok(Plan::Act { new: None, steps: vec![Step::new(pat, Action::Change(change))] })
 }
 
 /// The PAT that is asked for now.
@@ -188,19 +260,31 @@ fn as_long_as(old: Option<&Pat>) -> Expiry {
     Expiry::After(Duration::from_secs_f64(asked).min(LONGEST_LIFETIME))
 }
 
-fn shorten(old: &Pat, to: Timestamp) -> Retirement {
+/// What is done to a PAT so that it ends by then: its end is brought forward, never put off.
+fn end_by(old: &Pat, to: Timestamp) -> Action {
     match old.valid_to {
-        Some(valid_to) if valid_to <= to => Retirement::LetExpire(old.clone()),
-        _ => Retirement::Shorten(old.clone(), to),
+        Some(valid_to) if valid_to <= to => let_expire(old),
+        _ => Action::Shorten(to),
     }
 }
 
-pub(super) fn global(pat: &Pat) -> Failure {
+fn let_expire(old: &Pat) -> Action {
+    if old.is_global() { Action::Narrow } else { Action::LetExpire }
+}
+
+/// Whether the service grants noticeably less than was asked.
+pub(super) fn falls_short(granted: Timestamp, asked: Timestamp) -> bool {
+    asked.duration_since(granted) > TOLERANCE
+}
+
+/// The refusal to take a global PAT's reach from it unasked.
+fn global(pat: &Pat, now: Timestamp) -> Failure {
+    let verb = if global_pats_have_ended(now) { "stopped" } else { "stop" };
     Failure::new(
         Exit::Refused,
         format!(
-            "{} is a global PAT, good for every organization its owner can reach; all global PATs end on \
-             2026-12-01, and what takes its place is good for this organization alone.",
+            "{} is a global PAT, made for every organization its owner can reach. All global PATs {verb} working on \
+             {GLOBAL_PATS_END}, and what takes its place is good for this organization alone.",
             describe(pat)
         ),
         "Make one PAT for each organization that needs it, or set allow-global-narrowing to true.",
@@ -208,29 +292,76 @@ pub(super) fn global(pat: &Pat) -> Failure {
 }
 
 impl Plan {
-    /// The plan in sentences, as `dry-run` prints it.
-    pub(super) fn describe(&self) -> Vec<String> {
+    /// A PAT is made, and nothing is done to any other.
+    pub(super) fn create(new: NewPat) -> Self {
+        Self::Act { new: Some(new), steps: Vec::new() }
+    }
+
+    /// The plan in sentences, as `dry-run` prints it: everything that would be done, and nothing else.
+    pub(super) fn describe(&self, organization: &Organization) -> Vec<String> {
         match self {
             Self::Nothing(_, why) => vec![why.clone()],
-            Self::Rotate { new, retire } => {
-                let mut lines = vec![describe_new(new)];
-                lines.extend(retire.iter().map(|retirement| match retirement {
-                    Retirement::Revoke(pat) => format!("Would then revoke {}.", describe(pat)),
-                    Retirement::Shorten(pat, to) => {
-                        format!("Would then let {} expire at {}.", describe(pat), to_the_second(*to))
-                    }
-                    Retirement::LetExpire(pat) => format!("Would then leave {} as it is.", describe(pat)),
-                }));
-                lines
+            Self::Act { new, steps } => {
+                let would = if new.is_some() { "Would then" } else { "Would" };
+                let new = new.iter().map(|new| {
+                    let (name, scope) = (&new.display_name, &new.scope);
+                    let until = to_the_second(new.valid_to);
+                    format!("Would create a PAT named '{name}' with scope {scope}, valid to {until}.")
+                });
+                new.chain(steps.iter().map(|step| step.describe(would, organization))).collect()
             }
         }
     }
 }
 
-/// What would be minted, as `dry-run` prints it.
-pub(super) fn describe_new(new: &NewPat) -> String {
-    let until = to_the_second(new.valid_to);
-    format!("Would create a PAT named '{}' with scope {}, valid to {until}.", new.display_name, new.scope)
+impl Step {
+    fn new(pat: Pat, action: Action) -> Self {
+        Self { pat, action, replaced_before: false }
+    }
+
+    fn describe(&self, would: &str, organization: &Organization) -> String {
+        let pat = describe(&self.pat);
+        let narrowing = format!("narrow it to organization {organization}");
+        match &self.action {
+            Action::Revoke => format!("{would} revoke {pat}."),
+            Action::Shorten(to) if self.pat.is_global() => {
+                format!("{would} let {pat} expire at {} and {narrowing}.", to_the_second(*to))
+            }
+            Action::Shorten(to) => format!("{would} let {pat} expire at {}.", to_the_second(*to)),
+            Action::Narrow => {
+                format!("{would} narrow {pat} to organization {organization}; it expires by itself.")
+            }
+            Action::LetExpire => format!("{would} leave {pat} as it is; it expires by itself."),
+            Action::Change(change) => {
+                let mut changes = change.describe_against(&self.pat);
+                if self.pat.is_global() {
+                    changes.push(narrowing);
+                }
+                match changes.is_empty() {
+                    true => format!("{would} leave {pat} as it is: it is so already."),
+                    false => format!("{would} change {pat}: {}.", changes.join(", ")),
+                }
+            }
+        }
+    }
+}
+
+impl Change {
+    /// What of it is not so already, each as what would be done.
+    fn describe_against(&self, pat: &Pat) -> Vec<String> {
+        let name = self.display_name.as_ref().filter(|name| **name != pat.display_name);
+        let scope = self.scope.as_ref().filter(|scope| **scope != pat.scope);
+        let end = self.valid_to.filter(|to| pat.valid_to.is_none_or(|end| moved(end, *to)));
+        let name = name.map(|name| format!("name it '{name}'"));
+        let scope = scope.map(|scope| format!("give it scope {scope}"));
+        let end = end.map(|to| format!("let it end at {}", to_the_second(to)));
+        [name, scope, end].into_iter().flatten().collect()
+    }
+}
+
+/// Whether an end is another one: the service rounds dates to 1/300 s.
+pub(super) fn moved(from: Timestamp, to: Timestamp) -> bool {
+    to.duration_since(from).abs() > SignedDuration::from_secs(1)
 }
 
 #[cfg(test)]

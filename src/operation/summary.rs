@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::list::counted;
-use super::listing::{GLOBAL_PATS_END, Outlook};
-use super::plan::Retirement;
+use super::listing::Outlook;
 use crate::azure_devops::Organization;
 use crate::outputs::to_the_second;
 use crate::pats::Pat;
@@ -14,68 +12,25 @@ const MOST_ROWS: usize = 500;
 /// The most bars of a timeline that a person can still read.
 const MOST_BARS: usize = 50;
 
-/// After `create`.
-pub(super) fn created(pat: &Pat, organization: &Organization) -> String {
-    format!("### PAT created in {organization}\n\n{}", table(std::slice::from_ref(pat)))
-}
-
-/// After `rotate`: the new PAT, and what became of the old ones.
-pub(super) fn rotated(
-    pat: &Pat,
-    retired: &[Retirement],
-    alive: &[String],
-    organization: &Organization,
-) -> String {
-    let mut text = format!("### PAT rotated in {organization}\n\n{}\n", table(std::slice::from_ref(pat)));
-    for retirement in retired {
-        let old = cell(&retirement.pat().authorization_id);
-        text.push_str(&match retirement {
-            Retirement::Revoke(_) => format!("- `{old}`: revoked\n"),
-            Retirement::Shorten(_, to) => format!("- `{old}`: expires {}\n", to_the_second(*to)),
-            Retirement::LetExpire(_) => format!("- `{old}`: left to expire\n"),
-        });
-    }
-    for issue in alive {
-        text.push_str(&format!("\n**Look at this:** {}\n", cell(issue)));
-    }
-    text
-}
-
-/// After `revoke`.
-pub(super) fn revoked(pats: &[Pat], organization: &Organization) -> String {
-    format!("### {} revoked in {organization}\n\n{}", counted(pats.len()), table(pats))
-}
-
-/// After `update`.
-pub(super) fn updated(pat: &Pat, organization: &Organization) -> String {
-    format!("### PAT updated in {organization}\n\n{}", table(std::slice::from_ref(pat)))
-}
-
 /// After `list`: the PATs, and a timeline of what expires when.
 pub(super) fn listed(pats: &[Pat], outlook: &Outlook, organization: &Organization) -> String {
-    let shown = &pats[..pats.len().min(MOST_ROWS)];
-    let mut text = format!("### {} in {organization}\n\n{}", counted(pats.len()), table(shown));
-    if shown.len() < pats.len() {
-        text.push_str(&format!("\nThe output `pats` holds {} more.\n", pats.len() - shown.len()));
-    }
+    let rows = pats.iter().map(|pat| (pat, outlook.state_in_words(pat), outlook.left(pat)));
+    let mut text = format!("### {} in {organization}\n\n{}", counted(pats.len()), table("left", rows));
     text.push_str(&timeline(pats, outlook));
     text
+}
+
+/// So many PATs, in words.
+pub(super) fn counted(count: usize) -> String {
+    if count == 1 { "1 PAT".into() } else { format!("{count} PATs") }
 }
 
 /// A Mermaid Gantt chart of the PATs that are still good, the first to expire on top: the form in which GitHub
 /// and Azure Pipelines draw one.
 fn timeline(pats: &[Pat], outlook: &Outlook) -> String {
     let now = outlook.now;
-    let mut bars: Vec<(Timestamp, &Pat)> = pats
-        .iter()
-        .filter(|pat| !outlook.is_over(pat))
-        .filter_map(|pat| {
-            let end = pat.valid_to?;
-            let last = GLOBAL_PATS_END.parse().unwrap_or(end);
-            Some((if pat.is_global() { end.min(last) } else { end }, pat))
-        })
-        .filter(|(end, _)| *end > now)
-        .collect();
+    let mut bars: Vec<(Timestamp, &Pat)> =
+        pats.iter().filter(|pat| !outlook.is_over(pat)).filter_map(|pat| Some((pat.end()?, pat))).collect();
     if bars.is_empty() {
         return String::new();
     }
@@ -101,16 +56,24 @@ fn label(name: &str) -> String {
     if label.is_empty() { "PAT".into() } else { format!("PAT {label}") }
 }
 
-fn table(pats: &[Pat]) -> String {
-    let mut text = String::from("| PAT | authorization id | scope | valid to |\n| --- | --- | --- | --- |\n");
-    for pat in pats {
+/// PATs, a row each: its state in words, and what stands in the last column, which has this title.
+pub(super) fn table<'a>(last: &str, rows: impl IntoIterator<Item = (&'a Pat, String, String)>) -> String {
+    let mut text = format!("| PAT | authorization id | scope | valid to | state | {last} |\n");
+    text.push_str("| --- | --- | --- | --- | --- | --- |\n");
+    let mut rows = rows.into_iter();
+    for (pat, state, last) in rows.by_ref().take(MOST_ROWS) {
         let until = pat.valid_to.map_or("unknown".to_owned(), to_the_second);
         text.push_str(&format!(
-            "| {} | `{}` | {} | {until} |\n",
+            "| {} | `{}` | {} | {until} | {state} | {} |\n",
             cell(&pat.display_name),
             cell(&pat.authorization_id),
-            cell(&pat.scope.to_string())
+            cell(&pat.scope.to_string()),
+            cell(&last)
         ));
+    }
+    match rows.count() {
+        0 => {}
+        more => text.push_str(&format!("\n{} more: the log has all of them.\n", counted(more))),
     }
     text
 }

@@ -3,13 +3,25 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, date};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Scope;
 use crate::inputs::span;
+
+/// From the beginning of this day on (UTC) no global PAT works (Azure DevOps release notes, sprint 270).
+pub const GLOBAL_PATS_END: Date = date(2026, 12, 1);
+
+/// Whether no global PAT works any more.
+pub fn global_pats_have_ended(now: Timestamp) -> bool {
+    global_pats_end() <= now
+}
+
+fn global_pats_end() -> Timestamp {
+    Offset::UTC.to_timestamp(GLOBAL_PATS_END.at(0, 0, 0, 0)).expect("the day is within reach")
+}
 
 /// A PAT, without its value.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -40,9 +52,21 @@ impl Pat {
         self.target_accounts.is_none()
     }
 
-    /// Whether it has expired by then.
+    /// Whether its `validTo` has passed by then.
     pub fn expired_at(&self, now: Timestamp) -> bool {
         self.valid_to.is_some_and(|valid_to| valid_to <= now)
+    }
+
+    /// When it stops working, if it is not revoked before: at its `validTo`, or, if it is global, with all global
+    /// PATs if that is sooner.
+    pub fn end(&self) -> Option<Timestamp> {
+        let last = self.is_global().then(global_pats_end);
+        self.valid_to.into_iter().chain(last).min()
+    }
+
+    /// Whether it has stopped working by then, even if nobody revoked it.
+    pub fn is_over_at(&self, now: Timestamp) -> bool {
+        self.end().is_some_and(|end| end <= now)
     }
 
     /// The time between its making and its end.
@@ -120,6 +144,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[rstest]
+    #[case::global_and_long("2027-06-01T00:00:00Z", true, "2026-12-01T00:00:00Z")]
+    #[case::global_and_short("2026-11-01T00:00:00Z", true, "2026-11-01T00:00:00Z")]
+    #[case::of_one_organization("2027-06-01T00:00:00Z", false, "2027-06-01T00:00:00Z")]
+    fn a_global_pat_ends_with_all_of_them(#[case] valid_to: &str, #[case] global: bool, #[case] end: &str) {
+        let target_accounts = if global { json!(null) } else { json!([]) };
+        let id = "00000000-0000-0000-0000-000000000001";
+        let pat = json!({"authorizationId": id, "validTo": valid_to, "targetAccounts": target_accounts});
+        let pat: Pat = serde_json::from_value(pat).expect("a PAT");
+        let end: Timestamp = end.parse().expect("an instant");
+        assert_eq!(pat.end(), Some(end));
+        assert!(pat.is_over_at(end) && !pat.is_over_at(end - SignedDuration::from_nanos(1)));
+    }
 
     #[rstest]
     #[case("2026-11-28T05:00:00.1234567Z", Some("2026-11-28T05:00:00.1234567Z"))]

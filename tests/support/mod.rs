@@ -2,16 +2,18 @@
 //! everything it printed or wrote for every secret the emulator ever issued.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use adopat_emulator::{AppRegistration, Emulator, Pat, Recorded, Service, cast};
+use adopat_emulator::{AppRegistration, Emulator, Pat, PatStatus, Recorded, Service, cast};
 use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -19,6 +21,8 @@ use uuid::Uuid;
 pub mod azure_agent;
 #[path = "../hosts/github_runner.rs"]
 pub mod github_runner;
+#[path = "truth.rs"]
+pub mod truth;
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_adopat");
@@ -37,6 +41,19 @@ pub struct Machine {
     host: Host,
     environment: BTreeMap<OsString, OsString>,
     arguments: Vec<OsString>,
+    begun: Mutex<Vec<Begun>>,
+    /// Whether runs may have been started that are not in `begun`.
+    others: AtomicBool,
+}
+
+/// What was so when a run began.
+struct Begun {
+    child: u32,
+    pats: Vec<Pat>,
+    requests: usize,
+    outputs: usize,
+    summary: usize,
+    alone: bool,
 }
 
 /// What a run left.
@@ -91,7 +108,8 @@ impl Machine {
     pub fn with(emulator: Emulator, host: Host, operation: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (environment, arguments) = (BTreeMap::new(), Vec::new());
-        let mut machine = Self { emulator, folder, host, environment, arguments };
+        let (begun, others) = (Mutex::default(), AtomicBool::default());
+        let mut machine = Self { emulator, folder, host, environment, arguments, begun, others };
         let addresses = [
             ("AUTHORITY_HOST", machine.emulator.entra_url()),
             ("SERVICE_URL", machine.emulator.service_url()),
@@ -202,6 +220,11 @@ impl Machine {
 
     /// The command, ready to be spawned.
     pub fn command(&self) -> Command {
+        self.others.store(true, Ordering::Relaxed);
+        self.a_run()
+    }
+
+    fn a_run(&self) -> Command {
         let mut command = Command::new(BINARY);
         command.args(&self.arguments).env_clear().envs(&self.environment).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -210,16 +233,34 @@ impl Machine {
 
     /// Starts a run.
     pub fn spawn(&self) -> Child {
-        self.command().spawn().expect("the binary starts")
+        self.begin(self.a_run())
+    }
+
+    /// Starts a run, and remembers what was so before it.
+    fn begin(&self, mut command: Command) -> Child {
+        let pats = self.emulator.pats();
+        let requests = self.emulator.requests().len();
+        let (outputs, summary) = (self.read("GITHUB_OUTPUT").len(), self.read("GITHUB_STEP_SUMMARY").len());
+        let child = command.spawn().expect("the binary starts");
+        let mut begun = self.begun.lock().expect("no run panics");
+        begun.iter_mut().for_each(|other| other.alone = false);
+        let alone = begun.is_empty();
+        begun.push(Begun { child: child.id(), pats, requests, outputs, summary, alone });
+        child
     }
 
     /// Starts a run with this signal ignored, as `nohup` does it with HUP.
     pub fn spawn_ignoring(&self, signal: &str) -> Child {
-        self.in_a_shell(&format!("trap '' {signal}")).spawn().expect("a shell starts")
+        self.begin(self.a_run_in_a_shell(&format!("trap '' {signal}")))
     }
 
     /// The command, ready to be spawned by a shell that does something first, such as setting a limit.
     pub fn in_a_shell(&self, first: &str) -> Command {
+        self.others.store(true, Ordering::Relaxed);
+        self.a_run_in_a_shell(first)
+    }
+
+    fn a_run_in_a_shell(&self, first: &str) -> Command {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), BINARY]).args(&self.arguments);
         shell.env_clear().envs(&self.environment).current_dir(self.folder.path());
@@ -238,12 +279,14 @@ impl Machine {
             .args(&self.arguments);
         run.env_clear().envs(&self.environment).current_dir(self.folder.path());
         run.stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
-        (ours, run.spawn().expect("setsid starts"))
+        (ours, self.begin(run))
     }
 
     /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
     pub fn spawn_binary_with_launcher(&self) -> Child {
-        self.command().env("ADOPAT_LAUNCHER", "1").spawn().expect("the binary starts")
+        let mut command = self.a_run();
+        command.env("ADOPAT_LAUNCHER", "1");
+        self.begin(command)
     }
 
     /// Runs to the end, and sweeps what it left.
@@ -253,13 +296,14 @@ impl Machine {
 
     /// Waits for a run to end, and sweeps what it left.
     pub fn wait(&self, child: Child) -> Ended {
+        let id = child.id();
         let output = child.wait_with_output().expect("the binary ends");
         let ended = Ended {
             code: code(output.status),
             stdout: String::from_utf8(output.stdout).expect("text"),
             stderr: String::from_utf8(output.stderr).expect("text"),
         };
-        self.sweep(&ended);
+        self.hold(&ended, id);
         ended
     }
 
@@ -274,14 +318,104 @@ impl Machine {
     /// Waits for a run that was followed to end, and sweeps what it left.
     pub fn end(&self, followed: Followed) -> Ended {
         let Followed { mut child, printed } = followed;
+        let id = child.id();
         let status = child.wait().expect("the binary ends");
         let [stdout, stderr] = printed.map(|(printed, reader)| {
             reader.join().expect("text");
             printed.lock().expect("read to its end").clone()
         });
         let ended = Ended { code: code(status), stdout, stderr };
-        self.sweep(&ended);
+        self.hold(&ended, id);
         ended
+    }
+
+    /// Holds a run against what has to be so of every run: it leaks nothing, and what it says is true.
+    #[track_caller]
+    fn hold(&self, ended: &Ended, child: u32) {
+        self.sweep(ended);
+        let begun = {
+            let mut begun = self.begun.lock().expect("no run panics");
+            let found = begun.iter().position(|run| run.child == child);
+            found.map(|found| begun.swap_remove(found))
+        };
+        let others = self.others.load(Ordering::Relaxed);
+        if let Some(mut begun) = begun {
+            begun.alone &= !others;
+            let falsehoods = self.falsehoods(ended, &begun);
+            assert!(falsehoods.is_empty(), "{}\n\n{}", falsehoods.join("\n"), ended.words());
+        }
+    }
+
+    /// What a run said that is not so.
+    fn falsehoods(&self, ended: &Ended, begun: &Begun) -> Vec<String> {
+        let mut requests = self.emulator.requests();
+        requests.drain(..begun.requests.min(requests.len()));
+        let pats = requests.iter().filter(|request| request.service == Service::Pats);
+        let asked_for: Vec<_> =
+            pats.clone().filter(|request| request.method == "POST").map(Recorded::json).collect();
+        let touched: BTreeSet<Uuid> = pats
+            .filter(|request| request.method == "PUT" || request.method == "DELETE")
+            .filter(|request| !request.status().is_some_and(|status| (400..500).contains(&status)))
+            .filter_map(|request| {
+                let in_query = request.query("authorizationId").map(str::to_owned);
+                in_query.or_else(|| Some(request.json()["authorizationId"].as_str()?.to_owned()))
+            })
+            .filter_map(|id| Uuid::parse_str(&id).ok())
+            .collect();
+        let after = self.emulator.pats();
+        let (made, changed) = what_a_run_did(&begun.pats, &after, &asked_for, &touched);
+        let sent: Vec<&[u8]> = requests.iter().map(|request| request.body.as_ref()).collect();
+        let in_github = self.emulator.github_secrets();
+        let delivered = |value: &str| {
+            let files = std::fs::read_dir(self.folder.path()).expect("the folder").flatten();
+            let holds = |bytes: &[u8]| bytes.windows(value.len()).any(|part| part == value.as_bytes());
+            ended.stdout.contains(value)
+                || sent.iter().any(|body| holds(body))
+                || in_github.iter().any(|secret| secret.value == value)
+                || files
+                    .filter(|file| file.path().is_file())
+                    .any(|file| std::fs::read(file.path()).is_ok_and(|bytes| holds(&bytes)))
+        };
+        let word = |name: &str| {
+            let value = self.environment.get(&OsString::from(name));
+            value.map_or_else(String::new, |value| value.to_string_lossy().into_owned())
+        };
+        let given = self.arguments.first().map(|word| word.to_string_lossy().into_owned());
+        let outputs = match self.host {
+            Host::GitHub => {
+                let written = self.read("GITHUB_OUTPUT");
+                let written = written.get(begun.outputs..).unwrap_or_default();
+                github_runner::pairs(written).unwrap_or_default().into_iter().collect()
+            }
+            _ => self.outputs(ended),
+        };
+        let summary = match self.host {
+            Host::GitHub => {
+                self.read("GITHUB_STEP_SUMMARY").get(begun.summary..).unwrap_or_default().to_owned()
+            }
+            _ => {
+                let file =
+                    ended.stdout.lines().find_map(|line| line.strip_prefix("##vso[task.uploadsummary]"));
+                file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
+            }
+        };
+        truth::falsehoods(&truth::Told {
+            operation: &given.unwrap_or_else(|| word("ADOPAT_OPERATION")),
+            dry_run: word("ADOPAT_DRY_RUN") == "true",
+            by_id: !word("ADOPAT_AUTHORIZATION_ID").is_empty(),
+            code: ended.code,
+            log: &ended.words_without_secrets(),
+            summary: &summary,
+            outputs: &outputs,
+            before: &begun.pats,
+            after: &after,
+            made: &made,
+            changed: &changed,
+            asked: !(asked_for.is_empty() && touched.is_empty()),
+            delivered: &delivered,
+            alone: begun.alone,
+            certain: begun.alone,
+        })
     }
 
     /// The PATs of that name that are active.
@@ -407,6 +541,14 @@ impl Ended {
         words.collect::<Vec<_>>().join("\n")
     }
 
+    /// The same, without the commands that set a secret.
+    fn words_without_secrets(&self) -> String {
+        let words = self.words();
+        let lines =
+            words.lines().filter(|line| !(line.starts_with("##vso[") && line.contains(";issecret=true")));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// Fails with everything that was printed unless the exit code is this one.
     #[track_caller]
     pub fn expect(&self, code: i32) -> &Self {
@@ -421,6 +563,34 @@ impl Ended {
         assert!(words.to_lowercase().contains(&text.to_lowercase()), "'{text}' is not in:\n{words}");
         self
     }
+}
+
+/// The PATs that a run made, which are new and what it asked for; and those that it changed.
+fn what_a_run_did(
+    before: &[Pat],
+    after: &[Pat],
+    asked_for: &[serde_json::Value],
+    touched: &BTreeSet<Uuid>,
+) -> (BTreeSet<Uuid>, BTreeSet<Uuid>) {
+    let was = |pat: &Pat| before.iter().find(|old| old.authorization_id == pat.authorization_id);
+    let is_asked_for = |pat: &Pat| {
+        asked_for.iter().any(|body| {
+            let end = body["validTo"].as_str().and_then(|end| end.parse::<Timestamp>().ok());
+            let no_later = |end: Timestamp| pat.valid_to.duration_since(end) <= SignedDuration::from_secs(1);
+            body["displayName"] == *pat.display_name && end.is_some_and(no_later)
+        })
+    };
+    // That a PAT expired meanwhile is nobody's doing.
+    let has_changed = |old: &Pat, now: &Pat| {
+        let moved = now.valid_to.duration_since(old.valid_to).abs() > SignedDuration::from_secs(1);
+        let other =
+            (&now.display_name, &now.scope, now.global) != (&old.display_name, &old.scope, old.global);
+        moved || other || (now.status != old.status && now.status != PatStatus::Expired)
+    };
+    let made = after.iter().filter(|pat| was(pat).is_none() && is_asked_for(pat));
+    let changed = after.iter().filter(|pat| touched.contains(&pat.authorization_id));
+    let changed = changed.filter(|pat| was(pat).is_some_and(|old| has_changed(old, pat)));
+    (made.map(|pat| pat.authorization_id).collect(), changed.map(|pat| pat.authorization_id).collect())
 }
 
 fn kebab_case(camel: &str) -> String {

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::listing::GLOBAL_PATS_END;
 use super::super::{Run, tenant};
 use super::report::Finding;
 use crate::failure::Failure;
 use crate::inputs::request::Doctor;
 use crate::inputs::span;
-use crate::pats::model::Filter;
+use crate::pats::model::{Filter, GLOBAL_PATS_END, global_pats_have_ended};
 use crate::pats::{Pat, Service};
 use crate::secret::Secret;
 
@@ -33,13 +32,24 @@ async fn read(service: &Service) -> Result<(Vec<Pat>, Vec<Pat>), Failure> {
 }
 
 fn judge(active: &[Pat], expired: usize, name: Option<&str>, now: Timestamp) -> Finding {
+    let stopped = active.iter().filter(|pat| pat.is_over_at(now)).count();
     let global = active.iter().filter(|pat| pat.is_global()).count();
-    let concerns = |pat: &&Pat| name.is_none_or(|name| pat.display_name == name);
+    let concerns = |pat: &&Pat| name.is_none_or(|name| pat.display_name == name) && !pat.is_over_at(now);
     let concerned: Vec<&Pat> = active.iter().filter(concerns).collect();
-    let named = name.map_or(String::new(), |name| format!(", {} named '{name}'", concerned.len()));
-    let counted = format!("{} active ({global} global{named}), {expired} expired.", active.len());
+    let named = name.map_or(String::new(), |name| format!("{} named '{name}'", concerned.len()));
+    let reach = match global_pats_have_ended(now) {
+        true => String::new(),
+        false => format!("{global} global"),
+    };
+    let marks: Vec<String> = [reach, named].into_iter().filter(|mark| !mark.is_empty()).collect();
+    let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+    let dead = match (global_pats_have_ended(now), global) {
+        (true, 1..) => format!(", {global} global, which stopped working on {GLOBAL_PATS_END}"),
+        _ => String::new(),
+    };
+    let counted = format!("{} active{marks}, {expired} expired{dead}.", active.len() - stopped);
     let soon =
-        concerned.iter().filter(|pat| end(pat).is_some_and(|end| end <= span::after(now, SOON))).count();
+        concerned.iter().filter(|pat| pat.end().is_some_and(|end| end <= span::after(now, SOON))).count();
     if soon == 0 {
         return Finding::ok(counted);
     }
@@ -49,13 +59,4 @@ fn judge(active: &[Pat], expired: usize, name: Option<&str>, now: Timestamp) -> 
         format!("{counted} Of the active ones{of_that_name}, {soon} {verb} within 14 days."),
         "Rotate what is still in use: 'adopat list' with expiring-within 14d shows which they are.",
     )
-}
-
-/// A global PAT ends with all of them, if not before.
-fn end(pat: &Pat) -> Option<Timestamp> {
-    let last = if pat.is_global() { GLOBAL_PATS_END.parse().ok() } else { None };
-    match (pat.valid_to, last) {
-        (Some(end), Some(last)) => Some(end.min(last)),
-        (end, last) => end.or(last),
-    }
 }
