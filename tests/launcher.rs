@@ -239,8 +239,16 @@ fn the_state_is_saved_before_the_post_before_anything_is_delivered_and_after_a_r
         return;
     }
     let mut machine = step(host, "create", CREATE);
-    machine.input("output-file", "/no/such/folder/pat.json");
-    let ended = run(&machine, "main.js");
+    std::fs::create_dir(machine.path("folder")).expect("made");
+    let file = machine.path("folder/pat.json");
+    machine.input("output-file", file);
+    let hold = machine.emulator.order(Fault::on(Service::Pats).method("POST").hold_after());
+    let child = start(&machine, "main.js");
+    assert!(hold.wait_until_held(LONG));
+    // It could be written when the run began.
+    std::fs::remove_dir(machine.path("folder")).expect("removed");
+    hold.release();
+    let ended = machine.wait(child);
     ended.expect(7);
     let states: Vec<String> = match host {
         Host::Azure => azure_agent::commands(&ended.stdout, true)
