@@ -199,6 +199,22 @@ fn the_version_is_printed() {
     }
 }
 
+#[test]
+fn the_command_that_signs_in_again_is_one_that_can_be_typed() {
+    let mut machine = Machine::new(Host::Generic, "list");
+    machine.set("ADOPAT_CREDENTIAL_STORE", "").input("refresh-token", MADE_UP);
+    let ended = machine.run();
+    let command = ended.expect(3).stderr.split('`').nth(1).expect("a command").to_owned();
+    let words: Vec<OsString> = command.split(' ').skip(1).map(OsString::from).collect();
+    let CommandLine::Run(arguments) = CommandLine::parse(&words) else { panic!("{command}") };
+    assert_eq!(arguments.operation, Some(Word::Login));
+    let value =
+        |name: &str| arguments.flags.value(adopat::inputs::table::input(name)).map(|value| value.to_owned());
+    assert_eq!(value("organization"), Some(cast::ORGANIZATION.into()));
+    assert_eq!(value("client-id"), Some(cast::CLIENT_ID.to_string().into()));
+    assert_eq!(value("credential-store"), Some("file:refresh-token".into()));
+}
+
 #[cfg(unix)]
 mod at_a_terminal {
     use super::*;
@@ -294,7 +310,8 @@ mod at_a_terminal {
             Word::Exec => assert!(words.contains("published"), "{words}"),
             Word::Login => assert!(machine.path("token").exists()),
             Word::Update => assert_eq!(machine.sent("PUT").len(), 1),
-            Word::Get | Word::List | Word::Doctor => {
+            Word::Doctor => assert!(words.contains("ok       delivery"), "{words}"),
+            Word::Get | Word::List => {
                 assert!(words.contains("\"ci\"") || words.contains("'ci'"), "{words}")
             }
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buildkite::Redactor;
 use super::streams::{Stream, Streams};
-use super::{Host, Level, Remembered, Verdict};
+use super::{Host, Level, Piece, Remembered, Verdict};
 use crate::failure::{Exit, Failure};
 use crate::outputs::Outputs;
 use crate::secret::Secret;
@@ -47,9 +47,14 @@ impl Host for Generic {
         self.streams.print(text);
     }
 
+    fn print_line(&self, pieces: &[Piece]) {
+        let coloured = pieces.iter().map(|piece| (piece.verdict.map(colour), piece.text.as_str()));
+        self.streams.print_coloured(&coloured.collect::<Vec<_>>());
+    }
+
     fn report(&self, verdict: Verdict, line: &str) {
         let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
-        self.streams.say_coloured(Stream::Product, colour(verdict), word, rest);
+        self.print_line(&[Piece::of(verdict, word), rest.to_owned().into()]);
     }
 
     fn can_take_a_secret(&self, elsewhere: bool) -> Result<(), Failure> {

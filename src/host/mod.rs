@@ -65,6 +65,28 @@ impl Verdict {
     }
 }
 
+/// A piece of a line, with the verdict in whose colour a terminal shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// What it says.
+    pub text: String,
+    /// What it says of all being well.
+    pub verdict: Option<Verdict>,
+}
+
+impl Piece {
+    /// A piece in the colour of a verdict.
+    pub fn of(verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { text: text.into(), verdict: Some(verdict) }
+    }
+}
+
+impl From<String> for Piece {
+    fn from(text: String) -> Self {
+        Self { text, verdict: None }
+    }
+}
+
 /// What the job's last step needs, saved before there is anything to revoke. See `revoke-on-completion`.
 #[derive(Clone, Debug)]
 pub enum Remembered<'a> {
@@ -96,6 +118,11 @@ pub trait Host: Send + Sync {
     /// Prints what was asked for (a table, JSON) on standard output, line by line, each made harmless. JSON
     /// keeps its value if it went through [`neutral::json`] first.
     fn print(&self, text: &str);
+
+    /// Prints a line of what was asked for, in pieces.
+    fn print_line(&self, pieces: &[Piece]) {
+        self.print(&pieces.iter().map(|piece| piece.text.as_str()).collect::<String>());
+    }
 
     /// Says a line of doctor's, which begins with the verdict: as the warning or error of this host that it is, or
     /// else as [printed](Host::print). A warning does not say twice that it is one.

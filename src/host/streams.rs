@@ -112,14 +112,22 @@ impl Streams {
         }
     }
 
-    /// The same, its beginning in a colour where colours are wanted.
-    pub fn say_coloured(&self, stream: Stream, colour: &str, word: &str, rest: &str) {
-        let (word, rest) = (self.shown(word), self.shown(rest));
-        let line = match self.coloured {
-            true => format!("\u{1b}[{colour}m{word}\u{1b}[0m{rest}"),
-            false => format!("{word}{rest}"),
-        };
-        let _ = self.line(stream, &line);
+    /// The same, one line in pieces, each in its colour where colours are wanted.
+    pub fn print_coloured(&self, pieces: &[(Option<&str>, &str)]) {
+        let line: String = pieces.iter().map(|(_, text)| *text).collect();
+        let line = self.shown(&line);
+        let shown: Vec<_> = pieces.iter().map(|(colour, text)| (colour, self.shown(text))).collect();
+        // What only shows where two pieces meet is not coloured.
+        let is_whole = shown.iter().map(|(_, text)| text.as_ref()).collect::<String>() == line;
+        if !self.coloured || !is_whole {
+            let _ = self.line(Stream::Product, &line);
+            return;
+        }
+        let coloured = shown.iter().map(|(colour, text)| match colour {
+            Some(colour) => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
+            None => text.to_string(),
+        });
+        let _ = self.line(Stream::Product, &coloured.collect::<String>());
     }
 
     /// Prints a command of the host as it is. It must hold no line break.
@@ -302,6 +310,15 @@ mod tests {
         let (streams, out, _) = streams("correct horse");
         streams.say(Stream::Out, "correct\nhorse");
         assert_eq!(out.text(), "***\n");
+    }
+
+    #[test]
+    fn a_secret_that_spans_two_pieces_is_redacted_too() {
+        let (streams, out, _) = streams("hunter2hunter2");
+        let streams = streams.coloured(true);
+        streams.print_coloured(&[(Some("32"), "ok hunter2"), (None, "hunter2 end")]);
+        streams.print_coloured(&[(Some("32"), "hunter2hunter2"), (None, " end")]);
+        assert_eq!(out.text(), "ok *** end\n\u{1b}[32m***\u{1b}[0m end\n");
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Word {
             Login => {
                 "adopat login --organization fabrikam --credential-store file:token \\\n    --client-id 00000000-0000-0000-0000-000000000000"
             }
-            Doctor => "adopat doctor --organization fabrikam --display-name ci",
+            Doctor => "adopat doctor --organization fabrikam --deliver-to file:pat",
         }
     }
 

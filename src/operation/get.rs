@@ -2,6 +2,7 @@
 
 use super::find::{describe, find_one};
 use super::listing::Described;
+use super::table::Table;
 use super::{Run, delivery, listing, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Subject;
@@ -15,6 +16,6 @@ pub(super) async fn get(run: &Run<'_>, subject: &Subject) -> Result<(), Failure>
     };
     let json = std::iter::once(Described::from(&pat).unchanged().to_json().to_string());
     let now = run.now().await;
-    run.show(|| listing::one(&pat, now), json, || format!("Found {}.", describe(&pat)));
+    run.show(|_| Table::of_lines(&listing::one(&pat, now)), json, || format!("Found {}.", describe(&pat)));
     delivery::hand_over_plain(run, &Outputs { subject: Some(pat), ..Outputs::default() })
 }

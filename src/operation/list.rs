@@ -22,7 +22,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
         revoked: revoked_among(&session.service, &pats, list.filter).await?,
     };
     run.show(
-        || listing::table(&pats, &outlook),
+        |width| listing::table(&pats, &outlook, width),
         listing::json_parts(&pats, &outlook),
         || {
             let (count, filter) = (counted(pats.len()), list.filter.word());

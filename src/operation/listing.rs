@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::state::State;
+use super::table::{self, Column, Table};
+use crate::host::{Piece, Verdict};
 use crate::inputs::span;
 use crate::outputs::to_the_second;
 use crate::pats::Pat;
@@ -147,43 +149,43 @@ pub(super) fn soonest_within(pats: &[Pat], outlook: &Outlook, most: usize) -> Ve
     described.into_iter().map(|(_, value)| value).collect()
 }
 
-/// The widest column, in characters: a longer cell, which a service may send, moves what follows it in its own row
-/// alone.
-const WIDEST: usize = 256;
+/// The columns of a list. In a narrow terminal the ids are what a person misses least: a name says which PAT is meant.
+const COLUMNS: [Column; 6] = [
+    Column { title: "NAME", least: Some(16), goes: None },
+    Column { title: "STATE", least: None, goes: None },
+    Column { title: "LEFT", least: None, goes: Some(4) },
+    Column { title: "VALID TO", least: None, goes: Some(3) },
+    Column { title: "SCOPE", least: Some(13), goes: Some(2) },
+    Column { title: "AUTHORIZATION ID", least: None, goes: Some(1) },
+];
 
-/// A table, one PAT a line, in columns.
-pub(super) fn table(pats: &[Pat], outlook: &Outlook) -> String {
-    let mut rows = vec![["NAME", "AUTHORIZATION ID", "VALID TO", "LEFT", "SCOPE", "NOTE"].map(str::to_owned)];
-    rows.extend(pats.iter().map(|pat| {
-        let mut notes = Vec::new();
-        if pat.is_global() {
-            notes.push("global");
-        }
-        if outlook.is_expiring(pat) {
-            notes.push("expires soon");
-        }
-        [
-            one_line(&pat.display_name),
-            pat.authorization_id.clone(),
-            pat.valid_to.map_or_else(|| "unknown".into(), to_the_second),
-            match outlook.state(pat) {
-                State::Active => left(pat, outlook.now),
-                State::Expired => "expired".into(),
-                State::Revoked => "revoked".into(),
-                State::Stopped => "stopped".into(),
-            },
-            pat.scope.to_string(),
-            notes.join(", "),
+/// A table, one PAT a line; where a width is given, no wider than that.
+pub(super) fn table(pats: &[Pat], outlook: &Outlook, width: Option<usize>) -> Table {
+    let rows = pats.iter().map(|pat| {
+        vec![
+            one_line(&pat.display_name).into(),
+            state(pat, outlook),
+            outlook.left(pat).into(),
+            pat.valid_to.map_or_else(|| "unknown".into(), to_the_second).into(),
+            one_line(&pat.scope.to_string()).into(),
+            one_line(&pat.authorization_id).into(),
         ]
-    }));
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
-    lines.collect::<Vec<_>>().join("\n")
+    table::table(&COLUMNS, rows.collect(), width)
+}
+
+/// How a PAT stands, in the one word that matters most.
+fn state(pat: &Pat, outlook: &Outlook) -> Piece {
+    match outlook.state(pat) {
+        State::Revoked => Piece::of(Verdict::Skipped, "revoked"),
+        State::Expired => Piece::of(Verdict::Skipped, "expired"),
+        State::Stopped => Piece::of(Verdict::Failed, "global, stopped"),
+        State::Active if pat.is_global() => Piece::of(Verdict::Warning, "global"),
+        State::Active if outlook.is_expiring(pat) => {
+            Piece::of(Verdict::Warning, format!("expires in {}", outlook.left(pat)))
+        }
+        State::Active => Piece::of(Verdict::Ok, "active"),
+    }
 }
 
 /// One PAT, one property a line.
@@ -220,9 +222,10 @@ fn left(pat: &Pat, now: Timestamp) -> String {
 fn span_until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     match left.as_hours() {
-        ..1 => format!("{} min", left.as_mins().max(0)),
+        ..1 if left.as_mins() < 1 => "under 1 min".into(),
+        ..1 => format!("{} min", left.as_mins()),
         hours @ 1..48 => format!("{hours} h"),
-        hours => format!("{} days", hours / 24),
+        hours => format!("{} d", hours / 24),
     }
 }
 
@@ -235,6 +238,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::pats::Scope;
+    use rstest::rstest;
 
     fn pat(name: &str, valid_to: &str, global: bool) -> Pat {
         Pat {
@@ -260,18 +264,67 @@ mod tests {
         }
     }
 
+    fn shown(pats: &[Pat], width: Option<usize>) -> String {
+        let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        let expiring_within = Some(Duration::from_secs(7 * 86_400));
+        let revoked = pats.iter().filter(|pat| pat.display_name == "gone");
+        let revoked = revoked.map(|pat| pat.authorization_id.clone()).collect();
+        table(pats, &Outlook { now, expiring_within, revoked }, width).text()
+    }
+
     #[test]
     fn columns_are_aligned_and_a_name_stays_in_its_row() {
-        let now = "2026-01-01T00:00:00Z".parse().expect("an instant");
         let pats =
             [pat("a", "2026-01-02T00:00:00Z", false), pat("longer\nname", "2026-03-01T00:00:00Z", true)];
-        let expiring_within = Some(Duration::from_secs(2 * 86_400));
-        let table = table(&pats, &Outlook { now, expiring_within, revoked: HashSet::new() });
+        let table = shown(&pats, None);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 3);
         let column = lines[0].find("AUTHORIZATION").expect("a column");
         assert!(lines[1..].iter().all(|line| line[column..].starts_with("00000000")), "{table}");
-        assert!(lines[1].contains("24 h") && lines[1].ends_with("expires soon"), "{table}");
-        assert!(lines[2].contains("59 days") && lines[2].ends_with("global, expires soon"), "{table}");
+    }
+
+    #[rstest]
+    #[case::later("2026-03-01T00:00:00Z", false, "active           59 d")]
+    #[case::soon("2026-01-07T00:00:00Z", false, "expires in 6 d   6 d")]
+    #[case::in_two_days("2026-01-03T00:00:00Z", false, "expires in 2 d   2 d")]
+    #[case::within_two_days("2026-01-02T00:00:00Z", false, "expires in 24 h  24 h")]
+    #[case::within_an_hour("2026-01-01T00:59:00Z", false, "expires in 59 min  59 min")]
+    #[case::at_once("2026-01-01T00:00:59Z", false, "expires in under 1 min  under 1 min")]
+    #[case::over("2026-01-01T00:00:00Z", false, "expired")]
+    #[case::global("2026-03-01T00:00:00Z", true, "global           59 d")]
+    fn a_state_is_one_word_with_the_time_that_is_left(
+        #[case] valid_to: &str,
+        #[case] global: bool,
+        #[case] expected: &str,
+    ) {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let table = shown(&[pat("a", valid_to, global)], None);
+        let row = words(table.lines().nth(1).expect("a row"));
+        assert_eq!(
+            row[1..].join(" ").split(" 20").next(),
+            Some(words(expected).join(" ").as_str()),
+            "{table}"
+        );
+        assert!(!table.contains(" 0 h"), "{table}");
+    }
+
+    #[test]
+    fn a_revoked_one_has_no_time_left() {
+        let table = shown(&[pat("gone", "2026-03-01T00:00:00Z", false)], None);
+        assert!(table.contains("revoked") && !table.contains("59 d"), "{table}");
+    }
+
+    #[test]
+    fn eighty_columns_hold_all_but_the_ids() {
+        let pats = [
+            pat("a-name-that-goes-on-and-on-and-on-and-on", "2026-01-07T00:00:00Z", false),
+            pat("b", "2027-01-07T00:00:00Z", true),
+        ];
+        let table = shown(&pats, Some(80));
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        for title in ["NAME", "STATE", "LEFT", "VALID TO", "SCOPE"] {
+            assert!(table.contains(title), "{table}");
+        }
+        assert!(shown(&pats, Some(120)).contains("00000000-0000-0000-0000-000000000001"));
     }
 }

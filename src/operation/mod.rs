@@ -24,6 +24,7 @@ mod sign_in;
 mod sign_in_again;
 mod state;
 mod summary;
+mod table;
 mod tenant;
 mod update;
 mod verify;
@@ -33,6 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use terminal_size::terminal_size_of;
+
+use self::table::Table;
 use crate::azure_devops::Organization;
 use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
@@ -217,16 +221,26 @@ impl<'a> Run<'a> {
     /// the outputs.
     fn show(
         &self,
-        table: impl FnOnce() -> String,
+        table: impl FnOnce(Option<usize>) -> Table,
         json: impl Iterator<Item = String>,
         headline: impl FnOnce() -> String,
     ) {
         match &self.request.delivery.host {
-            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => self.host.print(&table()),
+            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => {
+                let width = terminal_size_of(std::io::stdout()).map_or(80, |(width, _)| width.0.into());
+                let table = table(Some(width));
+                table.lines.iter().for_each(|line| self.host.print_line(line));
+                if !table.left_out.is_empty() {
+                    let left_out = table.left_out.join(", ");
+                    self.info(format!(
+                        "Left out for want of width: {left_out}. A pipe or a file gets all, as JSON."
+                    ));
+                }
+            }
             HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&neutral::json(&part))),
             _ => {
                 self.info(headline());
-                self.host.print(&table());
+                self.host.print(&table(None).text());
             }
         }
     }

@@ -39,8 +39,8 @@ fn command(request: &Request, by_browser: bool) -> String {
         ("credential", by_browser.then(|| "browser".into())),
     ];
     let settings = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let settings = settings.map(|(name, value)| format!("{}={} ", input(name).variable(), quoted(&value)));
-    let command = format!("`{}adopat login`", settings.collect::<String>());
+    let settings = settings.map(|(name, value)| format!(" --{} {}", input(name).name, quoted(&value)));
+    let command = format!("`adopat login{}`", settings.collect::<String>());
     match needs(sign_in) {
         needs if needs.is_empty() => format!("{command}."),
         needs => format!("{command}, {}.", needs.join(", ")),
