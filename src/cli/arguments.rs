@@ -243,7 +243,7 @@ impl Operands {
                 }
             },
         };
-        if input.holds_a_secret(&value.to_string_lossy()) {
+        if input.holds_a_secret(value.to_string_lossy().trim()) {
             self.problems.push(format!(
                 "--{name} takes the path of a file. To give the certificate itself, set the environment variable {}.",
                 input.variable()
@@ -430,15 +430,16 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_a_path_and_never_the_pem_itself() {
-        let pem = "-----BEGIN PRIVATE KEY-----\nhunter2hunter2";
-        for words in [vec!["list".into(), format!("--client-certificate={pem}")], {
-            vec!["list".into(), "--client-certificate".into(), format!(" {pem}")]
-        }] {
-            let [problem] =
-                problems(&words.iter().map(String::as_str).collect::<Vec<_>>()).try_into().expect("one");
-            assert!(problem.contains("ADOPAT_CLIENT_CERTIFICATE"), "{problem}");
-            assert!(!problem.contains("hunter2"), "{problem}");
+    fn a_certificate_is_a_path_and_never_the_certificate_itself() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nhunter2hunter2".to_owned();
+        let base64 = format!("MII{}hunter2hunter2", "A".repeat(120));
+        for certificate in [pem, base64] {
+            let (joined, apart) = (format!("--client-certificate={certificate}"), format!(" {certificate}"));
+            for words in [&["list", &joined][..], &["list", "--client-certificate", &apart]] {
+                let [problem] = problems(words).try_into().expect("one problem");
+                assert!(problem.contains("ADOPAT_CLIENT_CERTIFICATE"), "{problem}");
+                assert!(!problem.contains("hunter2"), "{problem}");
+            }
         }
     }
 

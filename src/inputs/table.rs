@@ -394,22 +394,22 @@ pub const INPUTS: &[Input] = &[
     what(
         "renew-within",
         &[Rotate],
-        "rotate only if the PAT expires within this span, or if several bear the name; otherwise do \
+        "rotate only if the PAT expires within this span, or if several have the name; otherwise do \
          nothing",
     )
     .text("SPAN"),
     what(
         "if-missing",
         &[Rotate, Revoke],
-        "what to do where no such PAT is active: fail (rotate's default), ignore (revoke's default) \
-         or create (rotate by name only)",
+        "what to do if no such PAT is active: fail (rotate's default), ignore (revoke's default) or \
+         create (rotate by name only)",
     )
     .choices(&["fail", "ignore", "create"])
     .reserved(&[("create", &[Rotate])]),
     what(
         "duplicates",
         &[Rotate, Revoke],
-        "what to do where several active PATs bear the name: fail, or revoke (rotate from the newest, \
+        "what to do if several active PATs have the name: fail, or revoke (rotate from the newest, \
          then revoke every one of them)",
     )
     .choices(&["fail", "revoke"])
@@ -431,7 +431,7 @@ pub const INPUTS: &[Input] = &[
     what(
         "on-shortened-lifetime",
         MINTING,
-        "what to do where the service grants over 60 s less than was asked: warn, or fail (what was \
+        "what to do if the service grants over 60 s less than you ask for: warn, or fail (what was \
          made is revoked)",
     )
     .choices(&["warn", "fail"])
@@ -456,8 +456,8 @@ pub const INPUTS: &[Input] = &[
         .choices(&["active", "expired", "revoked", "all"])
         .default("active"),
     what("expiring-within", &[List], "mark the PATs that expire within this span").text("SPAN"),
-    what("fail-if-expiring", &[List], "fail where a marked PAT is found; needs expiring-within").boolean(),
-    what("fail-if-global", &[List], "fail where a global PAT is found").boolean(),
+    what("fail-if-expiring", &[List], "fail if a marked PAT is found; needs expiring-within").boolean(),
+    what("fail-if-global", &[List], "fail if a global PAT is found").boolean(),
     what("dry-run", &[Create, Rotate, Revoke, Update], "say what would be done, and change no PAT").boolean(),
     what(
         "timeout",
@@ -471,7 +471,7 @@ pub const INPUTS: &[Input] = &[
         "credential",
         ALL,
         "who signs in; default: what the given secret or store is for; login: device-code, or browser \
-         where a client proof is given",
+         if a client proof is given",
     )
     .choices(&["refresh-token", "device-code", "access-token", "azure-cli", "browser"])
     .reserved(&[
@@ -504,8 +504,8 @@ pub const INPUTS: &[Input] = &[
     who(
         "client-certificate",
         ALL,
-        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or its text: the PEM, or \
-         base64 of either",
+        "proves a confidential client by a certificate: the path of a PEM or PKCS#12 file, or its \
+         text: the PEM, or base64 of either",
     )
     .secret()
     .path(),
@@ -515,7 +515,7 @@ pub const INPUTS: &[Input] = &[
     who(
         "id-token",
         ALL,
-        "the job's OIDC token for federated, where the host hands it over as a variable (audience \
+        "the job's OIDC token for federated, if the host passes it as a variable (audience \
          api://AzureADTokenExchange)",
     )
     .secret(),
@@ -577,11 +577,11 @@ pub const INPUTS: &[Input] = &[
     destination(
         "output-format",
         ALL,
-        "the file's format; default: json where it ends in .json, else dotenv; the last three hold \
-         the PAT alone",
+        "the file's format; default: json if it ends in .json, else dotenv; token, git-credentials \
+         and netrc hold the PAT alone",
     )
     .choices(&["json", "dotenv", "token", "git-credentials", "netrc"]),
-    destination("log", ALL, "a tracing filter such as debug; debug is also on where the host asks for it")
+    destination("log", ALL, "a tracing filter such as debug; debug is also on if the host asks for it")
         .text("FILTER"),
 ];
 
