@@ -114,8 +114,7 @@ fn without_a_store_the_run_names_the_day_on_which_the_chain_may_end() {
 fn an_unwritable_output_file_leaves_the_old_pat_and_revokes_the_new_one() {
     let mut machine = rotating(Host::GitHub);
     let old = machine.emulator.add_pat(NewPat::named("nightly"));
-    let file = machine.path("no-such-folder/pat.json");
-    let ended = machine.input("output-file", file).run();
+    let ended = machine.run_whose_output_file_fails_after_minting();
     ended.expect(7).says("has been revoked");
     let [only] = machine.active("nightly").try_into().expect("one PAT");
     assert_eq!(only.authorization_id, old.authorization_id);
@@ -190,7 +189,7 @@ fn a_service_that_does_not_serve_is_explained(
 #[case("patLifespanPolicyViolation", 4, "Enforce maximum")]
 #[case("disablePatCreationPolicyViolation", 4, "Restrict personal access token creation")]
 #[case("globalPATCreationBlocked", 4, "2026-12-01")]
-#[case("invalidScope", 4, "Check the spelling")]
+#[case("invalidScope", 4, "Check the input scope")]
 #[case("failedToReadTenantPolicy", 6, "later")]
 #[case("authorizationNotFound", 5, "no such PAT")]
 #[case("aRefusalThatNobodyKnowsYet", 4, "aRefusalThatNobodyKnowsYet")]

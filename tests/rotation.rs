@@ -744,9 +744,8 @@ fn where_the_host_takes_nothing_the_file_gets_its_old_value_back_and_the_new_pat
 fn where_even_the_clean_up_fails_what_lives_is_named() {
     let mut machine = rotating();
     let old = machine.emulator.add_pat(NewPat::named("nightly"));
-    let file = machine.path("no-such-folder/pat.json");
     machine.emulator.order(Fault::on(Service::Pats).method("DELETE").internal_error().always());
-    let ended = machine.input("output-file", file).run();
+    let ended = machine.run_whose_output_file_fails_after_minting();
     let new = machine.active("nightly").into_iter().find(|pat| pat.authorization_id != old.authorization_id);
     ended.expect(7).says("may still be alive").says(&new.expect("it lives").authorization_id.to_string());
 }

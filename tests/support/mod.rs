@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use adopat_emulator::{AppRegistration, Emulator, Pat, PatStatus, Recorded, Service, cast};
+use adopat_emulator::{AppRegistration, Emulator, Fault, Pat, PatStatus, Recorded, Service, cast};
 use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -292,6 +292,19 @@ impl Machine {
     /// Runs to the end, and sweeps what it left.
     pub fn run(&self) -> Ended {
         self.wait(self.spawn())
+    }
+
+    /// Runs with an output file that could be written until the PAT was made.
+    pub fn run_whose_output_file_fails_after_minting(&mut self) -> Ended {
+        let folder = self.path("taken-away");
+        std::fs::create_dir(&folder).expect("made");
+        self.input("output-file", folder.join("pat.json"));
+        let hold = self.emulator.order(Fault::on(Service::Pats).method("POST").hold_after());
+        let run = self.spawn();
+        assert!(hold.wait_until_held(Duration::from_secs(20)), "a PAT is asked for");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        hold.release();
+        self.wait(run)
     }
 
     /// Waits for a run to end, and sweeps what it left.
