@@ -346,6 +346,7 @@ fn open(settings: HostSettings) -> (Box<dyn Host>, Captured) {
         output_variable: None,
         deliver_to: Vec::new(),
         github_token: None,
+        feed: None,
         output_file: None,
     };
     (host::open(&delivery, &world(http::Response::new(Bytes::new())), streams, false), out)

@@ -23,6 +23,7 @@ pub mod cli;
 pub mod entra;
 pub mod executable;
 pub mod failure;
+pub mod feed;
 pub mod host;
 pub mod http;
 pub mod inputs;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
+use crate::feed::Feed;
 use crate::host::neutral;
 use crate::inputs::request::OutputFormat;
 use crate::outputs::{Outputs, as_text};
@@ -27,10 +28,12 @@ use crate::secret::Secret;
 /// - `token`: the bare PAT, with no newline, so that whatever reads the file whole has the PAT.
 /// - `git-credentials`: what `git credential-store` reads.
 /// - `netrc`: what git, curl and others read as `.netrc`.
+/// - the formats of package clients: what each client reads, for the feed.
 pub fn render(
     outputs: &Outputs,
     format: OutputFormat,
     organization: &Organization,
+    feed: Option<&Feed>,
 ) -> Option<Zeroizing<Vec<u8>>> {
     match format {
         OutputFormat::Json | OutputFormat::Dotenv => render_plain(outputs, format),
@@ -39,6 +42,10 @@ pub fn render(
             outputs.token.as_ref().map(|token| git_credentials(token, organization))
         }
         OutputFormat::Netrc => outputs.token.as_ref().map(|token| netrc(token, organization)),
+        OutputFormat::Settings(settings) => {
+            let file = settings.file(feed?, outputs.token.as_ref()?);
+            Some(file.as_bytes().to_vec().into())
+        }
     }
 }
 
@@ -280,7 +287,7 @@ mod tests {
 
     fn rendered(outputs: &Outputs, format: OutputFormat) -> Option<String> {
         let organization = Organization::parse("Fabrikam").expect("an organization");
-        let bytes = render(outputs, format, &organization)?;
+        let bytes = render(outputs, format, &organization, None)?;
         Some(String::from_utf8(bytes.to_vec()).expect("text"))
     }
 

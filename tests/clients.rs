@@ -37,7 +37,7 @@ fn pat() -> String {
 fn written(format: OutputFormat) -> (TempDir, PathBuf) {
     let outputs = Outputs { token: Some(Secret::new(pat())), changed: true, ..Outputs::default() };
     let organization = Organization::parse("Fabrikam").expect("an organization");
-    let bytes = output_file::render(&outputs, format, &organization).expect("a PAT was minted");
+    let bytes = output_file::render(&outputs, format, &organization, None).expect("a PAT was minted");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pat");
     output_file::write(&path, &bytes).expect("written");

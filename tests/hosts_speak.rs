@@ -55,6 +55,7 @@ fn open(
         output_variable: output_variable.map(String::from),
         deliver_to: Vec::new(),
         github_token: None,
+        feed: None,
         output_file: None,
     };
     let (streams, out, err) = Streams::captured(Register::default());
@@ -450,7 +451,7 @@ fn nodes_dotenv_reader_reads_every_output_back() {
     let organization = Organization::parse("fabrikam").expect("an organization");
     for name in ["plain", "contoso's ci", "a#b $HOME `id` \\n", "two\nlines", "\"quoted\" = x", " spaces "] {
         let file =
-            output_file::render(&outputs(name), OutputFormat::Dotenv, &organization).expect("rendered");
+            output_file::render(&outputs(name), OutputFormat::Dotenv, &organization, None).expect("rendered");
         let text = String::from_utf8(file.to_vec()).expect("text");
         let question = json!({ "azure": [], "github": [], "dotenv": text });
         let Some(answer) = ask_the_oracle("nodes_dotenv_reader_reads_every_output_back", &question) else {
@@ -467,7 +468,7 @@ fn nodes_dotenv_reader_reads_every_output_back() {
 #[test]
 fn git_finds_the_pat_for_every_address_of_the_organization() {
     let organization = Organization::parse("fabrikam").expect("an organization");
-    let rendered = output_file::render(&outputs("x"), OutputFormat::GitCredentials, &organization);
+    let rendered = output_file::render(&outputs("x"), OutputFormat::GitCredentials, &organization, None);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("credentials");
     output_file::write(&file, &rendered.expect("rendered")).expect("written");

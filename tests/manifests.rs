@@ -93,7 +93,12 @@ fn visible_for(input: &Input) -> Value {
         .filter(|word| input.is_for(*word))
         .map(|word| format!("operation = {}", word.text()))
         .collect();
-    if terms.len() == steps().count() { Value::Null } else { terms.join(" || ").into() }
+    match terms.len() {
+        // It is declared as every input is, and never shown.
+        0 => "operation = exec".into(),
+        all if all == steps().count() => Value::Null,
+        _ => terms.join(" || ").into(),
+    }
 }
 
 #[test]

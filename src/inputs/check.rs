@@ -22,6 +22,7 @@ use super::{Inputs, Values, span};
 use crate::azure_devops::hosts::{self, Purpose};
 use crate::azure_devops::organization::Organization;
 use crate::entra::Certificate;
+use crate::feed::{self, Client, Feed, Settings};
 use crate::outputs::OUTPUTS;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
@@ -143,7 +144,7 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
             "token" => OutputFormat::Token,
             "git-credentials" => OutputFormat::GitCredentials,
             "netrc" => OutputFormat::Netrc,
-            _ => return None,
+            _ => OutputFormat::Settings(Settings::parse(word)?),
         })
     });
     let output_file = values.output_file.as_ref().map(|path| OutputFile {
@@ -177,6 +178,7 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
         output_variable,
         deliver_to,
         github_token: values.github_token.clone(),
+        feed: None,
         output_file,
     }
 }
@@ -208,6 +210,8 @@ pub(super) fn request(
     let word = given.unwrap_or(Word::Doctor);
     let organization = check.organization(word);
     let places = check.places();
+    delivery.feed = organization.as_ref().and_then(|organization| check.feed(organization));
+    check.settings_file(word, &delivery);
     let sign_in = check.sign_in(word, arguments.complete, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
@@ -461,15 +465,21 @@ impl Check<'_> {
                         "run adopat exec -- COMMAND ARG...",
                     );
                 }
+                let environment = self.environment.for_a_command();
+                let variable = delivery.variable.clone().unwrap_or_else(|| VARIABLE.into());
+                let git_entries = self.git_entries();
+                let clients = self.clients(organization, delivery, &variable, git_entries);
                 Operation::Exec(Exec {
                     display_name: display_name?,
                     is_dated,
                     scope: scope?,
                     expiry: expiry.unwrap_or(Expiry::After(Expiry::EXECUTED_FOR)),
                     minting: minting?,
-                    variable: delivery.variable.clone().unwrap_or_else(|| VARIABLE.into()),
+                    variable,
+                    clients,
+                    git_entries,
                     command: arguments.command.clone(),
-                    environment: self.environment.for_a_command(),
+                    environment,
                 })
             }
             Word::Login => Operation::Login,
@@ -479,6 +489,115 @@ impl Check<'_> {
                 Operation::Doctor(Doctor { display_name, doubts: std::mem::take(&mut self.doubts) })
             }
         })
+    }
+
+    fn feed(&mut self, organization: &Organization) -> Option<Feed> {
+        let text = self.values.feed.as_deref()?;
+        self.problems.check("feed", text, Feed::parse(text, organization))
+    }
+
+    /// A file of settings needs a feed that its client can use, and takes no place of anybody else's settings. Under
+    /// `exec` no file is replaced at all, since it goes with the command.
+    fn settings_file(&mut self, word: Word, delivery: &Delivery) {
+        let Some(OutputFile { path, format }) = &delivery.output_file else { return };
+        if word == Word::Exec {
+            if path.symlink_metadata().is_ok() {
+                self.problems.wrong(
+                    "output-file",
+                    &path.display().to_string(),
+                    "is there already, and under exec the file lives no longer than the command",
+                    "name a file that does not exist",
+                );
+            }
+        } else if let (Word::Create | Word::Rotate, OutputFormat::Settings(_)) = (word, format)
+            && let Ok(Some(text)) = private_file::read(path)
+            && !feed::is_own(&text)
+        {
+            self.problems.wrong(
+                "output-file",
+                &path.display().to_string(),
+                "holds settings that adopat did not write, and replacing the file would lose them",
+                "name another file",
+            );
+        }
+        let OutputFormat::Settings(settings) = format else { return };
+        match (&delivery.feed, &self.values.feed) {
+            (Some(feed), _) => {
+                if let Some(why) = settings.unfit(feed) {
+                    self.problems.wrong(
+                        "feed",
+                        &feed.to_string(),
+                        why,
+                        "choose another feed or output-format",
+                    );
+                }
+            }
+            (None, Some(_)) => {}
+            (None, None) if matches!(word, Word::Create | Word::Rotate | Word::Exec) => self.problems.add(
+                "feed",
+                "is required by this output-format",
+                "name the Azure Artifacts feed, like website/packages",
+            ),
+            (None, None) => {}
+        }
+    }
+
+    /// How many entries git's numbered configuration has already (git-config, `GIT_CONFIG_COUNT`).
+    fn git_entries(&self) -> usize {
+        self.environment.text(feed::git::COUNT).and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// The clients, each of which must be able to use the feed and find none of its variables taken.
+    fn clients(
+        &mut self,
+        organization: Option<&Organization>,
+        delivery: &Delivery,
+        variable: &str,
+        git_entries: usize,
+    ) -> Vec<Client> {
+        let words = self.values.clients.as_deref().unwrap_or_default();
+        let words = words.split(|c: char| c == ',' || c == ';' || c.is_whitespace());
+        let mut clients = Vec::new();
+        for word in words.filter(|word| !word.is_empty()) {
+            match Client::ALL.into_iter().find(|client| client.word() == word) {
+                Some(client) if !clients.contains(&client) => clients.push(client),
+                Some(_) => {}
+                None => {
+                    let known = Client::ALL.map(Client::word).join(", ");
+                    let remedy = format!("give some of {known}");
+                    self.problems.wrong("clients", word, "is not a client that adopat knows", remedy);
+                }
+            }
+        }
+        let Some(organization) = organization else { return clients };
+        let token = Secret::new(String::new());
+        let feed = delivery.feed.as_ref();
+        let sign_in = feed::SignIn { organization, feed, token: &token, variable, git_entries };
+        for client in &clients {
+            match feed {
+                None if client.needs_a_feed() && self.values.feed.is_none() => {
+                    let what = format!("is required by the client {}", client.word());
+                    self.problems.add("feed", what, "name the Azure Artifacts feed, like website/packages");
+                }
+                None => {}
+                Some(feed) => {
+                    if let Some(why) = client.unfit(feed) {
+                        self.problems.wrong("feed", &feed.to_string(), why, "choose another feed or client");
+                    }
+                }
+            }
+            let ours = client.variables(&sign_in);
+            let ours = ours.iter().filter(|(name, _)| name != feed::git::COUNT);
+            let ours = ours.map(|(name, value)| (name.as_str(), value.expose()));
+            for (name, value) in ours.chain(client.beaten_by().iter().map(|name| (*name, ""))) {
+                let taken = self.environment.text(name).is_some_and(|given| given != value);
+                if taken && name != variable {
+                    let what = format!("holds {}, and its variable {name} is set already", client.word());
+                    self.problems.add("clients", what, "unset the variable, or leave the client out");
+                }
+            }
+        }
+        clients
     }
 
     /// doctor is asked about a job whose operation it does not know: every input that is given has to be right.

@@ -150,5 +150,7 @@ struct Values {
     github_token: Option<Secret>,
     output_file: Option<String>,
     output_format: Option<String>,
+    feed: Option<String>,
+    clients: Option<String>,
     log: Option<String>,
 }

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::azure_devops::Organization;
 use crate::entra::Certificate;
+use crate::feed::{Client, Feed, Settings};
 use crate::http::proxy::ProxySettings;
 use crate::http::trust::AuthorityFile;
 use crate::pats::Scope;
@@ -265,6 +266,10 @@ pub struct Exec {
     pub minting: Minting,
     /// `variable`: the child's environment variable that holds the PAT.
     pub variable: String,
+    /// `clients`.
+    pub clients: Vec<Client>,
+    /// How many entries git's numbered configuration has in that environment.
+    pub git_entries: usize,
     /// The command and its arguments, as given.
     pub command: Vec<std::ffi::OsString>,
     /// The environment of the command: adopat's own without adopat's secret inputs.
@@ -389,6 +394,8 @@ pub struct Delivery {
     pub deliver_to: Vec<Address>,
     /// `github-token`.
     pub github_token: Option<Secret>,
+    /// `feed`.
+    pub feed: Option<Feed>,
     /// `output-file` with `output-format`.
     pub output_file: Option<OutputFile>,
 }
@@ -415,6 +422,8 @@ pub enum OutputFormat {
     GitCredentials,
     /// netrc.
     Netrc,
+    /// What a package client reads, for `feed`.
+    Settings(Settings),
 }
 
 /// A CI system and what its environment says.

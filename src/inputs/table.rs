@@ -577,10 +577,37 @@ pub const INPUTS: &[Input] = &[
     destination(
         "output-format",
         ALL,
-        "the file's format; default: json if it ends in .json, else dotenv; token, git-credentials \
-         and netrc hold the PAT alone",
+        "the file's format; default: json if it ends in .json, else dotenv; all but json and dotenv are for a \
+         new PAT alone, and those from npmrc on need feed",
     )
-    .choices(&["json", "dotenv", "token", "git-credentials", "netrc"]),
+    .choices(&[
+        "json",
+        "dotenv",
+        "token",
+        "git-credentials",
+        "netrc",
+        "npmrc",
+        "yarnrc",
+        "pip",
+        "pypirc",
+        "nuget",
+        "maven",
+        "cargo",
+    ]),
+    destination(
+        "feed",
+        &[Create, Exec, Rotate],
+        "the Azure Artifacts feed that package clients are set up for: FEED or PROJECT/FEED, either with @VIEW, or \
+         the feed's https address",
+    )
+    .text("FEED"),
+    destination(
+        "clients",
+        &[Exec],
+        "the clients that the command's environment signs in, separated by commas: git, npm (and pnpm), nuget, az, \
+         terraform for the whole organization; yarn, pip, uv, twine, cargo for the feed",
+    )
+    .text("CLIENTS"),
     destination("log", ALL, "a tracing filter such as debug; debug is also on if the host asks for it")
         .text("FILTER"),
 ];

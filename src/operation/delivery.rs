@@ -138,12 +138,15 @@ pub(super) fn hand_over_list(run: &Run<'_>, pats: &[Pat], outlook: &Outlook) -> 
 }
 
 /// Writes the output file, if there is to be one; returns where, and what it held before.
-fn replace_output_file<'a>(
+pub(super) fn replace_output_file<'a>(
     run: &Run<'a>,
     outputs: &Outputs,
 ) -> Result<Option<(&'a Path, output_file::Previous)>, Failure> {
-    let Some(OutputFile { path, format }) = &run.request.delivery.output_file else { return Ok(None) };
-    let Some(text) = output_file::render(outputs, *format, run.organization()) else { return Ok(None) };
+    let delivery = &run.request.delivery;
+    let Some(OutputFile { path, format }) = &delivery.output_file else { return Ok(None) };
+    let Some(text) = output_file::render(outputs, *format, run.organization(), delivery.feed.as_ref()) else {
+        return Ok(None);
+    };
     let previous = output_file::prepare(path)?;
     output_file::write(path, &text)?;
     Ok(Some((path, previous)))

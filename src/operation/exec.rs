@@ -10,15 +10,17 @@ use std::process::ExitStatus;
 
 use tokio::time::Instant;
 
-use super::Run;
 use super::find::describe;
 use super::minting::{Made, Ticket, mint};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
+use super::{Run, delivery};
 use crate::executable::{self, NotRunnable};
 use crate::failure::{Exit, Failure, sentence_of};
+use crate::feed::{SignIn, Variables};
 use crate::inputs::request::Exec;
-use crate::outputs::to_the_second;
+use crate::output_file;
+use crate::outputs::{Outputs, to_the_second};
 use crate::pats::{Minted, Revocation};
 #[cfg(unix)]
 use crate::signals;
@@ -48,9 +50,24 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
         Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
     let mut made = mint(run, &session, &ticket).await?;
     made.take_issues().iter().for_each(|issue| run.warn(issue));
+    let outputs = Outputs {
+        token: Some(made.minted.token.clone()),
+        subject: Some(made.minted.pat.clone()),
+        changed: true,
+        ..Outputs::default()
+    };
+    let file = match delivery::replace_output_file(run, &outputs) {
+        Ok(file) => file,
+        Err(failure) => return Err(made.take_back(&session, failure).await),
+    };
     let begun = Instant::now();
-    let ended = command(exec, &program, &made.minted, signals).await;
+    let ended = command(run, exec, &program, &made.minted, signals).await;
     run.patience().grant(begun.elapsed());
+    if let Some((path, previous)) = file
+        && let Err(failure) = output_file::restore(path, &previous)
+    {
+        run.warn(failure.to_string());
+    }
     revoke(run, &session, made).await;
     match ended {
         Ok(status) => Ok(code_of(status)),
@@ -70,6 +87,7 @@ fn path_of(exec: &Exec) -> Option<&OsStr> {
 
 /// Runs the command to its end, with the PAT in its environment, and passes signals on.
 async fn command(
+    run: &Run<'_>,
     exec: &Exec,
     program: &Path,
     minted: &Minted,
@@ -78,10 +96,19 @@ async fn command(
     let mut command = tokio::process::Command::new(program);
     #[cfg(unix)]
     command.arg0(&exec.command[0]);
+    let sign_in = SignIn {
+        organization: run.organization(),
+        feed: run.request.delivery.feed.as_ref(),
+        token: &minted.token,
+        variable: &exec.variable,
+        git_entries: exec.git_entries,
+    };
+    let of_clients: Variables = exec.clients.iter().flat_map(|client| client.variables(&sign_in)).collect();
     command
         .args(&exec.command[1..])
         .env_clear()
         .envs(exec.environment.iter().map(|(name, value)| (name, value)))
+        .envs(of_clients.iter().map(|(name, value)| (name, value.expose())))
         .env(&exec.variable, OsStr::new(minted.token.expose()));
     let mut child = command.spawn()?;
     drop(command);

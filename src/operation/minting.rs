@@ -171,7 +171,7 @@ impl Made<'_> {
     }
 
     /// Revokes what was minted, since it did not get to where it should; says so, or says what still lives.
-    async fn take_back(self, session: &Session, failure: Failure) -> Failure {
+    pub(super) async fn take_back(self, session: &Session, failure: Failure) -> Failure {
         let pat = &self.minted.pat;
         let service = session.service.with_patience(self.ledger.run.patience().to_clean_up());
         let (failure, alive) = match service.revoke(&pat.authorization_id).await {

@@ -1,0 +1,18 @@
+//! uv: variables alone. The index is a named one, so that its credentials stand apart from its address and never get
+//! into `uv.lock`.
+
+use super::{Feed, Variables};
+use crate::secret::Secret;
+
+/// The feed as the default index, and as the place to publish to.
+pub fn variables(feed: &Feed, token: &Secret) -> Variables {
+    let user = || Secret::new(feed.organization.name().to_owned());
+    vec![
+        ("UV_DEFAULT_INDEX".into(), Secret::new(format!("adopat={}", feed.address("pypi/simple/")))),
+        ("UV_INDEX_ADOPAT_USERNAME".into(), user()),
+        ("UV_INDEX_ADOPAT_PASSWORD".into(), token.clone()),
+        ("UV_PUBLISH_URL".into(), Secret::new(feed.address("pypi/upload/"))),
+        ("UV_PUBLISH_USERNAME".into(), user()),
+        ("UV_PUBLISH_PASSWORD".into(), token.clone()),
+    ]
+}
