@@ -106,10 +106,11 @@ fn in_an_address(text: &str, organization: &Organization) -> Result<(Option<Stri
     }
 }
 
-/// `%20` and the like, once.
+/// `%20` and the like, once. What some reader of a settings file may take for the end of a line is in no name.
 fn decode(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8().map_err(|_| unknown())?;
-    if decoded.chars().any(char::is_control) { Err(unknown()) } else { Ok(decoded.into_owned()) }
+    let ends_a_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if decoded.contains(ends_a_line) { Err(unknown()) } else { Ok(decoded.into_owned()) }
 }
 
 fn unknown() -> String {
@@ -158,6 +159,8 @@ mod tests {
     #[case("..")]
     #[case("a%2Fb")]
     #[case("a%0Ab")]
+    #[case("a%E2%80%A8b")]
+    #[case("a%FF")]
     #[case("http://pkgs.dev.azure.com/fabrikam/_packaging/packages/")]
     #[case("https://pkgs.dev.azure.com/contoso/_packaging/packages/")]
     #[case("https://fabrikam.pkgs.visualstudio.com.evil.example/_packaging/packages/")]

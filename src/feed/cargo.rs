@@ -6,9 +6,10 @@ use zeroize::Zeroizing;
 use super::{Feed, File, MARK, Variables, basic};
 use crate::secret::Secret;
 
-/// Whether cargo can have a registry of this name.
+/// Whether cargo can have a registry of this name: a letter first, and no variable can hold what is not ASCII.
 pub fn can_name(feed: &Feed) -> bool {
-    feed.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+    feed.name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && feed.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
 /// `config.toml` with a registry of the feed's name.

@@ -9,12 +9,12 @@ use crate::secret::Secret;
 pub const COUNT: &str = "GIT_CONFIG_COUNT";
 
 /// The configuration, appended to `count` entries that are there already. `variable` holds the PAT.
-pub fn variables(organization: &Organization, variable: &str, count: usize) -> Variables {
+pub fn variables(organization: &Organization, variable: &str, count: u16) -> Variables {
     let helper = format!(
         "!f() {{ test \"$1\" = get && printf 'username={organization}\\npassword=%s\\n' \"${variable}\"; }}; f"
     );
     let mut variables = Variables::new();
-    let mut number = count;
+    let mut number = u32::from(count);
     for host in ["dev.azure.com".to_owned(), format!("{}.visualstudio.com", lower(organization))] {
         // The empty one drops the helpers that are configured elsewhere, which would be asked first.
         for value in ["", helper.as_str()] {

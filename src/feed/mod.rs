@@ -164,10 +164,11 @@ impl Client {
         }
     }
 
-    /// Variables that, if they are set, are read before those that are set here.
+    /// Variables that, if they are set, are read before those that are set here, or do not go with them.
     pub const fn beaten_by(self) -> &'static [&'static str] {
         match self {
             Self::Nuget => nuget::NEWER_NAMES,
+            Self::Uv => uv::OTHER_SIGN_IN,
             _ => &[],
         }
     }
@@ -178,7 +179,7 @@ impl Client {
         let SignIn { organization, feed, token, variable, git_entries } = *sign_in;
         match (self, feed) {
             (Self::Git, _) => git::variables(organization, variable, git_entries),
-            (Self::Npm, _) => npm::variables(organization, token),
+            (Self::Npm, feed) => npm::variables(organization, feed, token),
             (Self::Nuget, _) => nuget::variables(organization, token),
             (Self::Az, _) => tools::az(token),
             (Self::Terraform, _) => tools::terraform(organization, token),
@@ -204,7 +205,7 @@ pub struct SignIn<'a> {
     /// The variable that holds the PAT, by which git's helper finds it.
     pub variable: &'a str,
     /// How many entries git's numbered configuration has already.
-    pub git_entries: usize,
+    pub git_entries: u16,
 }
 
 /// A settings file: it holds the PAT, and is wiped when dropped.

@@ -43,8 +43,9 @@ pub fn variables(organization: &Organization, token: &Secret) -> Variables {
     ]
 }
 
-/// A source's key as the name of an XML element, the way .NET's `XmlConvert.EncodeLocalName` writes it and NuGet
-/// reads it: what an XML name cannot hold is `_xHHHH_`, and so is the underscore of what looks like that.
+/// A source's key as the name of an XML element that NuGet reads back with .NET's `XmlConvert.DecodeName`: what an XML
+/// name cannot hold is `_xHHHH_`, and so is the underscore of what looks like that. Letters beyond Latin-1 are written
+/// so too, though some need not be: which of them are letters depends on the edition of XML.
 fn xml_name(text: &str) -> String {
     let mut name = String::new();
     for (at, c) in text.char_indices() {
@@ -62,19 +63,18 @@ fn xml_name(text: &str) -> String {
 }
 
 fn is_escape(text: &str) -> bool {
-    let Some(hex) = text.strip_prefix("_x").and_then(|rest| rest.split_once('_')).map(|(hex, _)| hex) else {
-        return false;
-    };
+    let rest = text.strip_prefix("_x").or_else(|| text.strip_prefix("_X"));
+    let Some((hex, _)) = rest.and_then(|rest| rest.split_once('_')) else { return false };
     matches!(hex.len(), 4 | 8) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// XML 1.0 (fourth edition), `Letter | '_'`, as far as letters go.
+/// XML 1.0 (fourth edition), `Letter | '_'`, up to the end of Latin-1.
 fn begins_a_name(c: char) -> bool {
-    c == '_' || (c.is_alphabetic() && u32::from(c) <= 0xFFFF)
+    c == '_' || c.is_ascii_alphabetic() || matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ')
 }
 
 fn continues_a_name(c: char) -> bool {
-    begins_a_name(c) || c.is_ascii_digit() || matches!(c, '-' | '.' | '\u{b7}')
+    begins_a_name(c) || c.is_ascii_digit() || matches!(c, '-' | '.')
 }
 
 #[cfg(test)]
@@ -91,6 +91,11 @@ mod tests {
     #[case("a.b-c_d", "a.b-c_d")]
     #[case("Ünï", "Ünï")]
     #[case("_x0020_", "_x005F_x0020_")]
+    #[case("a_X0020_x0020_", "a_x005F_X0020_x005F_x0020_")]
+    #[case("a_x20_", "a_x20_")]
+    #[case("a×", "a_x00D7_")]
+    #[case("中", "_x4E2D_")]
+    #[case("𠀀", "_x00020000_")]
     fn a_key_is_encoded_as_dotnet_does(#[case] key: &str, #[case] element: &str) {
         assert_eq!(xml_name(key), element);
     }

@@ -4,6 +4,9 @@
 use super::{Feed, Variables};
 use crate::secret::Secret;
 
+/// What uv takes in place of a user name and a password when it publishes, or does not take beside them.
+pub(super) const OTHER_SIGN_IN: &[&str] = &["UV_PUBLISH_TOKEN"];
+
 /// The feed as the default index, and as the place to publish to.
 pub fn variables(feed: &Feed, token: &Secret) -> Variables {
     let user = || Secret::new(feed.organization.name().to_owned());

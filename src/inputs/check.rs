@@ -469,6 +469,7 @@ impl Check<'_> {
                 let variable = delivery.variable.clone().unwrap_or_else(|| VARIABLE.into());
                 let git_entries = self.git_entries();
                 let clients = self.clients(organization, delivery, &variable, git_entries);
+                let git_entries = git_entries.unwrap_or_default();
                 Operation::Exec(Exec {
                     display_name: display_name?,
                     is_dated,
@@ -542,9 +543,10 @@ impl Check<'_> {
         }
     }
 
-    /// How many entries git's numbered configuration has already (git-config, `GIT_CONFIG_COUNT`).
-    fn git_entries(&self) -> usize {
-        self.environment.text(feed::git::COUNT).and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    /// How many entries git's numbered configuration has already (git-config, `GIT_CONFIG_COUNT`). None where git
+    /// itself would not understand it.
+    fn git_entries(&self) -> Option<u16> {
+        self.environment.text(feed::git::COUNT).map_or(Some(0), |count| count.parse().ok())
     }
 
     /// The clients, each of which must be able to use the feed and find none of its variables taken.
@@ -553,7 +555,7 @@ impl Check<'_> {
         organization: Option<&Organization>,
         delivery: &Delivery,
         variable: &str,
-        git_entries: usize,
+        git_entries: Option<u16>,
     ) -> Vec<Client> {
         let words = self.values.clients.as_deref().unwrap_or_default();
         let words = words.split(|c: char| c == ',' || c == ';' || c.is_whitespace());
@@ -564,14 +566,26 @@ impl Check<'_> {
                 Some(_) => {}
                 None => {
                     let known = Client::ALL.map(Client::word).join(", ");
-                    let remedy = format!("give some of {known}");
+                    let remedy = format!("use one or more of {known} (npm is for pnpm too)");
                     self.problems.wrong("clients", word, "is not a client that adopat knows", remedy);
                 }
             }
         }
         let Some(organization) = organization else { return clients };
+        if clients.contains(&Client::Git) {
+            if git_entries.is_none() {
+                let what =
+                    "holds git, and its variable GIT_CONFIG_COUNT is not a number that git understands";
+                self.problems.add("clients", what, "unset the variable, or leave the client out");
+            }
+            if variable.contains('.') {
+                let what = "holds git, which cannot read a variable with a dot in its name";
+                self.problems.add("clients", what, "choose another name for the input 'variable'");
+            }
+        }
         let token = Secret::new(String::new());
         let feed = delivery.feed.as_ref();
+        let git_entries = git_entries.unwrap_or_default();
         let sign_in = feed::SignIn { organization, feed, token: &token, variable, git_entries };
         for client in &clients {
             match feed {
@@ -590,8 +604,11 @@ impl Check<'_> {
             let ours = ours.iter().filter(|(name, _)| name != feed::git::COUNT);
             let ours = ours.map(|(name, value)| (name.as_str(), value.expose()));
             for (name, value) in ours.chain(client.beaten_by().iter().map(|name| (*name, ""))) {
-                let taken = self.environment.text(name).is_some_and(|given| given != value);
-                if taken && name != variable {
+                if name == variable && !value.is_empty() {
+                    let what =
+                        format!("holds {}, whose variable {name} is not for the PAT alone", client.word());
+                    self.problems.add("clients", what, "choose another name for the input 'variable'");
+                } else if name != variable && self.environment.is_otherwise(name, value) {
                     let what = format!("holds {}, and its variable {name} is set already", client.word());
                     self.problems.add("clients", what, "unset the variable, or leave the client out");
                 }

@@ -48,6 +48,11 @@ impl Environment {
         self.text(name).map(|text| Secret::new(text.to_owned()))
     }
 
+    /// Whether a variable holds something, and not this.
+    pub fn is_otherwise(&self, name: &str, value: &str) -> bool {
+        self.raw(name).is_some_and(|given| !given.is_empty() && given != value)
+    }
+
     /// A variable as a path, not trimmed.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.raw(name).filter(|value| !value.is_empty()).map(PathBuf::from)

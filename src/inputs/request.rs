@@ -269,7 +269,7 @@ pub struct Exec {
     /// `clients`.
     pub clients: Vec<Client>,
     /// How many entries git's numbered configuration has in that environment.
-    pub git_entries: usize,
+    pub git_entries: u16,
     /// The command and its arguments, as given.
     pub command: Vec<std::ffi::OsString>,
     /// The environment of the command: adopat's own without adopat's secret inputs.
