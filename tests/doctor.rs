@@ -355,6 +355,7 @@ fn pats_are_counted_and_one_that_ends_within_14_days_is_a_warning() {
 
 #[rstest]
 #[case::a_misspelt_scope(&[("scope", "vso.packging")], &["The scope vso.packging is not a known one", "Did you mean vso.packaging?"])]
+#[case::the_web_pages_words(&[("scope", "Packaging (Read & write)")], &["The scope Packaging (Read & write) is not", "Did you mean vso.packaging_write?", "scopes.md"])]
 #[case::a_scope_like_none(&[("scope", "zzzz")], &["The scope zzzz is not a known one", "oauth#scopes"])]
 #[case::a_long_lifetime(&[("lifetime", "730d")], &["'730d' is more than a year", "365d or less"])]
 #[case::a_late_end(&[("valid-to", "2099-01-01T00:00:00Z")], &["'2099-01-01T00:00:00Z' is more than a year", "365d"])]

@@ -24,8 +24,8 @@ use crate::azure_devops::organization::Organization;
 use crate::entra::Certificate;
 use crate::feed::{self, Client, Feed, Settings};
 use crate::outputs::OUTPUTS;
-use crate::pats::Scope;
 use crate::pats::model::Filter;
+use crate::pats::{Scope, scope_wording};
 use crate::private_file;
 use crate::secret::Secret;
 use crate::store::Address;
@@ -33,6 +33,8 @@ use crate::store::Address;
 /// 2026-01-01, in seconds since 1970: no instant before this program was written lies ahead, whatever any clock says.
 const WRITTEN: i64 = 1_767_225_600;
 
+/// Which scope a task needs.
+const SCOPES_BY_TASK: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/scopes.md");
 /// Where Microsoft lists the scopes.
 const SCOPES: &str =
     "https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/oauth#scopes";
@@ -784,12 +786,16 @@ impl Check<'_> {
                 "name the scopes that are needed, or set allow-full-access to true",
             );
         }
-        for (unknown, near) in scope.unknown() {
+        let (worded, rest) = scope_wording::take_out(self.values.scope.as_deref()?);
+        let rest = Scope::parse(&rest);
+        let worded = worded.iter().map(|(words, scope)| (words.as_str(), Some(*scope)));
+        for (unknown, near) in worded.chain(rest.unknown()) {
             self.doubts.push(Doubt {
                 what: format!("The scope {unknown} is not a known one; it is sent all the same."),
-                remedy: near.map_or(format!("Check its spelling against the list at {SCOPES}."), |near| {
-                    format!("Did you mean {near}?")
-                }),
+                remedy: match near {
+                    Some(near) => format!("Did you mean {near}? Scopes by task: {SCOPES_BY_TASK}."),
+                    None => format!("Check its spelling against {SCOPES}; scopes by task: {SCOPES_BY_TASK}."),
+                },
             });
         }
         Some(scope)

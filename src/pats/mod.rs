@@ -10,6 +10,7 @@ pub mod model;
 pub mod reconciling;
 pub mod refusal;
 pub mod scope;
+pub mod scope_wording;
 mod service;
 
 pub use self::fingerprint::Fingerprint;

@@ -64,6 +64,11 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
+/// The scope of exactly that name, if a list has it.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| *known == name)
+}
+
 fn nearest(scope: &str) -> Option<&'static str> {
     let scored = KNOWN.iter().map(|known| (strsim::jaro_winkler(scope, known), *known));
     let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
