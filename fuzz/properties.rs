@@ -185,7 +185,7 @@ pub fn entra(bytes: &[u8]) {
     run(async {
         let authority = "https://login.microsoftonline.com".parse().expect("an address");
         let client = Client::new(http(answer), authority, "contoso.example".into(), "client".into(), None);
-        match client.redeem(&Secret::new("1.AXXX-fake-refresh-token".into())).await {
+        match client.redeem(&Secret::new("1.AXXX-fake-refresh-token".into()), None).await {
             Ok(tokens) => assert_eq!(
                 format!("{tokens:?}").matches("Secret").count(),
                 1 + usize::from(tokens.refresh_token.is_some())

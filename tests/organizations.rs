@@ -143,6 +143,37 @@ fn a_variable_group_of_it_is_refused_before_anything_is_minted() {
     assert_eq!(machine.emulator.requests_to(Service::DevOps).len(), 1, "it is asked once");
 }
 
+#[rstest]
+#[case::a_body("", "TF24668: The following team project collection is stopped: fabrikam.")]
+#[case::a_header("TF24668%3A%20The%20following%20collection%20is%20stopped", "")]
+fn a_new_pat_is_not_tried_again_and_again_there(
+    #[case] header: &'static str,
+    #[case] message: &'static str,
+    #[values("warn", "require")] verify: &str,
+) {
+    let mut machine = machine("create");
+    machine.input("scope", "vso.code").input("verify", verify);
+    let body = format!("\u{feff}{}", serde_json::json!({"message": message}));
+    let headers: &[(&str, &str)] = if header.is_empty() { &[] } else { &[("X-TFS-ServiceError", header)] };
+    let stopped = Fault::on(Service::DevOps).path("/_apis/connectiondata").always();
+    machine.emulator.order(stopped.answer(503, headers, body));
+    let ended = machine.run();
+    ended
+        .expect(if verify == "require" { 7 } else { 0 })
+        .says("the organization has been deactivated (TF24668)");
+    assert_eq!(machine.emulator.requests_to(Service::DevOps).len(), 1, "it is tried once");
+    assert_eq!(machine.active("nightly").len(), usize::from(verify == "warn"));
+    assert!(!ended.words().contains("verify-url"), "{}", ended.words());
+}
+
+#[test]
+fn doctor_says_so_where_it_asks_who_is_signed_in() {
+    let machine = machine("doctor");
+    let stopped = Fault::on(Service::DevOps).path("/_apis/connectiondata").always();
+    machine.emulator.order(stopped.answer(503, &[], r#"{"message": "TF24668: It is stopped."}"#));
+    machine.run().expect(4).says("has been deactivated").says("TF24668");
+}
+
 #[test]
 fn a_503_that_names_nothing_is_still_an_outage() {
     let machine = machine("list");

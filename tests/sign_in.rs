@@ -711,7 +711,12 @@ fn what_entra_refuses() -> Vec<Refused> {
             std::fs::write(machine.store(), token).expect("a store");
         }),
         refused("no token of anybody", 70000, public(), "client-id and tenant-id").after(|machine| {
-            std::fs::write(machine.store(), "1.FAKE-unknown-refresh-token").expect("a store")
+            let token = format!("1.AXXX-fake-{}.{}", "x".repeat(90), "x".repeat(1000));
+            std::fs::write(machine.store(), token).expect("a store")
+        }),
+        refused("a token that was cut off", 9_002_313, public(), "damaged").after(|machine| {
+            let token = machine.read("refresh-token");
+            std::fs::write(machine.store(), &token[..token.len() / 2]).expect("a store")
         }),
         refused("an idle token", 700_082, public(), "90 days").after(|machine| {
             machine.emulator.expire_refresh_token(&machine.read("refresh-token"));
@@ -809,6 +814,32 @@ fn a_passing_fault_is_told_in_the_words_of_its_code_too() {
     machine.emulator.order(Fault::on(Service::Entra).path("/token").aadsts(busy).always());
     machine.run().expect(6).says("busy or has a passing fault").says("AADSTS90033").says("some minutes");
     assert!(to_entra(&machine, "/token").len() > 1);
+}
+
+#[rstest]
+#[case::empty(json!(""))]
+#[case::blank(json!(" "))]
+#[case::null(Value::Null)]
+#[case::a_number(json!(7))]
+#[case::missing(json!("missing"))]
+fn a_new_refresh_token_is_kept_though_no_access_token_came_with_it(#[case] access_token: Value) {
+    let machine = Machine::with(Emulator::builder().one_time_refresh_tokens().start(), Host::GitHub, "list");
+    let before = machine.read("refresh-token");
+    machine.emulator.order(Fault::on(Service::Entra).path("/token").rewrite(move |answer| {
+        answer.map(|body| {
+            let mut tokens: Value = serde_json::from_slice(&body).expect("JSON");
+            tokens["access_token"] = access_token.clone();
+            if access_token == "missing" {
+                tokens.as_object_mut().expect("an object").remove("access_token");
+            }
+            tokens.to_string().into()
+        })
+    }));
+    machine.run().expect(6).says("The new refresh token in that answer is stored");
+    let after = machine.read("refresh-token");
+    assert!(after != before && machine.emulator.refresh_token_is_valid(&after), "the only copy is kept");
+    assert!(machine.pat_calls().is_empty());
+    machine.run().expect(0);
 }
 
 #[test]

@@ -107,6 +107,8 @@ pub struct Policies {
     pub listed_after: Duration,
     /// How long after its revocation a PAT still works.
     pub dead_after: Duration,
+    /// Whether access tokens are revoked: each is challenged that was not issued to meet such a challenge.
+    pub revoke_access_tokens: bool,
     /// In which shape these policies refuse.
     pub refusal_shape: RefusalShape,
 }

@@ -70,6 +70,8 @@ pub enum Instead {
     InternalError,
     /// 203 and the sign-in page.
     SignInPage,
+    /// 401 with a claims challenge: a policy has revoked the access token.
+    ClaimsChallenge,
     /// 302 to `_signin`.
     SignInRedirect,
     /// A `patTokenError` by name.
@@ -117,6 +119,7 @@ impl Instead {
             }
             Self::InternalError => internal_error(services, service, call, now),
             Self::SignInPage => azure_devops::sign_in_page(),
+            Self::ClaimsChallenge => azure_devops::claims_challenge(services, now),
             Self::SignInRedirect => azure_devops::sign_in_redirect(services, call),
             Self::PatTokenError { error, shape } => pats::refused(error, *shape, azure_devops::Version(7, 1)),
             Self::VssError { status, exception, message } => {
@@ -435,6 +438,11 @@ impl Fault {
     /// Not acted on: 203 and the sign-in page.
     pub fn sign_in_page(self) -> Self {
         self.instead(Instead::SignInPage)
+    }
+
+    /// Not acted on: 401 with a claims challenge, as for an access token that a policy has revoked.
+    pub fn claims_challenge(self) -> Self {
+        self.instead(Instead::ClaimsChallenge)
     }
 
     /// Not acted on: 302 to `_signin`.

@@ -106,6 +106,7 @@ fn token(services: &mut Services, call: &Call, now: Timestamp) -> Result<Issued,
         audience,
         permissions: Vec::new(),
         end,
+        meets_a_challenge: false,
     });
     Ok(Issued { token, client_id, resource, end })
 }

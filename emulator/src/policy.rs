@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cast::{Creation, Policies, RefusalShape, TooLong};
 
 /// What a policy can be, for the help text.
-pub const POLICIES: [(&str, &str); 9] = [
+pub const POLICIES: [(&str, &str); 10] = [
     ("maximum-lifespan", "a span, such as 30d"),
     ("too-long", "clamp (default) or refuse"),
     ("creation", "allowed (default), packaging or none"),
@@ -14,6 +14,10 @@ pub const POLICIES: [(&str, &str); 9] = [
     ("global-end", "an instant, such as 2026-12-01T00:00:00Z, from which on no global PAT works"),
     ("usable-after", "a span: how long a new PAT takes to work"),
     ("dead-after", "a span: how long a revoked PAT goes on working"),
+    (
+        "access-tokens",
+        "taken (default) or revoked: a claims challenge answers each that was not issued to meet one",
+    ),
     ("refusals", "ok (default), bad-request or generic: the shape in which these policies refuse"),
 ];
 
@@ -57,6 +61,13 @@ impl Policies {
             }
             "full-scope" => self.restrict_full_scope = is_refused(value).ok_or_else(unknown)?,
             "global" => self.restrict_global = is_refused(value).ok_or_else(unknown)?,
+            "access-tokens" => {
+                self.revoke_access_tokens = match value {
+                    "taken" => false,
+                    "revoked" => true,
+                    _ => return Err(unknown()),
+                }
+            }
             "refusals" => {
                 self.refusal_shape = match value {
                     "ok" => RefusalShape::Ok,
@@ -132,12 +143,13 @@ mod tests {
             ("global-end", "2026-12-01T00:00:00Z"),
             ("usable-after", "5s"),
             ("dead-after", "2m"),
+            ("access-tokens", "revoked"),
             ("refusals", "generic"),
         ] {
             assert!(POLICIES.iter().any(|(known, _)| *known == name));
             policies.set(name, value).unwrap();
         }
         assert_eq!(policies.dead_after, Duration::from_secs(120));
-        assert!(policies.restrict_full_scope && policies.restrict_global);
+        assert!(policies.restrict_full_scope && policies.restrict_global && policies.revoke_access_tokens);
     }
 }

@@ -97,14 +97,15 @@ fn an_error_says_what_support_asks_for() {
     let refused = world.send(adopat_emulator::Service::Entra, "POST", TOKEN, &headers, body).with_status(400);
     assert_eq!(refused.header("client-request-id"), id);
     let json = refused.json();
+    assert_eq!(json["error"], "invalid_grant", "what is no refresh token is not a bad request");
     assert_eq!(json["correlation_id"], id);
     assert_eq!(json["timestamp"], "2026-11-24 12:00:00Z");
-    assert_eq!(json["error_uri"], "https://login.microsoftonline.com/error?code=70000");
+    assert_eq!(json["error_uri"], "https://login.microsoftonline.com/error?code=9002313");
     let trace = json["trace_id"].as_str().unwrap();
     assert_eq!(
         json["error_description"],
         format!(
-            "AADSTS70000: Provided grant is invalid or malformed. Trace ID: {trace} Correlation ID: {id} \
+            "AADSTS9002313: Invalid request. Request is malformed or invalid. Trace ID: {trace} Correlation ID: {id} \
              Timestamp: 2026-11-24 12:00:00Z"
         )
     );

@@ -1,6 +1,7 @@
 //! What the PAT service and variable groups share: which hosts may be spoken to, organizations and the tenants
 //! behind them, whom a caller is taken for, error bodies, the ids that support asks for.
 
+pub mod challenge;
 pub mod connection_data;
 pub mod error_body;
 pub mod hosts;

@@ -71,6 +71,7 @@ impl Client {
                 return Err(Refusal {
                     failure: refusal::of_error(&error, self.app().asking_a_person()),
                     invalid_grant: false,
+                    rolled: None,
                     error: Some(error.error),
                 });
             }

@@ -4,6 +4,7 @@
 //! Nothing here retries on an AADSTS number, and nothing ever looks into a token.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,11 +65,13 @@ pub struct Refusal {
     pub invalid_grant: bool,
     /// The protocol's name of the error; none where Entra was not heard.
     pub error: Option<String>,
+    /// A new refresh token that came without an access token: the only copy there is.
+    pub rolled: Option<Secret>,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, invalid_grant: false, error: None }
+        Self { failure, invalid_grant: false, error: None, rolled: None }
     }
 }
 
@@ -92,15 +95,19 @@ impl Client {
     }
 
     /// Redeems a refresh token for an access token to Azure DevOps. The answer nearly always holds a new
-    /// refresh token, which has to be stored in place of the old one before anything else is done.
+    /// refresh token, which has to be stored in place of the old one before anything else is done. `claims`, in JSON,
+    /// are what a service that no longer takes the last access token wants in this one.
     ///
     /// # Errors
-    /// Exit 3 where Entra refuses, 6 where it fails or is not heard.
-    pub async fn redeem(&self, refresh_token: &Secret) -> Result<Tokens, Refusal> {
+    /// Exit 3 where Entra refuses, 6 where it fails or is not heard. A new refresh token may have come all the same.
+    pub async fn redeem(&self, refresh_token: &Secret, claims: Option<&str>) -> Result<Tokens, Refusal> {
         let courier = self.courier();
         let protocol = self.protocol();
         let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
         let mut request = protocol.exchange_refresh_token(&refresh_token).add_scopes(scopes());
+        if let Some(claims) = claims {
+            request = request.add_extra_param("claims", claims);
+        }
         let proven = self.prove().await?;
         for (name, value) in &proven.parameters {
             request = request.add_extra_param(*name, value.expose());
@@ -131,7 +138,8 @@ impl Client {
 
     /// Carries one request of the protocol, under an id of its own.
     pub(super) fn courier(&self) -> Courier {
-        Courier { http: self.http.clone(), service: self.service(), request_id: self.http.world().uuid() }
+        let (http, request_id) = (self.http.clone(), self.http.world().uuid());
+        Courier { http, service: self.service(), request_id, rolled: Mutex::default() }
     }
 
     /// What a confidential client adds to a token request; nothing for a public one.
@@ -163,6 +171,7 @@ impl Client {
                     },
                     invalid_grant: error.error == "invalid_grant",
                     error: Some(error.error),
+                    rolled: None,
                 }
             }
             RequestTokenError::Request(failure) => failure.into(),
@@ -174,7 +183,8 @@ impl Client {
             .into(),
         };
         let id = ("client-request-id", courier.request_id.to_string());
-        Refusal { failure: refusal.failure.with_support_ids([id]), ..refusal }
+        let rolled = courier.rolled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Refusal { failure: refusal.failure.with_support_ids([id]), rolled, ..refusal }
     }
 
     /// An endpoint of the tenant: `authorize`, `devicecode` or `token`.
@@ -210,6 +220,8 @@ pub(super) struct Courier {
     http: Http,
     service: String,
     pub(super) request_id: Uuid,
+    /// The refresh token in the answer, which must not be lost where the rest of it is useless.
+    rolled: Mutex<Option<Secret>>,
 }
 
 impl<'c> AsyncHttpClient<'c> for Courier {
@@ -242,9 +254,12 @@ impl Courier {
             return Err(refusal::of_busy_service(&answer, &self.service));
         }
         let is_protocol = if answer.status == 200 {
-            answer
-                .json::<serde_json::Map<String, serde_json::Value>>()
-                .is_ok_and(|answer| answer.get("access_token").is_none_or(|value| token(value).is_some()))
+            answer.json::<serde_json::Map<String, serde_json::Value>>().is_ok_and(|answer| {
+                let rolled = answer.get("refresh_token").and_then(token);
+                *self.rolled.lock().unwrap_or_else(PoisonError::into_inner) =
+                    rolled.map(|rolled| Secret::new(rolled.to_owned()));
+                answer.get("access_token").is_none_or(|value| token(value).is_some())
+            })
         } else {
             answer.status.is_client_error() && error_in(&answer).is_some()
         };
@@ -290,13 +305,13 @@ mod tests {
 
     async fn refused(answer: Result<http::Response<Bytes>, WireError>) -> Refusal {
         let script = Script::of([answer]);
-        scripted::client(&script, None).redeem(&refresh_token()).await.expect_err("no tokens")
+        scripted::client(&script, None).redeem(&refresh_token(), None).await.expect_err("no tokens")
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refresh_token_is_redeemed_and_rolled() {
         let script = Script::of([scripted::json(200, good())]);
-        let tokens = scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
+        let tokens = scripted::client(&script, None).redeem(&refresh_token(), None).await.expect("tokens");
         assert_eq!(tokens.access_token.expose(), "eyJ0.fake.access");
         assert_eq!(tokens.refresh_token.as_ref().map(Secret::expose), Some("0.AXoA-fake-new"));
         assert_eq!(tokens.granted, Some(vec!["vso.pats".into(), "vso.pats_manage".into()]));
@@ -317,7 +332,7 @@ mod tests {
         let script = Script::of([scripted::json(200, good()), scripted::json(200, good())]);
         let client = scripted::client(&script, Some(Proof::Secret(Secret::new("fake~secret".into()))));
         for _ in 0..2 {
-            client.redeem(&refresh_token()).await.expect("tokens");
+            client.redeem(&refresh_token(), None).await.expect("tokens");
         }
         let asked = script.asked();
         assert_ne!(asked[0].headers()["client-request-id"], asked[1].headers()["client-request-id"]);
@@ -328,7 +343,7 @@ mod tests {
     async fn an_answer_without_a_refresh_token_or_scope_is_good() {
         let answer = json!({ "token_type": "Bearer", "access_token": "eyJ0.fake.access" });
         let script = Script::of([scripted::json(200, answer)]);
-        let tokens = scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
+        let tokens = scripted::client(&script, None).redeem(&refresh_token(), None).await.expect("tokens");
         assert_eq!((tokens.refresh_token, tokens.granted, tokens.expires), (None, None, None));
     }
 
@@ -338,7 +353,7 @@ mod tests {
         let mut answer = good();
         answer["refresh_token"] = blank.into();
         let script = Script::of([scripted::json(200, answer)]);
-        let tokens = scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
+        let tokens = scripted::client(&script, None).redeem(&refresh_token(), None).await.expect("tokens");
         assert!(tokens.refresh_token.is_none());
     }
 
@@ -407,7 +422,7 @@ mod tests {
             http::Response::builder().status(302).header("Location", "https://portal.example/?token=secret");
         let script = Script::of([Ok(answer.body(Bytes::new()).expect("an answer"))]);
         let failure =
-            scripted::client(&script, None).redeem(&refresh_token()).await.expect_err("none").failure;
+            scripted::client(&script, None).redeem(&refresh_token(), None).await.expect_err("none").failure;
         assert_eq!((failure.exit, script.asked().len()), (Exit::SignIn, 1));
         assert!(failure.cause.contains("redirect to portal.example (HTTP 302)"), "{failure}");
         assert!(!failure.to_string().contains("token=secret"), "{failure}");
@@ -416,7 +431,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_mark_before_the_json_and_an_odd_type_do_no_harm() {
         let script = Script::of([scripted::text(200, "text/plain", format!("\u{feff}{}", good()))]);
-        scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens");
+        scripted::client(&script, None).redeem(&refresh_token(), None).await.expect("tokens");
     }
 
     #[rstest]
@@ -426,11 +441,11 @@ mod tests {
     async fn a_passing_fault_is_repeated_and_then_told(#[case] status: u16, #[case] busy: Value) {
         let answers: Vec<_> = (0..3).map(|_| scripted::json(status, busy.clone())).collect();
         let script = Script::of(answers.into_iter().chain([scripted::json(200, good())]));
-        scripted::client(&script, None).redeem(&refresh_token()).await.expect("tokens at last");
+        scripted::client(&script, None).redeem(&refresh_token(), None).await.expect("tokens at last");
 
         let script = Script::of((0..4).map(|_| scripted::json(status, busy.clone())));
         let failure =
-            scripted::client(&script, None).redeem(&refresh_token()).await.expect_err("none").failure;
+            scripted::client(&script, None).redeem(&refresh_token(), None).await.expect_err("none").failure;
         assert_eq!((failure.exit, script.asked().len()), (Exit::Service, 4));
         assert_eq!(failure.name.as_deref(), Some("AADSTS90033"));
         assert!(failure.support_ids.contains(&("correlation id", "c-id".into())), "{failure}");

@@ -115,7 +115,7 @@ mod tests {
         let script = Script::of([tokens(), tokens()]);
         let client = scripted::client(&script, Some(Proof::Certificate(certificate)));
         for _ in 0..2 {
-            client.redeem(&Secret::new("0.fake".into())).await.expect("tokens");
+            client.redeem(&Secret::new("0.fake".into()), None).await.expect("tokens");
         }
         let (first, second) = (script.form(0), script.form(1));
         assert_eq!(first["client_assertion_type"], JWT_BEARER);
@@ -133,7 +133,7 @@ mod tests {
         let script = Script::of([job(), tokens(), job(), tokens()]);
         let client = scripted::client(&script, Some(federated(&script)));
         for _ in 0..2 {
-            client.redeem(&Secret::new("0.fake".into())).await.expect("tokens");
+            client.redeem(&Secret::new("0.fake".into()), None).await.expect("tokens");
         }
         assert_eq!(script.form(1)["client_assertion"], job_token());
         assert_eq!(script.asked()[2].uri().host(), Some("actions.example"));
@@ -146,7 +146,7 @@ mod tests {
         let script =
             Script::of([scripted::json(200, json!({ "value": job_token() })), scripted::json(401, mismatch)]);
         let client = scripted::client(&script, Some(federated(&script)));
-        let failure = client.redeem(&Secret::new("0.fake".into())).await.expect_err("refused").failure;
+        let failure = client.redeem(&Secret::new("0.fake".into()), None).await.expect_err("refused").failure;
         let told = failure.to_string();
         assert!(
             told.contains("issuer https://issuer.example, subject repo:contoso/app, audience api://it"),

@@ -145,7 +145,9 @@ pub const MEANINGS: &[Meaning] = &[
     meaning(
         &[700_024],
         "The client's signed assertion is not within its time.",
-        "Set this machine's clock; if it is right, check how long the job's OIDC token lives.",
+        "Run it again. With federated, let the job get a fresh OIDC token: it lives for some minutes only. With \
+         client-certificate, check that no proxy or cache changes the Date of the services' answers: the assertion \
+         counts by it, not by this machine's clock.",
     ),
     meaning(
         &[70021],
@@ -632,7 +634,7 @@ mod tests {
     #[case::public(&[700_025], "credential browser")]
     #[case::secret(&[7_000_215, 7_000_222], "client-secret")]
     #[case::certificate(&[700_027], "Certificates & secrets")]
-    #[case::assertion(&[700_024], "clock")]
+    #[case::assertion(&[700_024], "not by this machine's clock")]
     #[case::federated(&[70021, 700_211, 700_212, 700_213], "Federated credentials")]
     #[case::app(&[700_016], "client-id")]
     #[case::tenant(&[90002, 900_023, 50059, 50194], "tenant-id")]

@@ -4,11 +4,13 @@
 //! [patience](crate::patience), and repeats a request only where a repetition does no harm.
 
 mod answer;
+pub mod claims_challenge;
 pub mod inspect;
 mod names;
 pub mod no_proxy;
 pub mod proxy;
 pub mod proxy_address;
+pub mod renewals;
 pub mod request;
 pub mod reqwest_wire;
 mod service_clock;
@@ -28,6 +30,8 @@ use tokio::time::Instant;
 use url::Url;
 
 pub use self::answer::{Answer, DEACTIVATED};
+pub use self::claims_challenge::ClaimsChallenge;
+use self::renewals::Renewals;
 pub use self::service_clock::{CLOCK_OFF, ServiceClock};
 use crate::failure::{Exit, Failure};
 use crate::patience::{Ended, Grace, Patience};
@@ -72,6 +76,8 @@ pub enum NoAnswer {
     Wire(WireError),
     /// The service asks to wait longer than this run may.
     Throttled(Duration),
+    /// A policy revoked the access token, and there is no other: the request was not acted on.
+    NotSignedIn(Box<Failure>),
 }
 
 impl From<Ended> for NoAnswer {
@@ -88,7 +94,8 @@ impl NoAnswer {
             Self::Wire(
                 WireError::Unreachable(_) | WireError::Obstructed(_) | WireError::Untrusted { .. },
             )
-            | Self::Throttled(_) => false,
+            | Self::Throttled(_)
+            | Self::NotSignedIn(_) => false,
         }
     }
 
@@ -103,6 +110,7 @@ impl NoAnswer {
                 format!("{service} did not answer within the time this operation may take."),
                 "Run it again; raise the input 'timeout' if the service is slow from here.",
             ),
+            Self::NotSignedIn(failure) => *failure,
             Self::Throttled(wait) => Failure::new(
                 Exit::Service,
                 format!(
@@ -148,6 +156,7 @@ pub struct Http {
     /// Until when a host asked not to be called again.
     pauses: Arc<Mutex<HashMap<String, Instant>>>,
     clock: ServiceClock,
+    renewals: Renewals,
 }
 
 impl fmt::Debug for Http {
@@ -160,7 +169,7 @@ impl Http {
     /// The way to every service, for as long as `patience` lasts.
     pub fn new(world: World, patience: Patience) -> Self {
         let clock = ServiceClock::new(Arc::clone(&world.clock), &[]);
-        Self { world, patience, pauses: Arc::default(), clock }
+        Self { world, patience, pauses: Arc::default(), clock, renewals: Renewals::default() }
     }
 
     /// The same way, reckoning by the clock of these services, the one that counts most first.
@@ -199,6 +208,11 @@ impl Http {
         let _ = brief.send(request, Effect::Idempotent).await;
     }
 
+    /// The access tokens for which there can be a fresh one.
+    pub fn renewals(&self) -> &Renewals {
+        &self.renewals
+    }
+
     /// How long its requests may go on.
     pub fn patience(&self) -> &Patience {
         &self.patience
@@ -216,7 +230,8 @@ impl Http {
     }
 
     /// Sends the request and returns the service's answer, whatever its status; an idempotent one is
-    /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx.
+    /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx. Any request is sent once more, with a fresh
+    /// bearer, where a policy revoked the one it came with: such a request was not acted on.
     pub async fn send(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
         if let Some(obstacle) = request::obstacle(&request) {
             return Err(NoAnswer::Wire(WireError::Obstructed(obstacle)));
@@ -224,6 +239,7 @@ impl Http {
         let mut request = request;
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
         let mut attempt = 1;
+        let mut is_renewed = self.renewals.freshen(&mut request);
         loop {
             self.await_turn(&request).await?;
             // A request that is given a moment to end by itself is not begun any more.
@@ -236,6 +252,15 @@ impl Http {
                 && let Some(wait) = answer.retry_after(self.clock.now())
             {
                 self.postpone(&request, wait);
+            }
+            if !is_renewed
+                && let Ok(answer) = &outcome
+                && let Some(claims) = ClaimsChallenge::of(answer).and_then(|challenge| challenge.claims)
+                && let Some(renewed) = self.renewals.renew(&mut request, claims, &self.patience).await
+            {
+                renewed.map_err(|failure| NoAnswer::NotSignedIn(Box::new(failure)))?;
+                is_renewed = true;
+                continue;
             }
             if effect == Effect::OnceOnly {
                 return outcome;

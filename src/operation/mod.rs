@@ -74,7 +74,12 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The failure a person is to read; its exit code is the process's.
     pub async fn to_its_end(&self) -> Result<u8, Failure> {
-        let ended = match self.carry_out().await {
+        let carried_out = tokio::select! {
+            biased;
+            ended = self.carry_out() => ended,
+            never = sign_in::renew_on_demand(self) => match never {},
+        };
+        let ended = match carried_out {
             Ok(code) => Ok(code),
             Err(failure) => Err(self.explained(failure).await),
         };

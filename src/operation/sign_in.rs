@@ -1,6 +1,7 @@
 //! Signing in as an operation does it: the rolled refresh token is stored before the PAT service is asked for
 //! anything, so that no chain of tokens is ever broken.
 
+use std::convert::Infallible;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Run, destinations, tenant};
+use crate::azure_devops::challenge;
 use crate::entra::azure_cli::sign_in_by_azure_cli;
 use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
@@ -139,7 +141,7 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
         }
         Credential::RefreshToken(seed) => {
             let store = readable_store(run).map(|address| destinations::open(run, address, bearer().1));
-            let tokens = redeem(run, store.as_deref(), seed.as_ref()).await?;
+            let tokens = redeem(run, store.as_deref(), seed.as_ref(), None).await?;
             keep(run, store, &tokens).await?;
             Ok(tokens)
         }
@@ -164,13 +166,47 @@ pub(super) async fn tokens(run: &Run<'_>) -> Result<Tokens, Failure> {
 /// Signs the same user in once more, long after the first time: by the refresh token that came with it, never by
 /// asking a person again.
 pub(super) async fn tokens_again(run: &Run<'_>, session: &Session) -> Result<Tokens, Failure> {
-    let seed = match (&run.request.sign_in.credential, &session.tokens.refresh_token) {
-        (Credential::AccessToken(_) | Credential::AzureCli, _) => return tokens(run).await,
+    if matches!(run.request.sign_in.credential, Credential::AccessToken(_) | Credential::AzureCli) {
+        return tokens(run).await;
+    }
+    by_refresh_token(run, session.tokens.refresh_token.as_ref(), None).await
+}
+
+/// Gives a fresh access token for each that Azure DevOps says a policy has revoked, for as long as the run lasts: with
+/// the claims that it wants, by the refresh token, which is rolled and stored as ever.
+pub(super) async fn renew_on_demand(run: &Run<'_>) -> Infallible {
+    let mut asks = run.http.renewals().attend();
+    loop {
+        let Some(ask) = asks.recv().await else { return std::future::pending().await };
+        let run = run.with_patience(ask.patience);
+        let tokens = by_refresh_token(&run, ask.refresh_token.as_ref(), Some(&ask.claims)).await;
+        let fresh = tokens.map(|tokens| tokens.access_token).map_err(|failure| match failure.exit {
+            Exit::SignIn => {
+                let cause = format!("{} {}", challenge::WHAT, failure.cause);
+                Failure { cause, ..failure }
+            }
+            _ => failure.and(challenge::WHAT),
+        });
+        if fresh.is_ok() {
+            run.info(format!("{} Signed in again with the refresh token.", challenge::WHAT));
+        }
+        // Who asked has not gone: a request that waits for its answer is not torn apart.
+        let _ = ask.reply.send(fresh);
+    }
+}
+
+/// Tokens by the newest refresh token there is: that of the store, or the `latest` that this run was given.
+async fn by_refresh_token(
+    run: &Run<'_>,
+    latest: Option<&Secret>,
+    claims: Option<&str>,
+) -> Result<Tokens, Failure> {
+    let seed = match (&run.request.sign_in.credential, latest) {
         (Credential::RefreshToken(seed), None) => seed.as_ref(),
-        (_, refresh_token) => refresh_token.as_ref(),
+        (_, latest) => latest,
     };
     let store = readable_store(run).map(|address| destinations::open(run, address, bearer().1));
-    let tokens = redeem(run, store.as_deref(), seed).await?;
+    let tokens = redeem(run, store.as_deref(), seed, claims).await?;
     if run.request.sign_in.credential_store.is_some() {
         keep(run, store, &tokens).await?;
     }
@@ -183,6 +219,7 @@ pub(super) async fn redeem(
     run: &Run<'_>,
     store: Option<&dyn Store>,
     seed: Option<&Secret>,
+    claims: Option<&str>,
 ) -> Result<Tokens, Failure> {
     let stored = stored(run, store).await?;
     let misfit = stored.as_ref().and_then(|stored| no_refresh_token(run, stored));
@@ -190,7 +227,7 @@ pub(super) async fn redeem(
         return Err(misfit.unwrap_or_else(|| nothing_to_redeem(run)));
     };
     let entra = client(run, &tenant::of(run).await?);
-    let mut refusal = match attempt(run, &entra, first).await {
+    let mut refusal = match attempt(run, &entra, store, first, claims).await {
         Err(refusal) if refusal.invalid_grant => refusal,
         outcome => return outcome.map_err(|refusal| refusal.failure),
     };
@@ -200,7 +237,7 @@ pub(super) async fn redeem(
         let Some(token) = rolled.or_else(|| seed.filter(|seed| !tried.contains(seed)).cloned()) else {
             return Err(refusal.failure);
         };
-        match attempt(run, &entra, &token).await {
+        match attempt(run, &entra, store, &token, claims).await {
             Err(next) if next.invalid_grant => refusal = next,
             outcome => return outcome.map_err(|refusal| refusal.failure),
         }
@@ -239,11 +276,42 @@ async fn rolled_meanwhile(
     Ok(None)
 }
 
-async fn attempt(run: &Run<'_>, entra: &entra::Client, token: &Secret) -> Result<Tokens, Refusal> {
+async fn attempt(
+    run: &Run<'_>,
+    entra: &entra::Client,
+    store: Option<&dyn Store>,
+    token: &Secret,
+    claims: Option<&str>,
+) -> Result<Tokens, Refusal> {
     run.host.mask(token);
-    let tokens = entra.redeem(token).await?;
-    mask(run, &tokens);
-    Ok(tokens)
+    match entra.redeem(token, claims).await {
+        Ok(tokens) => {
+            mask(run, &tokens);
+            // One that was got by claims is not asked for again.
+            if claims.is_none() {
+                remember(run, &tokens);
+            }
+            Ok(tokens)
+        }
+        Err(mut refusal) => {
+            if let (Some(rolled), Some(store)) = (refusal.rolled.take(), store) {
+                run.host.mask(&rolled);
+                let kept = store.write(&rolled, &Kind::RefreshToken, &patience_to_store(run)).await;
+                refusal.failure = refusal.failure.and(match kept {
+                    Ok(()) => "The new refresh token in that answer is stored.".into(),
+                    Err(why) => {
+                        format!("The new refresh token in that answer could not be stored: {}", why.account())
+                    }
+                });
+            }
+            Err(refusal)
+        }
+    }
+}
+
+/// Remembers that there can be a fresh access token in place of this one.
+fn remember(run: &Run<'_>, tokens: &Tokens) {
+    run.http.renewals().remember(&tokens.access_token, tokens.refresh_token.as_ref());
 }
 
 fn mask(run: &Run<'_>, tokens: &Tokens) {
@@ -283,6 +351,7 @@ pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, F
     };
     let tokens = tokens.map_err(|refusal| refusal.failure)?;
     mask(run, &tokens);
+    remember(run, &tokens);
     Ok(tokens)
 }
 

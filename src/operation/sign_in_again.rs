@@ -1,6 +1,7 @@
 //! The command by which a person signs in again, with everything filled in that this run knows and that is no
 //! secret.
 
+use crate::azure_devops::challenge;
 use crate::failure::Failure;
 use crate::inputs::Request;
 use crate::inputs::request::{Credential, SignIn};
@@ -12,8 +13,16 @@ const LOGIN: &str = "'adopat login'";
 /// Where the refresh token goes where this run has no store: from there a person takes it to where the run reads it.
 const FOR_A_PERSON: &str = "file:refresh-token";
 
-/// The failure, with the very command in its remedy where that says to sign in again.
+/// The failure, with the very command in its remedy where that says to sign in again, or what takes its place where
+/// adopat does not sign in itself.
 pub(super) fn with_the_command(request: &Request, mut failure: Failure) -> Failure {
+    if failure.remedy == challenge::REMEDY {
+        match request.sign_in.credential {
+            Credential::AccessToken(_) => failure.remedy = challenge::PASTED.into(),
+            Credential::AzureCli => failure.remedy = challenge::OF_THE_CLI.into(),
+            Credential::RefreshToken(_) | Credential::DeviceCode | Credential::Browser => {}
+        }
+    }
     let by_refresh_token =
         matches!(request.sign_in.credential, Credential::RefreshToken(_) | Credential::DeviceCode);
     if by_refresh_token && failure.remedy.contains(LOGIN) {

@@ -14,11 +14,12 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::Run;
+use crate::azure_devops::IS_DEACTIVATED;
 use crate::azure_devops::connection_data::Identity;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::request;
-use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::http::{Answer, DEACTIVATED, Effect, Http, NoAnswer};
 use crate::inputs::request::Verify;
 use crate::patience::Ended;
 use crate::secret::Secret;
@@ -41,6 +42,8 @@ enum Tried {
 /// Why the PAT is not confirmed, as the rest of a sentence, and what support asks for.
 struct Doubt {
     why: String,
+    /// What to do about it, where running it again is no help.
+    remedy: Option<&'static str>,
     support_ids: Vec<(&'static str, String)>,
 }
 
@@ -86,12 +89,17 @@ async fn try_once(http: &Http, url: &Url, token: &Secret) -> Result<(Tried, Opti
         Err(error) => {
             let again = !matches!(&error, NoAnswer::Wire(error) if !error.may_pass());
             let why = error.into_failure(url.host_str().unwrap_or_default()).cause;
-            let doubt = Doubt { why, support_ids: Vec::new() };
+            let doubt = Doubt { why, remedy: None, support_ids: Vec::new() };
             return Ok((if again { Tried::NotYet(doubt) } else { Tried::Never(doubt) }, None));
         }
     };
     let asked = answer.retry_after(http.clock().now());
-    let doubt = |why: String| Doubt { why, support_ids: support_ids(&answer) };
+    let doubt = |why: String| Doubt { why, remedy: None, support_ids: support_ids(&answer) };
+    if answer.is_of_a_deactivated_organization() {
+        let why = format!("the organization has been deactivated ({DEACTIVATED}).");
+        let doubt = Doubt { remedy: Some(IS_DEACTIVATED.remedy), ..doubt(why) };
+        return Ok((Tried::Never(doubt), None));
+    }
     let tried = match judge(&answer, is_connection_data(url)) {
         Ok(()) => Tried::Confirmed,
         Err((why, true)) => Tried::NotYet(doubt(why)),
@@ -148,7 +156,9 @@ fn is_sign_in_page(answer: &Answer) -> bool {
 
 fn not_confirmed(verify: &Verify, tries: u32, doubt: &Doubt) -> Failure {
     let host = verify.url.host_str().unwrap_or_default();
-    let remedy = if is_connection_data(&verify.url) {
+    let remedy = if let Some(remedy) = doubt.remedy {
+        remedy
+    } else if is_connection_data(&verify.url) {
         "Run it again; if the PAT's scope does not let it in there, give verify-url an address that it does."
     } else {
         "Run it again, and check that the PAT's scope lets it in at verify-url."

@@ -101,6 +101,8 @@ pub async fn mint(
 fn given_up(ended: NoAnswer, failure: Failure) -> Failure {
     match ended {
         NoAnswer::Throttled(_) => failure,
-        NoAnswer::Ended(_) | NoAnswer::Wire(_) => ended.into_failure("The PAT service"),
+        NoAnswer::Ended(_) | NoAnswer::Wire(_) | NoAnswer::NotSignedIn(_) => {
+            ended.into_failure("The PAT service")
+        }
     }
 }

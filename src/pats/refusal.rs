@@ -6,9 +6,10 @@
 //! The enum is open: a name that is not listed here is told as it is.
 
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
-use crate::azure_devops::{IS_DEACTIVATED, Organization};
+use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure, without_people};
-use crate::http::Answer;
+use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
+use crate::http::{Answer, ClaimsChallenge};
 use crate::meaning::{self, Meaning as Refusal};
 
 /// What one `patTokenError` means.
@@ -323,7 +324,7 @@ fn exit_of_unknown(name: &str) -> Exit {
 pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
     let body = ErrorBody::of(answer);
     let message = body.message.clone().unwrap_or_default();
-    let named = named_in(answer, &message);
+    let named = named_in(answer, &message).filter(|_| ClaimsChallenge::of(answer).is_none());
     let failure = match named {
         Some(name) => of_name(&name, None, organization),
         None => of_status(answer, &body, organization),
@@ -361,6 +362,7 @@ const PAGE: &str = "a web page";
 
 /// What a refusal means that names no `patTokenError`: by its exception (`typeKey`), its words, its status.
 pub const REFUSALS: &[Refusal] = &[
+    challenge::REVOKED,
     IS_DEACTIVATED,
     Refusal::new(
         Exit::Refused,
@@ -459,7 +461,8 @@ pub const REFUSALS: &[Refusal] = &[
 fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> Failure {
     let status = answer.status.as_u16();
     let message = body.message.as_deref().unwrap_or_default();
-    let key = body.type_key.as_deref().unwrap_or_default();
+    let key = challenge::key_of(answer, body.type_key.clone());
+    let key = key.as_str();
     let known_by = match key {
         "" if answer.is_page() => PAGE,
         key if is_of_no_pat(key) => NOT_FOUND,
@@ -472,6 +475,10 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
     let meaning = meaning::find(REFUSALS, kind, known_by, message).expect("the last row fits all");
     let own = [("organization", organization.name()), ("status", &status.to_string())];
     let failure = meaning.failure(&own);
+    if key == INSUFFICIENT_CLAIMS {
+        // The words beside it are those for anybody without a credential.
+        return failure.named(key);
+    }
     match names_of(key, message) {
         Some(name) => failure.named(name),
         None => failure,

@@ -21,8 +21,9 @@ use url::Url;
 use super::bearer::Bearer;
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
-use crate::azure_devops::{IS_DEACTIVATED, Organization};
+use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
+use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::request;
 use crate::http::{Answer, Effect, Http, NoAnswer};
 use crate::meaning::{self, Meaning};
@@ -59,6 +60,7 @@ const MISSING: Meaning = Meaning::new(
 
 /// What the refusals mean: by exception (`typeKey`), words and status.
 pub const REFUSALS: &[Meaning] = &[
+    challenge::REVOKED_FOR_A_STORE,
     IS_DEACTIVATED,
     Meaning::new(
         Exit::Store,
@@ -326,10 +328,12 @@ impl VariableGroupStore {
         }
         let body = ErrorBody::of(&answer);
         let words = body.message.unwrap_or_default();
-        let key = body.type_key.unwrap_or_default();
+        let key = challenge::key_of(&answer, body.type_key);
         let Some(meaning) = meaning::find(REFUSALS, answer.status.as_u16(), &key, &words) else {
             return Err(self.odd(&answer));
         };
+        // A challenge's words are those for anybody without a credential.
+        let words = if key == INSUFFICIENT_CLAIMS { String::new() } else { words };
         let mut failure = self.meant(meaning).quoting("Azure DevOps", &words).and(answer.asks_to_wait());
         if !key.is_empty() {
             failure = failure.named(key);

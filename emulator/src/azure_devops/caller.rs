@@ -3,6 +3,7 @@
 use http::StatusCode;
 use jiff::Timestamp;
 
+use super::claims_challenge::claims_challenge;
 use super::error::not_authorized;
 use super::sign_in_page::without_credential;
 use crate::answer::{self, Answer};
@@ -77,6 +78,9 @@ pub(crate) fn caller(
     let Some(token) = token.filter(|token| token.audience == Audience::AzureDevOps) else {
         return Err(without_credential(services, call));
     };
+    if organization.policies.revoke_access_tokens && !token.meets_a_challenge {
+        return Err(claims_challenge(services, now));
+    }
     let known = services.cast.user(&token.user).cloned();
     match known.filter(|user| user.is_known_in(organization) && token.tenant == organization.tenant) {
         Some(user) => Ok(Some(Caller { user, by: By::Bearer(token.permissions) })),

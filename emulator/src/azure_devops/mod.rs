@@ -2,6 +2,7 @@
 //! what `dev.azure.com` itself answers.
 
 mod caller;
+mod claims_challenge;
 mod connection_data;
 mod error;
 mod locations;
@@ -15,6 +16,7 @@ mod version;
 use jiff::Timestamp;
 
 pub(crate) use self::caller::{By, Caller, signed_in};
+pub(crate) use self::claims_challenge::claims_challenge;
 pub(crate) use self::error::{VssError, not_authorized};
 pub(crate) use self::projects::Projects;
 pub(crate) use self::service_connections::Connections;

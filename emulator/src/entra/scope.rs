@@ -15,6 +15,8 @@ pub(crate) struct Wishes {
     pub(crate) nonce: Option<String>,
     /// Whom the tokens are for, in MSAL's own way.
     pub(crate) client_info: bool,
+    /// What a challenge wants in the access token, as JSON.
+    pub(crate) claims: Option<String>,
 }
 
 /// A `scope` parameter, understood.
@@ -72,7 +74,15 @@ impl Scope {
 
     /// What else the client would like to hear.
     pub(crate) fn wishes(&self, form: &Form, nonce: Option<String>) -> Wishes {
-        Wishes { id_token: self.openid, nonce, client_info: form.get("client_info") == Some("1") }
+        // Whatever the order in which its keys are written.
+        let claims =
+            form.get("claims").and_then(|claims| serde_json::from_str::<serde_json::Value>(claims).ok());
+        Wishes {
+            id_token: self.openid,
+            nonce,
+            client_info: form.get("client_info") == Some("1"),
+            claims: claims.map(|claims| claims.to_string()),
+        }
     }
 
     /// What an answer says was granted: every permission with its resource in front.

@@ -14,7 +14,9 @@ use crate::call::{Call, Form};
 use crate::cast::{AppRegistration, User};
 use crate::entra::aadsts::Aadsts;
 use crate::entra::scope::{Scope, Wishes};
-use crate::entra::tokens::{AccessToken, Audience, ClientKind, NewRefreshToken, RefreshTokenState};
+use crate::entra::tokens::{
+    AccessToken, Audience, ClientKind, NewRefreshToken, RefreshTokenState, is_like_a_refresh_token,
+};
 use crate::entra::{Tenant, authorize, client_proof, device_code};
 use crate::services::{Service, Services};
 use crate::{jwt, moment};
@@ -85,7 +87,11 @@ fn refresh(
 ) -> Result<Answer, Aadsts> {
     let value = required(form, "refresh_token")?;
     let Some(token) = services.entra.tokens.refresh.get(value).cloned() else {
-        return Err(Aadsts::code(70000));
+        // Recorded of a token that was damaged: the number of a malformed request, under `invalid_grant`.
+        return Err(match is_like_a_refresh_token(value) {
+            true => Aadsts::code(70000),
+            false => Aadsts::code(9002313).error("invalid_grant"),
+        });
     };
     if token.client_id != app.client_id {
         return Err(Aadsts::code(700007));
@@ -214,12 +220,15 @@ pub(super) fn tokens(
     let scope = Scope::granted(grant.audience, &grant.permissions);
     let id_token = wishes.id_token.then(|| id_token(services, &grant, wishes, now));
     let info = json!({"uid": grant.user.id, "utid": grant.user.tenant}).to_string();
+    let meets_a_challenge =
+        wishes.claims.as_ref().is_some_and(|claims| services.entra.tokens.challenges.contains(claims));
     let access_token = services.issue_access_token(AccessToken {
         user: grant.user.name,
         tenant: grant.user.tenant,
         audience: grant.audience,
         permissions: grant.permissions,
         end: now + Duration::from_secs(expires_in),
+        meets_a_challenge,
     });
     let mut body = json!({
         "token_type": "Bearer",

@@ -1,6 +1,6 @@
 //! The tokens that Entra has handed out, and what they are good for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use base64::Engine;
@@ -79,6 +79,8 @@ pub(crate) struct AccessToken {
     pub(crate) audience: Audience,
     pub(crate) permissions: Vec<String>,
     pub(crate) end: Timestamp,
+    /// Whether it was issued with the claims of a challenge.
+    pub(crate) meets_a_challenge: bool,
 }
 
 /// Every token that was handed out.
@@ -86,6 +88,8 @@ pub(crate) struct AccessToken {
 pub(crate) struct Tokens {
     pub(crate) refresh: HashMap<String, RefreshToken>,
     pub(crate) access: HashMap<String, AccessToken>,
+    /// The claims of every challenge that was sent, as JSON.
+    pub(crate) challenges: HashSet<String>,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -193,6 +197,7 @@ impl Services {
             audience,
             permissions: permissions.to_vec(),
             end,
+            meets_a_challenge: false,
         })
     }
 
@@ -246,6 +251,15 @@ pub(crate) struct NewRefreshToken {
 /// Entra's refresh tokens begin `1.A` and are over a thousand characters long; this one says that it is a fake.
 fn refresh_token_value(chance: &mut Chance) -> String {
     format!("1.AXXX-fake-{}.{}", chance.url_safe(90), chance.url_safe(1000))
+}
+
+/// Whether the value has the shape of a refresh token, whoever issued it.
+pub(crate) fn is_like_a_refresh_token(value: &str) -> bool {
+    let url_safe = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let parts = value.strip_prefix("1.AXXX-fake-").and_then(|rest| rest.split_once('.'));
+    parts.is_some_and(|(first, second)| url_safe(first, 90) && url_safe(second, 1000))
 }
 
 /// An access token looks like a JWT, and its middle is no claims: clients must not look into it, and those

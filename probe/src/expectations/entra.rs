@@ -77,11 +77,11 @@ pub(super) fn expectations() -> Vec<Expectation> {
         .shows("vso.pats too", |scene| Box::pin(one_permission(scene))),
         of(
             "entra-no-refresh-token",
-            "what is no refresh token: AADSTS70000",
-            &[(Guess, "9002313 was seen too")],
-            Open,
+            "what is no refresh token: AADSTS9002313 under `invalid_grant`",
+            &[(Issue, "recorded by two clients")],
+            Likely,
         )
-        .shows("400 invalid_grant AADSTS70000", |scene| {
+        .shows("400 invalid_grant AADSTS9002313", |scene| {
             Box::pin(async {
                 scene.public_client()?;
                 let form = [

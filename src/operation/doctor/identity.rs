@@ -7,9 +7,11 @@ use super::super::{Run, tenant};
 use super::report::Finding;
 use crate::azure_devops::connection_data::Identity;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
+use crate::azure_devops::{IS_DEACTIVATED, challenge};
 use crate::failure::{Exit, Failure};
+use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::request;
-use crate::http::{Answer, Effect};
+use crate::http::{Answer, ClaimsChallenge, DEACTIVATED, Effect};
 use crate::secret::Secret;
 
 const AS_A_PERSON: &str = "Sign in as a person: 'adopat login' makes a refresh token.";
@@ -44,6 +46,13 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Finding, Failu
     let status = answer.status.as_u16();
     if let Some(identity) = Identity::of(answer).filter(|_| status == 200) {
         return of_identity(&identity, run);
+    }
+    if answer.is_of_a_deactivated_organization() {
+        let own = [("organization", run.organization().name())];
+        return Err(IS_DEACTIVATED.failure(&own).named(DEACTIVATED));
+    }
+    if ClaimsChallenge::of(answer).is_some() {
+        return Err(challenge::REVOKED.failure(&[]).named(INSUFFICIENT_CLAIMS));
     }
     let body = ErrorBody::of(answer);
     let message = body.message.unwrap_or_default();

@@ -61,7 +61,7 @@ pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> S
             }
             // The answer that brings the new refresh token may come a little late, still within this check.
             let limited = run.at_most(ONE_CHECK - GRACE);
-            let outcome = signing_in::redeem(&limited, store.as_deref(), seed.as_ref()).await;
+            let outcome = signing_in::redeem(&limited, store.as_deref(), seed.as_ref(), None).await;
             let kept = match &outcome {
                 Ok(tokens) => keep(run, store, tokens).await,
                 Err(_) => untried(run, store.as_deref()).await,
