@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use adopat_emulator::{
-    AppRegistration, Deletion, Emulator, Fault, GitHubRights, GroupRole, NewPat, NewVariableGroup, Pat,
-    Policies, RetryAfter, Service, Variable, VariableGroup, VaultAccess, VaultPolicy, VaultRights, cast,
+    AppRegistration, Deletion, Emulator, Expiry, Fault, GitHubRights, GroupRole, NewPat, NewVariableGroup,
+    Pat, Policies, RetryAfter, Service, Variable, VariableGroup, VaultAccess, VaultPolicy, VaultRights, cast,
 };
 use rstest::rstest;
 use support::{Ended, Host, Machine, VAULT_APP};
@@ -598,7 +598,7 @@ fn a_store_that_fails_at_the_write(#[case] service: Service, #[case] body: &'sta
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
     let words = ended.words();
     let named = |address: &str| {
-        let (_, after) = words.split_once("These hold a PAT that is revoked now").unwrap_or_default();
+        let (_, after) = words.split_once("These hold a PAT that is being revoked").unwrap_or_default();
         after.contains(address)
     };
     assert_eq!(named("variable-group:"), service != Service::DevOps, "{words}");
@@ -618,7 +618,7 @@ fn a_store_whose_answer_is_lost_may_hold_the_revoked_one_and_is_named() {
     machine.emulator.order(Fault::on(Service::GitHub).method("PUT").lose_answer().always());
     let ended = machine.input("timeout", "20s").run();
     takes_the_new_one_back(&machine, &ended, &old);
-    ended.says(&format!("or may hold it: {SECRET}"));
+    ended.says(&format!("These may hold a PAT that is being revoked: {SECRET}."));
     assert_eq!(github(&machine, None), Some(minted(&machine, &old).value));
 }
 
@@ -671,22 +671,139 @@ fn what_services_put_off_is_waited_for() {
 }
 
 #[rstest]
-#[case::github(Service::GitHub)]
-#[case::azure_devops(Service::DevOps)]
-#[case::the_vault(Service::Vault)]
-fn a_store_that_never_answers_the_write(#[case] service: Service) {
+#[case::github(Service::GitHub, &[GROUP], &[SECRET])]
+#[case::azure_devops(Service::DevOps, &[SECRET], &[GROUP])]
+#[case::the_vault(Service::Vault, &[GROUP, SECRET], &[])]
+fn a_store_that_never_answers_the_write(
+    #[case] service: Service,
+    #[case] hold_it: &[&str],
+    #[case] may_hold_it: &[&str],
+) {
     let (mut machine, old) = holding_a_former_value();
-    let fault = Fault::on(service).method("PUT");
-    // A vault is given back its former value by another PUT.
-    let fault = if service == Service::Vault { fault } else { fault.always() };
-    let hold = machine.emulator.order(fault.hold_before());
+    let hold = machine.emulator.order(Fault::on(service).method("PUT").hold_before().always());
     machine.input("timeout", "5s");
     let ended = machine.run();
     takes_the_new_one_back(&machine, &ended, &old);
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
-    ended.says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    ended.says(&format!("These hold a PAT that is being revoked: {}.", hold_it.join(", ")));
+    let may = format!("These may hold a PAT that is being revoked: {}.", may_hold_it.join(", "));
+    assert_eq!(ended.words().contains(&may), !may_hold_it.is_empty(), "{}", ended.words());
+    assert_eq!(ended.words().matches("hold a PAT").count(), 1 + usize::from(!may_hold_it.is_empty()));
     hold.release();
+}
+
+/// What a gateway says that has given up on the vault behind it, and nothing else.
+fn given_up(status: u16) -> Fault {
+    Fault::on(Service::Vault).method("PUT").answer(
+        status,
+        &[("content-type", "text/html")],
+        "<html>Gateway</html>",
+    )
+}
+
+#[rstest]
+fn a_write_that_a_gateway_gave_up_and_the_vault_takes_late_is_taken_back(
+    #[values(408, 502, 503, 504)] status: u16,
+    #[values(50, 3_000, 14_000)] late: u64,
+) {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-in-vault");
+    let labels = [("owner", "web")];
+    machine.emulator.label_vault_secret("ado-pat", Some("text/plain"), &labels);
+    to(&mut machine, &[&vault, SECRET]);
+    let old = the_one(&machine);
+    // The delivery fails at another store, after the vault's answer was lost.
+    machine.emulator.order(given_up(status).acts_late(Duration::from_millis(late)));
+    machine.emulator.order(given_up(status).times(3));
+    machine.emulator.order(Fault::on(Service::GitHub).method("PUT").answer(403, NO, r#"{"message":"no"}"#));
+    let ended = machine.run();
+    takes_the_new_one_back(&machine, &ended, &old);
+    assert!(!ended.words().contains("hold a PAT"), "{}", ended.words());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
+    let tags = labels.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    assert_eq!(beside(&machine, "ado-pat"), (Some("text/plain".to_owned()), tags));
+}
+
+#[test]
+fn a_write_that_the_vault_took_though_every_answer_was_lost_is_a_delivery() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-in-vault");
+    to(&mut machine, &[&vault]);
+    machine.emulator.order(Fault::on(Service::Vault).method("PUT").lose_answer().always());
+    machine.run().expect(0);
+    assert_eq!(in_vault(&machine), the_one(&machine).value);
+    let secret = machine.emulator.vault_secret("ado-pat").expect("there");
+    assert_eq!(secret.versions.len(), 2, "it is not set again");
+}
+
+#[test]
+fn a_vault_that_says_nothing_any_more_is_named() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    to(&mut machine, &[&vault]);
+    let old = the_one(&machine);
+    // It was asked before the PAT was made; from the write on nobody hears of it.
+    machine.emulator.order(given_up(504).acts_late(Duration::from_secs(2)).always());
+    let reads = Fault::on(Service::Vault).method("GET").nth(4).unavailable().always();
+    machine.emulator.order(reads);
+    let ended = machine.input("timeout", "20s").run();
+    takes_the_new_one_back(&machine, &ended, &old);
+    ended.says(&format!("These may hold a PAT that is being revoked: {vault}."));
+}
+
+#[test]
+fn what_somebody_else_has_put_into_the_vault_meanwhile_stays() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-in-vault");
+    to(&mut machine, &[&vault, SECRET]);
+    let refused =
+        Fault::on(Service::GitHub).method("PUT").answer(403, NO, r#"{"message":"no"}"#).hold_before();
+    let old = the_one(&machine);
+    let ended = hold_until(&machine, refused, || {
+        while in_vault(&machine) == "FAKE-former-in-vault" {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        machine.emulator.add_vault_secret("ado-pat", "FAKE-of-somebody-else");
+    });
+    takes_the_new_one_back(&machine, &ended, &old);
+    assert_eq!(in_vault(&machine), "FAKE-of-somebody-else");
+}
+
+#[test]
+fn a_secret_that_was_disabled_is_disabled_again_and_named() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    machine.emulator.add_vault_secret("ado-pat", "FAKE-former-in-vault");
+    machine.emulator.services().services.disable_vault_secret("ado-pat");
+    to(&mut machine, &[&vault, SECRET]);
+    let old = the_one(&machine);
+    machine.emulator.order(Fault::on(Service::GitHub).method("PUT").answer(403, NO, r#"{"message":"no"}"#));
+    let ended = machine.run();
+    takes_the_new_one_back(&machine, &ended, &old);
+    ended.says(&format!("These hold a PAT that is being revoked: {vault}."));
+    let secret = machine.emulator.vault_secret("ado-pat").expect("there");
+    assert!(secret.versions.iter().all(|version| !version.enabled), "{secret:?}");
+}
+
+#[test]
+fn a_policy_that_limits_how_long_a_secret_may_be_valid_is_told_as_that() {
+    let mut machine = with_vault();
+    let vault = machine.vault_secret("ado-pat");
+    let policy = VaultPolicy { expiry: Expiry::WithinDays(7), ..VaultPolicy::default() };
+    machine.emulator.services().services.set_vault_policy(policy);
+    to(&mut machine, &[&vault]);
+    let old = the_one(&machine);
+    let ended = machine.run();
+    takes_the_new_one_back(&machine, &ended, &old);
+    ended.says("A policy of Azure").says("'lifetime'").says("maximum validity period");
+    // The remedy helps.
+    machine.input("lifetime", "6d").run().expect(0);
+    assert_eq!(in_vault(&machine), the_one(&machine).value);
 }
 
 #[cfg(unix)]
@@ -744,7 +861,7 @@ fn a_file_that_fails_at_the_write_is_not_said_to_hold_the_new_one() {
     takes_the_new_one_back(&machine, &ended, &old);
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
-    ended.says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    ended.says(&format!("These hold a PAT that is being revoked: {GROUP}, {SECRET}."));
 }
 
 #[test]
@@ -759,7 +876,7 @@ fn a_secret_and_a_file_that_were_not_there() {
     takes_the_new_one_back(&machine, &ended, &old);
     assert!(!machine.path("pat").exists(), "there was no file, so there is none");
     // A vault's versions cannot be deleted singly.
-    ended.says(&format!("or may hold it: {vault}."));
+    ended.says(&format!("These hold a PAT that is being revoked: {vault}."));
 }
 
 #[test]
@@ -784,7 +901,7 @@ fn an_output_file_that_fails_after_the_stores() {
     takes_the_new_one_back(&machine, &ended, &old);
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
-    ended.says("pat.json").says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    ended.says("pat.json").says(&format!("These hold a PAT that is being revoked: {GROUP}, {SECRET}."));
     // Each took it once: stores are written before the output file.
     let puts = |service| machine.emulator.requests_to(service).iter().filter(|it| it.method == "PUT").count();
     assert_eq!((puts(Service::DevOps), puts(Service::GitHub), puts(Service::Vault)), (1, 1, 2));
@@ -806,7 +923,7 @@ fn a_host_that_fails_last() {
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
     assert_eq!(machine.read("pat"), "FAKE-former-in-file");
     assert_eq!(machine.read("pat.json"), "as it was");
-    ended.says(&format!("or may hold it: {GROUP}, {SECRET}."));
+    ended.says(&format!("These hold a PAT that is being revoked: {GROUP}, {SECRET}."));
 }
 
 #[test]

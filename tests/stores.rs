@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adopat_emulator::{
-    AppRegistration, Emulator, Fault, GITHUB_ISSUER, GitHubRights, GroupRole, NewPat, NewVariableGroup,
-    Service, TOKEN_EXCHANGE, VaultAccess, VaultPolicy, VaultRights, cast,
+    AppRegistration, Emulator, Expiry, Fault, GITHUB_ISSUER, GitHubRights, GroupRole, NewPat,
+    NewVariableGroup, Service, TOKEN_EXCHANGE, VaultAccess, VaultPolicy, VaultRights, cast,
 };
 use rstest::rstest;
 use support::{Host, Machine, VAULT_APP, VAULT_APP_SECRET};
@@ -524,6 +524,74 @@ fn a_former_version_that_cannot_be_disabled_is_no_failure() {
     machine.run().expect(0);
     let secret = machine.emulator.vault_secret("refresh-token").expect("there");
     assert!(machine.emulator.refresh_token_is_valid(&secret.newest().expect("stored").value));
+}
+
+#[test]
+fn a_vault_that_wants_an_end_of_every_secret_gets_that_of_an_unused_token() {
+    let machine = by_secret();
+    let policy = VaultPolicy { expiry: Expiry::Required, ..VaultPolicy::default() };
+    machine.emulator.services().services.set_vault_policy(policy);
+    let sets = || {
+        let requests = machine.emulator.requests_to(Service::Vault);
+        requests.iter().filter(|request| request.method == "PUT").count()
+    };
+    let in_90_days = machine.emulator.now().as_second() + 90 * 86_400;
+    machine.run().expect(0);
+    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
+    let newest = secret.newest().expect("stored");
+    assert!(machine.emulator.refresh_token_is_valid(&newest.value));
+    assert!(newest.expires.is_some_and(|end| (0..60).contains(&(end - in_90_days))), "{newest:?}");
+    assert_eq!(sets(), 2, "first without an end, as where no policy wants one");
+    machine.run().expect(0);
+    assert_eq!(sets(), 3, "the next run knows");
+}
+
+#[rstest]
+#[case::a_policy(VaultPolicy { expiry: Expiry::WithinDays(30), ..VaultPolicy::default() }, "A policy of Azure")]
+#[case::a_role(VaultPolicy::default(), "No role lets")]
+fn a_refresh_token_that_the_vault_refuses_ends_the_run(#[case] policy: VaultPolicy, #[case] why: &str) {
+    let machine = by_secret();
+    machine.emulator.services().services.set_vault_policy(policy);
+    if policy == VaultPolicy::default() {
+        let rights = VaultRights { set: false, ..VaultRights::ALL };
+        machine.emulator.set_vault_rights(&VAULT_APP.to_string(), rights);
+    }
+    machine.run().expect(7).says(why);
+    no_pat_call_was_made(&machine);
+}
+
+#[rstest]
+#[case::the_first_is_taken_late(|fault: Fault| fault.acts_late(Duration::from_secs(2)), 1, 0)]
+#[case::all_are_taken_late(|fault: Fault| fault.acts_late(Duration::from_secs(6)), 9, 0)]
+#[case::none_is_taken(|fault: Fault| fault, 9, 7)]
+fn a_rolled_token_whose_storing_is_in_doubt_is_not_lost(
+    #[case] late: fn(Fault) -> Fault,
+    #[case] times: usize,
+    #[case] code: i32,
+    #[values(408, 504)] status: u16,
+) {
+    let machine = by_secret();
+    let page = &[("content-type", "text/html")];
+    let fault = Fault::on(Service::Vault).method("PUT").answer(status, page, "<html>Gateway</html>");
+    machine.emulator.order(late(fault).times(times));
+    machine.run().expect(code);
+    std::thread::sleep(Duration::from_secs(7));
+    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
+    assert!(machine.emulator.refresh_token_is_valid(&secret.newest().expect("stored").value));
+    if code != 0 {
+        no_pat_call_was_made(&machine);
+    }
+}
+
+#[test]
+fn a_rolled_token_that_the_vault_took_without_an_answer_is_stored() {
+    let machine = by_secret();
+    machine.emulator.order(Fault::on(Service::Vault).method("PUT").lose_answer().always());
+    machine.run().expect(0);
+    let secret = machine.emulator.vault_secret("refresh-token").expect("there");
+    let readable: Vec<_> = secret.versions.iter().filter(|version| version.enabled).collect();
+    let [stored] = &readable[..] else { panic!("{:?}", secret.versions) };
+    assert!(machine.emulator.refresh_token_is_valid(&stored.value));
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub use self::scenario::Scenario;
 pub use self::services::{Service, Services};
 pub use self::switchboard::{Number, Switchboard};
 pub use self::vault::{
-    Challenge, Deletion, VaultAccess, VaultPolicy, VaultRights, VaultSecret, VaultVersion,
+    Challenge, Deletion, Expiry, VaultAccess, VaultPolicy, VaultRights, VaultSecret, VaultVersion,
 };
 
 /// Holds the README to what compiles and runs.

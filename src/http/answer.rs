@@ -65,6 +65,13 @@ impl Answer {
             && !self.is_of_a_deactivated_organization()
     }
 
+    /// Whether the service has refused: it has not acted, and will not. (Behind a 408, or another 5xx, it may be at
+    /// work still.)
+    pub fn is_refusal(&self) -> bool {
+        self.status.is_client_error() && self.status.as_u16() != 408
+            || self.is_of_a_deactivated_organization()
+    }
+
     /// Whether this is how Azure DevOps answers for an organization that was deactivated: 503 (recorded on
     /// dev.azure.com, 2026-04-01), though nobody's waiting brings it back. A `HEAD` has the header alone.
     pub fn is_of_a_deactivated_organization(&self) -> bool {

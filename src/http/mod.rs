@@ -86,6 +86,14 @@ impl From<Ended> for NoAnswer {
     }
 }
 
+/// Whether the service may have acted on a request that came to this, or may still act on it.
+pub fn may_have_acted(outcome: Result<&Answer, &NoAnswer>) -> bool {
+    match outcome {
+        Ok(answer) => !answer.is_refusal(),
+        Err(silence) => silence.may_have_acted(),
+    }
+}
+
 impl NoAnswer {
     /// Whether the request may have reached the service, and been acted on.
     pub fn may_have_acted(&self) -> bool {
@@ -265,28 +273,27 @@ impl Http {
             if effect == Effect::OnceOnly {
                 return outcome;
             }
-            let asked = match &outcome {
-                // One that asks for no time at all gets the pause that it would get without asking.
-                Ok(answer) if answer.is_transient() => {
-                    answer.retry_after(self.clock.now()).filter(|wait| !wait.is_zero())
-                }
-                Ok(_) => return outcome,
-                Err(NoAnswer::Wire(error)) if error.may_pass() => None,
-                Err(_) => return outcome,
-            };
-            let attempts = if self.patience.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
-            let wait = match asked {
-                Some(asked) => asked,
-                None if attempt < attempts => self.backoff(attempt),
-                None => return outcome,
-            };
-            // What came of this attempt tells more than that there is no time for another.
-            if wait > self.patience.left() {
-                return outcome;
-            }
-            self.wait(wait).await?;
+            let Some(pause) = self.pause_after(attempt, outcome.as_ref()) else { return outcome };
+            self.wait(pause).await?;
             attempt += 1;
         }
+    }
+
+    /// How long to wait before a request is sent again that came to this, if that may help and there is time for it;
+    /// `attempt` counts from 1.
+    pub fn pause_after(&self, attempt: u32, outcome: Result<&Answer, &NoAnswer>) -> Option<Duration> {
+        let asked = match outcome {
+            // One that asks for no time at all gets the pause that it would get without asking.
+            Ok(answer) if answer.is_transient() => {
+                answer.retry_after(self.clock.now()).filter(|wait| !wait.is_zero())
+            }
+            Err(NoAnswer::Wire(error)) if error.may_pass() => None,
+            _ => return None,
+        };
+        let attempts = if self.patience.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
+        let pause = asked.or_else(|| (attempt < attempts).then(|| self.backoff(attempt)))?;
+        // What came of this attempt tells more than that there is no time for another.
+        (pause <= self.patience.left()).then_some(pause)
     }
 
     /// Waits as a service asked; one that asks for longer than the run may last fails at once.

@@ -11,12 +11,12 @@ use std::process::ExitStatus;
 use tokio::time::Instant;
 
 use super::find::describe;
-use super::minting::{Made, Ticket, mint};
+use super::minting::{Made, Ticket, may_be_alive, mint};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
 use super::{Run, delivery};
 use crate::executable::{self, NotRunnable};
-use crate::failure::{Exit, Failure, sentence_of};
+use crate::failure::{Exit, Failure};
 use crate::feed::{SignIn, Variables};
 use crate::inputs::request::Exec;
 use crate::output_file;
@@ -132,32 +132,25 @@ async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
     let run = run.cleaning_up();
     let pat = &made.minted.pat;
     let mut service = session.service.with_patience(run.patience().clone());
-    let mut outcome = Err(None);
+    let mut outcome = None;
     if session.is_still_good() {
-        outcome = service.revoke(&pat.authorization_id).await.map_err(Some);
+        outcome = Some(service.revoke(&pat.authorization_id).await);
     }
-    if matches!(&outcome, Err(failure) if failure.as_ref().is_none_or(may_have_died)) {
-        outcome = match sign_in::tokens_again(&run, session).await {
+    let outcome = match outcome {
+        Some(Err(failure)) if !may_have_died(&failure) => Err(failure),
+        Some(Ok(revocation)) => Ok(revocation),
+        died => match sign_in::tokens_again(&run, session).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);
-                service.revoke(&pat.authorization_id).await.map_err(Some)
+                service.revoke(&pat.authorization_id).await
             }
-            Err(failure) => Err(outcome.err().flatten().or(Some(failure))),
-        };
-    }
+            Err(failure) => Err(died.and_then(Result::err).unwrap_or(failure)),
+        },
+    };
     match outcome {
         Ok(Revocation::Done) => run.info(format!("Revoked {}.", describe(pat))),
         Ok(Revocation::Missing) => run.info(format!("{} was gone already.", describe(pat))),
-        Err(failure) => {
-            let why = failure
-                .map_or_else(String::new, |failure| sentence_of(&failure.without_remedy().to_string()));
-            run.warn(format!(
-                "The PAT could not be revoked and still lives: {}. {why} Revoke it: 'adopat revoke' with \
-                 authorization-id {}.",
-                describe(pat),
-                pat.authorization_id
-            ));
-        }
+        Err(failure) => run.warn(may_be_alive(pat, &failure)),
     }
     for issue in made.look_once_more(&service).await {
         run.warn(issue);

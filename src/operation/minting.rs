@@ -7,7 +7,7 @@ use super::find::describe;
 use super::plan::falls_short;
 use super::sign_in::Session;
 use super::{Run, complete, delivery, verify};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, sentence_of};
 use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
@@ -163,6 +163,18 @@ async fn give_up(
     unanswered.account_in(failure)
 }
 
+/// What is said of a PAT that this run made and could not revoke. The answer to the request may have been lost, so
+/// nobody knows for certain that it lives.
+pub(super) fn may_be_alive(pat: &Pat, why: &Failure) -> String {
+    format!(
+        "The new PAT could not be revoked and may still be alive: {}. {} Revoke it: 'adopat revoke' with \
+         authorization-id {}.",
+        describe(pat),
+        sentence_of(&why.without_remedy().to_string()),
+        pat.authorization_id
+    )
+}
+
 impl Made<'_> {
     /// What the job's last step is told of it.
     fn pending(&self) -> Pending {
@@ -170,7 +182,7 @@ impl Made<'_> {
         Pending { fingerprint: self.request.clone(), authorization_id }
     }
 
-    /// Revokes what was minted, since it did not get to where it should; says so, or says what still lives.
+    /// Revokes what was minted, since it did not get to where it should; says so, or says what may still be alive.
     pub(super) async fn take_back(self, session: &Session, failure: Failure) -> Failure {
         let pat = &self.minted.pat;
         let service = session.service.with_patience(self.ledger.run.patience().to_clean_up());
@@ -182,13 +194,7 @@ impl Made<'_> {
                     Exit::Cancelled(_) => why.exit,
                     exit => exit,
                 };
-                let failure = failure.and(format!(
-                    "The new PAT could not be revoked and may still be alive: {}. {} Revoke it: 'adopat revoke' \
-                     with authorization-id {}.",
-                    describe(pat),
-                    why.without_remedy(),
-                    pat.authorization_id
-                ));
+                let failure = failure.and(may_be_alive(pat, &why));
                 (Failure { exit, ..failure }, Some(self.pending()))
             }
         };

@@ -13,7 +13,7 @@ use crate::azure_devops::challenge;
 use crate::entra::azure_cli::sign_in_by_azure_cli;
 use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
-use crate::entra::{self, Proof, Refusal, Tokens};
+use crate::entra::{self, IDLE_LIFE, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
 use crate::inputs::request::{ClientProof, Credential, Operation};
@@ -25,9 +25,6 @@ use crate::pats::Service;
 use crate::secret::Secret;
 use crate::store::bearer::bearer;
 use crate::store::{Address, Delivery, Kind, Store};
-
-/// How long Entra keeps a refresh token that nobody uses (Microsoft Entra documentation).
-const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The pauses before each further look at a store whose token Entra has refused.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
@@ -432,7 +429,8 @@ pub(super) async fn keep(
     };
     store.write(rolled, &Kind::RefreshToken, &patience_to_store(run)).await.map_err(|failure| {
         failure.and(
-            "The rolled refresh token could not be stored, so the run ends before anything else is done.",
+            "The rolled refresh token could not be stored, or it is not known whether it was, so the run ends before \
+             anything else is done.",
         )
     })
 }

@@ -272,12 +272,7 @@ impl Service {
                 return Err(CreateError::Later(answer, failure));
             }
             200 | 201 => answer.json::<PatTokenResult>().ok(),
-            503 if answer.is_of_a_deactivated_organization() => {
-                return Err(CreateError::Refused(self.refusal(&answer)));
-            }
-            400..=499 if answer.status.as_u16() != 408 => {
-                return Err(CreateError::Refused(self.refusal(&answer)));
-            }
+            _ if answer.is_refusal() => return Err(CreateError::Refused(self.refusal(&answer))),
             // Its own word for the error is the service's, whatever the status: a gateway knows none.
             _ => answer.json::<PatTokenResult>().ok().filter(PatTokenResult::is_refusal),
         };

@@ -1,7 +1,7 @@
 //! The Azure SDK's requests, sent over our own wire: the same proxy, the same trusted authorities, no redirect,
 //! the same patience.
 //!
-//! The SDK's own retries are switched off, since [`Http`] retries already and obeys `Retry-After` within
+//! The SDK's own retries are switched off, since [`Http`] and the store retry already and obey `Retry-After` within
 //! the run's patience. (For virtual machines azure_identity insists on its own; every call is bounded from
 //! outside.) What was last refused is kept as it came: the SDK reads error texts as borrowed strings, so that
 //! an escape in one loses the whole answer.
@@ -87,7 +87,10 @@ impl HttpClient for AzureTransport {
         let converted = to_http(request)?;
         let draws_challenge =
             converted.method() != Method::POST && !converted.headers().contains_key(AUTHORIZATION);
-        let outcome = self.http().send(converted, Effect::Idempotent).await;
+        // A second sending of a write makes another version: the store looks first what became of the first one.
+        let is_write = converted.method() == Method::PUT && !draws_challenge;
+        let effect = if is_write { Effect::OnceOnly } else { Effect::Idempotent };
+        let outcome = self.http().send(converted, effect).await;
         let expected = outcome.as_ref().is_ok_and(|answer| {
             let is_challenge =
                 answer.status == StatusCode::UNAUTHORIZED && answer.headers.contains_key(WWW_AUTHENTICATE);

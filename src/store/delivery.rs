@@ -4,12 +4,18 @@
 //! the PAT will be revoked; so every store that can is given back what it held, and the others are named, since
 //! from then on they hold a dead PAT.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 
 use super::{Address, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
-use crate::patience::{CLEAN_UP, Patience};
+use crate::patience::Patience;
 use crate::secret::Secret;
+
+/// The time that is left for the revocation of the PAT: the rest of [`CLEAN_UP`](crate::patience::CLEAN_UP) is as long
+/// as a lost write can be late, and a moment more.
+const TO_REVOKE: Duration = Duration::from_secs(12);
 
 /// The stores of `deliver-to`.
 pub struct Delivery {
@@ -69,25 +75,30 @@ impl Delivery {
     }
 
     /// Gives every store back what it held when it was prepared; for when the delivery failed here or further
-    /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation, but leaves half of
-    /// that time to the revocation that follows. Gives back a sentence that names the stores that hold the new
-    /// secret still, if any do.
+    /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation, but leaves
+    /// time to the revocation that follows. Gives back what names the stores that hold the
+    /// new secret still, or may hold it, if any do.
     pub async fn take_back(&self, patience: &Patience) -> Option<String> {
         let patience = patience.to_clean_up();
-        let patience = patience.at_most(patience.left().saturating_sub(CLEAN_UP / 2));
+        let patience = patience.at_most(patience.left().saturating_sub(TO_REVOKE));
         let restored = join_all(self.stores().map(|store| store.restore(&patience))).await;
-        let left = self.stores().zip(restored).filter_map(|(store, restored)| match restored {
-            Ok(Restored::Whole) => None,
-            Ok(Restored::NotPossible) => Some(store.address().to_string()),
-            Err(failure) => Some(format!(
-                "{} (it was not given back its former value: {})",
-                store.address(),
-                failure.account()
-            )),
-        });
-        let left: Vec<String> = left.collect();
-        (!left.is_empty())
-            .then(|| format!("These hold a PAT that is revoked now, or may hold it: {}.", left.join(", ")))
+        let (mut holding, mut doubtful) = (Vec::new(), Vec::new());
+        for (store, restored) in self.stores().zip(restored) {
+            let address = store.address();
+            match restored {
+                Ok(Restored::Whole) => {}
+                Ok(Restored::NotPossible) => holding.push(address.to_string()),
+                Ok(Restored::Doubtful) => doubtful.push(address.to_string()),
+                Err(failure) => {
+                    let why = failure.account();
+                    doubtful.push(format!("{address} (it was not given back its former value: {why})"));
+                }
+            }
+        }
+        let holding = said_of(&holding, "These hold a PAT that is being revoked");
+        let doubtful = said_of(&doubtful, "These may hold a PAT that is being revoked");
+        let left: Vec<String> = holding.into_iter().chain(doubtful).collect();
+        (!left.is_empty()).then(|| left.join(" "))
     }
 
     /// The stores, in groups that may be written at once; within one, one after the other.
@@ -106,6 +117,11 @@ impl Delivery {
         }
         lanes.into_iter().map(|(_, lane)| lane).collect()
     }
+}
+
+/// The sentence about these addresses, if there are any.
+fn said_of(addresses: &[String], what: &str) -> Option<String> {
+    (!addresses.is_empty()).then(|| format!("{what}: {}.", addresses.join(", ")))
 }
 
 /// One failure of all of them: a cancelled run first, else the first with the others told after it.
@@ -219,7 +235,12 @@ mod tests {
         let failure = delivery.write_all(&secret, &pat(), &patience(60)).await.expect_err("refused");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("may not write github-secret:contoso/web/ADO_PAT"), "{failure}");
-        assert!(failure.cause.ends_with("or may hold it: variable-group:web/feeds/ADO_PAT."), "{failure}");
+        assert!(
+            failure
+                .cause
+                .ends_with("These hold a PAT that is being revoked: variable-group:web/feeds/ADO_PAT."),
+            "{failure}"
+        );
         assert_eq!(std::fs::read(&old).expect("there"), b"former");
         assert!(!none.exists());
     }

@@ -5,7 +5,6 @@
 //! own. It shows none again. The job's own `GITHUB_TOKEN` never may; an installation token of a GitHub App may,
 //! and begins alike (`ghs_`), so it is GitHub that tells them apart, when it is asked for the key.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,10 +21,10 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+use super::written::Written;
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
-use crate::http::request;
-use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
 use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
 use crate::secret::Secret;
@@ -119,8 +118,7 @@ pub struct GithubSecretStore {
     environment: bool,
     token: Option<Secret>,
     http: Http,
-    /// Whether a write may have reached GitHub.
-    changed: AtomicBool,
+    written: Written,
 }
 
 /// The key that a secret is sealed for.
@@ -179,13 +177,13 @@ impl GithubSecretStore {
             address: Address::GithubSecret { owner, repository, environment, name },
             token,
             http,
-            changed: AtomicBool::new(false),
+            written: Written::default(),
         }
     }
 
     async fn key(&self, http: &Http) -> Result<(String, PublicKey), Failure> {
         let request = self.request(Method::GET, "public-key", Bytes::new())?;
-        let answer = send(http, request).await.map_err(|silence| self.silent(silence))?;
+        let answer = send(http, request, None).await.map_err(|silence| self.silent(silence))?;
         if answer.status != 200 {
             return Err(self.refused(&answer));
         }
@@ -294,33 +292,42 @@ impl Store for GithubSecretStore {
         })?;
         let body = json!({"encrypted_value": STANDARD.encode(sealed), "key_id": key_id}).to_string();
         let request = self.request(Method::PUT, &self.name, Bytes::from(body))?;
-        let outcome = send(&http, request).await;
-        let may_have_acted = match &outcome {
-            Ok(answer) => !answer.status.is_client_error(),
-            Err(silence) => silence.may_have_acted(),
-        };
-        self.changed.fetch_or(may_have_acted, Ordering::Relaxed);
-        let answer = outcome.map_err(|silence| self.silent(silence))?;
-        if matches!(answer.status.as_u16(), 201 | 204) { Ok(()) } else { Err(self.refused(&answer)) }
+        let answer =
+            send(&http, request, Some(&self.written)).await.map_err(|silence| self.silent(silence))?;
+        if is_taken(&answer) { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
     async fn restore(&self, _patience: &Patience) -> Result<Restored, Failure> {
-        let changed = self.changed.load(Ordering::Relaxed);
-        Ok(if changed { Restored::NotPossible } else { Restored::Whole })
+        Ok(self.written.is_left())
     }
 }
 
-/// Sends the request, again where GitHub puts it off for a time that can be waited.
-async fn send(http: &Http, request: Request<Bytes>) -> Result<Answer, NoAnswer> {
+/// Sends the request, again where GitHub has a bad moment, or puts it off for a time that can be waited. Of a write it
+/// is noted what became of each attempt.
+async fn send(http: &Http, request: Request<Bytes>, written: Option<&Written>) -> Result<Answer, NoAnswer> {
     let mut attempt = 1;
     loop {
-        let answer = http.send(request.clone(), Effect::Idempotent).await?;
-        match put_off(&answer, http.clock().now()) {
-            Some(wait) if attempt < ATTEMPTS && wait <= http.patience().left() => http.wait(wait).await?,
-            _ => return Ok(answer),
+        let outcome = http.send(request.clone(), Effect::OnceOnly).await;
+        if let Some(written) = written {
+            match &outcome {
+                Ok(answer) if is_taken(answer) => written.taken(),
+                outcome if may_have_acted(outcome.as_ref()) => written.lost(),
+                _ => {}
+            }
         }
+        let put_off = outcome.as_ref().ok().and_then(|answer| put_off(answer, http.clock().now()));
+        let put_off = put_off.filter(|wait| attempt < ATTEMPTS && *wait <= http.patience().left());
+        let Some(pause) = put_off.or_else(|| http.pause_after(attempt, outcome.as_ref())) else {
+            return outcome;
+        };
+        http.wait(pause).await?;
         attempt += 1;
     }
+}
+
+/// Whether this is how GitHub says that it has stored a secret.
+fn is_taken(answer: &Answer) -> bool {
+    matches!(answer.status.as_u16(), 201 | 204)
 }
 
 /// Whether a 403 or 429 is a limit and no missing right.
@@ -525,8 +532,10 @@ mod tests {
     #[rstest]
     #[case(answer(403, "no", &[]), Restored::Whole)]
     #[case(Err(WireError::Unreachable("refused".into())), Restored::Whole)]
-    #[case(Err(WireError::BrokenOff("reset".into())), Restored::NotPossible)]
-    #[case(answer(500, "", &[]), Restored::NotPossible)]
+    #[case(Err(WireError::BrokenOff("reset".into())), Restored::Doubtful)]
+    #[case(answer(408, "", &[]), Restored::Doubtful)]
+    #[case(answer(500, "", &[]), Restored::Doubtful)]
+    #[case(answer(504, "", &[]), Restored::Doubtful)]
     #[tokio::test(start_paused = true)]
     async fn it_is_known_whether_a_failed_write_may_have_reached_github(
         #[case] outcome: Outcome,
@@ -536,6 +545,20 @@ mod tests {
         let store = store(world, None, "https://api.github.com");
         write(&store).await.expect_err("failed");
         assert_eq!(store.restore(&patience(60)).await, Ok(restored));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_was_lost_is_not_forgotten_over_a_refusal_that_follows() {
+        let asked = Mutex::new(0);
+        let (_, world) = github(move |request| {
+            let mut asked = asked.lock().expect("not poisoned");
+            *asked += usize::from(request.method() == Method::PUT);
+            let status = if *asked == 1 { 504 } else { 403 };
+            (request.method() == Method::PUT).then(|| answer(status, "no", &[]))
+        });
+        let store = store(world, None, "https://api.github.com");
+        write(&store).await.expect_err("failed");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Doubtful));
     }
 
     #[rstest]

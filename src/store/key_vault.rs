@@ -4,10 +4,12 @@
 //! would stay readable in its former version for as long as Entra honours it, so that version is disabled, and
 //! no other: what another run has stored meanwhile is not ours to switch off.
 //!
-//! A version's `exp` informs; a vault goes on to serve an expired one. Tags can be read by whoever may list.
+//! A version's `exp` informs; a vault goes on to serve an expired one. A refresh token has none, unless a policy
+//! wants one of every secret. Tags can be read by whoever may list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::http::RequestContent;
@@ -18,15 +20,18 @@ use azure_security_keyvault_secrets::models::{
 };
 use azure_security_keyvault_secrets::{ResourceExt as _, SecretClient, SecretClientOptions};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use url::Url;
 
 use super::azure_transport::{AzureTransport, Refused};
 use super::key_vault_refusal as refusal;
 use super::vault_identity::{self, VaultSettings, Way, failure_in};
+use super::written::Written;
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::azure_devops::hosts;
+use crate::entra::IDLE_LIFE;
 use crate::failure::{Exit, Failure};
-use crate::http::{Answer, Http, NoAnswer};
+use crate::http::{Answer, Http, NoAnswer, may_have_acted};
 use crate::patience::Patience;
 use crate::secret::Secret;
 
@@ -37,6 +42,10 @@ const MOST_TAGS: usize = 15;
 /// The content types of adopat's own.
 const PAT: &str = "application/vnd.adopat.pat";
 const REFRESH_TOKEN: &str = "application/vnd.adopat.refresh-token";
+/// The longest wait for the vault to say what became of a write whose answer was lost.
+const TO_LOOK: Duration = Duration::from_secs(10);
+/// The pause between the first two looks; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// The tags of adopat's own, the one first that is needed most: where there is no room for all, the last give way.
 const OWN_TAGS: [&str; 3] = ["authorization-id", "display-name", "organization"];
 
@@ -59,8 +68,9 @@ struct State {
     beside: Beside,
     /// The version that was newest when it was last read or written by this run.
     newest: Option<String>,
-    /// Whether a write may have reached the vault.
-    changed: bool,
+    /// What was written last, or was to be.
+    ours: Option<Secret>,
+    written: Written,
 }
 
 #[derive(Clone)]
@@ -75,12 +85,19 @@ struct Opened {
 struct Beside {
     content_type: Option<String>,
     tags: HashMap<String, String>,
+    /// Whether it has an end.
+    ends: bool,
 }
 
 impl Beside {
     /// Of this version.
     fn of(version: &Version) -> Self {
-        Self { content_type: version.content_type.clone(), tags: version.tags.clone().unwrap_or_default() }
+        let attributes = version.attributes.as_ref();
+        Self {
+            content_type: version.content_type.clone(),
+            tags: version.tags.clone().unwrap_or_default(),
+            ends: attributes.is_some_and(|attributes| attributes.expires.is_some()),
+        }
     }
 
     /// The owner's tags: all but those that adopat sets for a PAT.
@@ -138,6 +155,18 @@ enum Held {
     Nothing,
     /// The value, and the parameters it is set again with; those hold no value.
     Value(Secret, Box<SetSecretParameters>),
+    /// A newest version that is disabled: nobody can read it.
+    Disabled,
+}
+
+/// What a look at the newest version shows.
+enum Seen {
+    /// What this run has written, in this version.
+    Ours(Option<String>),
+    /// Something else, or nothing.
+    Other,
+    /// Nobody knows.
+    Nothing,
 }
 
 /// Why a call did not succeed.
@@ -155,10 +184,19 @@ enum Trouble {
 impl Trouble {
     fn may_have_acted(&self) -> bool {
         match self {
-            Self::Vault(answer) => answer.status.is_server_error(),
-            Self::Silence(silence) => silence.may_have_acted(),
+            Self::Vault(answer) => may_have_acted(Ok(answer)),
+            Self::Silence(silence) => may_have_acted(Err(silence)),
             Self::Unread(_) => true,
             Self::Unasked(_) => false,
+        }
+    }
+
+    /// How long to wait before the call is made again, if that may help.
+    fn pause_after(&self, http: &Http, attempt: u32) -> Option<Duration> {
+        match self {
+            Self::Vault(answer) => http.pause_after(attempt, Ok(answer)),
+            Self::Silence(silence) => http.pause_after(attempt, Err(silence)),
+            Self::Unread(_) | Self::Unasked(_) => None,
         }
     }
 }
@@ -269,13 +307,61 @@ impl KeyVaultStore {
         self.call(opened, doing, patience, get).await
     }
 
+    /// What the newest version shows of what was written.
+    async fn look(&self, opened: &Opened, ours: &Secret, patience: &Patience) -> Result<Seen, Trouble> {
+        match self.newest(opened, Doing::Writing, patience).await {
+            Ok(version) if version.value.as_deref() == Some(ours.expose()) => {
+                Ok(Seen::Ours(version_of(&version)))
+            }
+            Ok(_) => Ok(Seen::Other),
+            Err(Trouble::Vault(answer)) if refusal::is_absence(&answer) || refusal::is_disabled(&answer) => {
+                Ok(Seen::Other)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Whether the name is held by a deleted secret; who may not ask is not told.
     async fn is_soft_deleted(&self, opened: &Opened, patience: &Patience) -> bool {
         let get = opened.client.get_deleted_secret(&self.name, None);
         self.call(opened, Doing::Writing, patience, get).await.is_ok()
     }
 
+    /// Sets the secret, again where the vault has a bad moment. Where an answer was lost, it looks first whether the
+    /// vault has taken the value all the same: each set makes another version.
     async fn set(
+        &self,
+        opened: &Opened,
+        patience: &Patience,
+        secret: &Secret,
+        parameters: &SetSecretParameters,
+        written: &Written,
+    ) -> Result<Option<String>, Trouble> {
+        let mut attempt = 1;
+        loop {
+            let trouble = match self.set_once(opened, patience, secret, parameters.clone()).await {
+                Ok(version) => {
+                    written.taken();
+                    return Ok(version);
+                }
+                Err(trouble) => trouble,
+            };
+            if trouble.may_have_acted() {
+                written.lost();
+                let brief = patience.at_most(TO_LOOK);
+                if let Ok(Seen::Ours(version)) = self.look(opened, secret, &brief).await {
+                    written.taken();
+                    return Ok(version);
+                }
+            }
+            let http = self.transport.http().with_patience(patience.clone());
+            let Some(pause) = trouble.pause_after(&http, attempt) else { return Err(trouble) };
+            http.wait(pause).await.map_err(Trouble::Silence)?;
+            attempt += 1;
+        }
+    }
+
+    async fn set_once(
         &self,
         opened: &Opened,
         patience: &Patience,
@@ -290,8 +376,8 @@ impl KeyVaultStore {
         self.call(opened, Doing::Writing, patience, set).await.map(|version| version_of(&version))
     }
 
-    /// Makes a superseded version unreadable. That it cannot is no reason to fail: the successor is stored.
-    async fn disable(&self, opened: &Opened, version: String, patience: &Patience) {
+    /// Makes a version unreadable that is not to be read any more. That it cannot is no reason to fail.
+    async fn disable(&self, opened: &Opened, version: String, holding: &str, patience: &Patience) {
         let disable = async {
             let attributes = SecretAttributes { enabled: Some(false), ..SecretAttributes::default() };
             let body: RequestContent<UpdateSecretPropertiesParameters> = UpdateSecretPropertiesParameters {
@@ -308,9 +394,19 @@ impl KeyVaultStore {
         if let Err(trouble) = self.call(opened, Doing::Writing, patience, disable).await {
             let failure = self.explain(trouble, opened, Doing::Writing);
             tracing::warn!(
-                "Version {version} of secret {}, which holds the former refresh token, could not be disabled. {failure}",
+                "Version {version} of secret {}, which holds {holding}, could not be disabled. {failure}",
                 self.name
             );
+        }
+    }
+
+    /// The end of a refresh token from now, for a vault that keeps no secret without one.
+    fn idle_life(&self) -> SecretAttributes {
+        let now = self.transport.http().clock().now().as_second();
+        let end = now + i64::try_from(IDLE_LIFE.as_secs()).expect("it is 90 days");
+        SecretAttributes {
+            expires: OffsetDateTime::from_unix_timestamp(end).ok(),
+            ..SecretAttributes::default()
         }
     }
 }
@@ -342,7 +438,7 @@ impl Store for KeyVaultStore {
                 Ok(None)
             }
             Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
-                state.held = Held::Unknown;
+                state.held = if refusal::is_disabled(answer) { Held::Disabled } else { Held::Unknown };
                 let failure = self.explain(trouble, &opened, Doing::Reading);
                 let cause = format!(
                     "Secret {} in the vault {} cannot be read by this identity, so it is not known whether it can be \
@@ -398,40 +494,69 @@ impl Store for KeyVaultStore {
                 state.beside = Beside::of(&version);
             }
         }
-        match self.set(&opened, patience, secret, state.beside.parameters(kind)).await {
+        state.ours = Some(secret.clone());
+        let mut parameters = state.beside.parameters(kind);
+        if matches!(kind, Kind::RefreshToken) && state.beside.ends {
+            parameters.secret_attributes = Some(self.idle_life());
+        }
+        let mut outcome = self.set(&opened, patience, secret, &parameters, &state.written).await;
+        if let (Kind::RefreshToken, None, Err(Trouble::Vault(answer))) =
+            (kind, &parameters.secret_attributes, &outcome)
+            && refusal::may_want_an_end(answer)
+        {
+            parameters.secret_attributes = Some(self.idle_life());
+            outcome = self.set(&opened, patience, secret, &parameters, &state.written).await;
+        }
+        match outcome {
             Ok(version) => {
-                state.changed = true;
                 let former = std::mem::replace(&mut state.newest, version);
                 if let (Kind::RefreshToken, Some(former)) = (kind, former)
                     && state.newest.as_ref().is_some_and(|newest| *newest != former)
                 {
-                    self.disable(&opened, former, patience).await;
+                    self.disable(&opened, former, "the former refresh token", patience).await;
                 }
                 Ok(())
             }
-            Err(trouble) => {
-                state.changed |= trouble.may_have_acted();
-                Err(self.explain(trouble, &opened, Doing::Writing))
-            }
+            Err(trouble) => Err(self.explain(trouble, &opened, Doing::Writing)),
         }
     }
 
+    /// A write whose answer was lost may come to be in a moment, after what is written here: so it looks again, until
+    /// none can come any more. What somebody else has written meanwhile is left alone.
     async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
         let state = &mut *self.state.lock().await;
-        if !state.changed {
+        let Some(ours) = state.ours.clone().filter(|_| state.written.is_left() != Restored::Whole) else {
             return Ok(Restored::Whole);
-        }
-        let Held::Value(value, parameters) = &state.held else { return Ok(Restored::NotPossible) };
-        let (value, parameters) = (value.clone(), (**parameters).clone());
+        };
         let opened = self.open(state, Doing::Writing)?;
-        match self.set(&opened, patience, &value, parameters).await {
-            Ok(version) => {
-                state.newest = version;
-                state.changed = false;
-                Ok(Restored::Whole)
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let looked = Instant::now();
+            let seen = self.look(&opened, &ours, patience).await.unwrap_or(Seen::Nothing);
+            match (seen, &state.held) {
+                (Seen::Other, _) => {}
+                (_, Held::Value(value, parameters)) => {
+                    self.set(&opened, patience, value, parameters, &Written::default())
+                        .await
+                        .map_err(|trouble| self.explain(trouble, &opened, Doing::Writing))?;
+                }
+                (Seen::Ours(Some(version)), Held::Disabled) => {
+                    self.disable(&opened, version, "the PAT that was taken back", patience).await;
+                    return Ok(Restored::NotPossible);
+                }
+                (Seen::Ours(_), _) => return Ok(Restored::NotPossible),
+                (Seen::Nothing, _) => return Ok(state.written.is_left()),
             }
-            Err(trouble) => Err(self.explain(trouble, &opened, Doing::Writing)),
+            let until = state.written.until().filter(|until| looked < *until);
+            let Some(until) = until else { break };
+            let left = until.saturating_duration_since(Instant::now());
+            if patience.pause(pause.min(left)).await.is_err() {
+                return Ok(Restored::Doubtful);
+            }
+            pause *= 2;
         }
+        state.ours = None;
+        Ok(Restored::Whole)
     }
 }
 
@@ -620,7 +745,7 @@ mod tests {
         before.tags = Some(HashMap::from([("owner".into(), "web".into())]));
         let seed = store(world.clone());
         let opened = seed.open(&mut *seed.state.lock().await, Doing::Writing).expect("opened");
-        assert!(seed.set(&opened, &patience(60), &secret("old"), before).await.is_ok());
+        assert!(seed.set(&opened, &patience(60), &secret("old"), &before, &Written::default()).await.is_ok());
 
         let store = store(world.clone());
         store.prepare(&patience(60)).await.expect("prepared");
@@ -635,7 +760,7 @@ mod tests {
     /// What stands beside a secret that its owner has tagged so many times.
     fn tagged(times: usize, content_type: Option<&str>) -> Beside {
         let tags = (0..times).map(|number| (format!("owner-{number:02}"), "web".to_owned())).collect();
-        Beside { content_type: content_type.map(str::to_owned), tags }
+        Beside { content_type: content_type.map(str::to_owned), tags, ends: false }
     }
 
     #[rstest::rstest]
@@ -748,7 +873,7 @@ mod tests {
         tokio::time::pause();
         let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("lost");
         assert_eq!(failure.exit, Exit::Store);
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "it never came to be");
     }
 
     #[tokio::test]
@@ -759,9 +884,10 @@ mod tests {
         });
         let store = store(world);
         store.prepare(&patience(60)).await.expect("prepared");
+        tokio::time::pause();
         let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("no answer");
         assert_eq!(failure.exit, Exit::Store);
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible), "it held nothing before");
+        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "it never came to be");
     }
 
     #[tokio::test]

@@ -45,6 +45,15 @@ const NO_VAULT: Meaning = Meaning::new(
     "Check the vault's name and the proxy on the way to it.",
 );
 
+/// What it means that one of Azure's policies refuses a secret. How a vault words that is not documented.
+const NOT_BY_POLICY: Meaning = Meaning::new(
+    Exit::Store,
+    "A policy of Azure does not let the vault {vault} take secret {secret} as it is written.",
+    "Look up the policy (Azure portal, Policy, Compliance). If it limits how long a secret may be valid, choose a \
+     'lifetime' within that limit; otherwise exempt the vault from it, or use another one.",
+)
+.status(&[400..=400, 403..=403]);
+
 /// What the refusals of a vault mean, by its innermost code, its words and its status. The exit code is 7, but 3
 /// where a refresh token is read.
 pub const REFUSALS: &[Meaning] = &[
@@ -67,6 +76,9 @@ pub const REFUSALS: &[Meaning] = &[
         "Assign it the role '{role}' on the vault, and allow some minutes for that to spread.",
     )
     .key("ForbiddenByRbac"),
+    NOT_BY_POLICY.says(&["expir"]),
+    NOT_BY_POLICY.says(&["Azure Policy"]),
+    NOT_BY_POLICY.key("RequestDisallowedByPolicy"),
     Meaning::new(
         Exit::Store,
         "The access policies of the vault {vault} do not allow {identity} to {verb} secret {secret}.",
@@ -137,6 +149,21 @@ pub fn code(answer: &Answer) -> String {
 /// switched off): it may well write.
 pub fn is_about_reading(answer: &Answer) -> bool {
     matches!(code(answer).as_str(), "ForbiddenByRbac" | "ForbiddenByPolicy" | "SecretDisabled")
+}
+
+/// Whether the newest version is switched off.
+pub fn is_disabled(answer: &Answer) -> bool {
+    code(answer) == "SecretDisabled"
+}
+
+/// Whether a policy may be at work here that wants an end of every secret. How it is worded is not documented, so it
+/// is whatever does not say that something else is the matter.
+pub fn may_want_an_end(answer: &Answer) -> bool {
+    let gates = ["ForbiddenByRbac", "ForbiddenByFirewall", "ForbiddenByConnection", "SecretDisabled"];
+    matches!(answer.status.as_u16(), 400 | 403)
+        && !answer.is_page()
+        && !gates.contains(&code(answer).as_str())
+        && !answer.text().contains("secrets set permission")
 }
 
 /// Whether the vault says that there is no such secret; a page says nothing about a vault.
@@ -338,6 +365,41 @@ mod tests {
         assert!(failure.cause.contains(cause), "{failure}");
         assert!(!failure.cause.contains('\n') && !failure.remedy.is_empty(), "{failure}");
         assert_eq!(failure.name, Some(format!("Key Vault {name}")));
+    }
+
+    #[rstest]
+    #[case(403, "Forbidden", None, "Denied by Azure Policy 'x'.", true, true)]
+    #[case(403, "Forbidden", Some("ForbiddenByPolicy"), "Azure Policy 'x' was violated.", true, true)]
+    #[case(400, "BadParameter", None, "Secrets need an expiration date.", true, true)]
+    #[case(403, "RequestDisallowedByPolicy", None, "", true, true)]
+    #[case(403, "Forbidden", None, "", true, false)]
+    #[case(
+        403,
+        "Forbidden",
+        Some("ForbiddenByPolicy"),
+        "x does not have secrets set permission",
+        false,
+        false
+    )]
+    #[case(403, "Forbidden", Some("ForbiddenByRbac"), "no", false, false)]
+    #[case(403, "Forbidden", Some("ForbiddenByFirewall"), "no", false, false)]
+    #[case(401, "Unauthorized", None, "", false, false)]
+    fn a_policy_that_may_want_an_end_is_known_whatever_its_words(
+        #[case] status: u16,
+        #[case] code: &str,
+        #[case] inner: Option<&str>,
+        #[case] message: &str,
+        #[case] wants_an_end: bool,
+        #[case] told_as_a_policy: bool,
+    ) {
+        let mut body = json!({"error": {"code": code, "message": message}});
+        if let Some(inner) = inner {
+            body["error"]["innererror"] = json!({"code": inner});
+        }
+        let answer = Answer::from(fake::json(status, &body).expect("an answer"));
+        assert_eq!(may_want_an_end(&answer), wants_an_end);
+        let failure = refused(status, code, inner, message);
+        assert_eq!(failure.cause.starts_with("A policy of Azure"), told_as_a_policy, "{failure}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod key_vault_refusal;
 pub mod sealed;
 pub mod variable_group;
 pub mod vault_identity;
+mod written;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -54,6 +55,9 @@ pub enum Restored {
     Whole,
     /// What it held is not known, or cannot be brought back: it holds what was last written.
     NotPossible,
+    /// The answer to a write was lost, and it could not be found out, or not for long enough, what became of it: it
+    /// may hold what was last written.
+    Doubtful,
 }
 
 /// A place that keeps one secret.

@@ -8,9 +8,6 @@
 //! once the last wins. Two variables of one group must be written one after the other
 //! ([`Delivery`](super::delivery) does so).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -19,13 +16,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::bearer::Bearer;
+use super::written::Written;
 use super::{Address, Doing, Kind, Restored, Store};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
-use crate::http::request;
-use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
 use crate::meaning::{self, Meaning};
 use crate::patience::Patience;
 use crate::secret::Secret;
@@ -35,8 +32,6 @@ const API_VERSION: &str = "7.1";
 const PAGE: &str = "100";
 /// The most pages that are looked through; a service that goes on longer repeats itself.
 const MOST_PAGES: usize = 100;
-/// How often reading the group and writing it is tried, where the service has a bad moment.
-const ATTEMPTS: u32 = 3;
 
 /// The action by which the service lists only the groups that the user may change (MicrosoftDocs/
 /// vsts-rest-api-specs, `VariableGroupActionFilter`).
@@ -113,8 +108,7 @@ pub struct VariableGroupStore {
     devops_url: Url,
     bearer: Bearer,
     http: Http,
-    /// Whether a write may have reached the service.
-    changed: AtomicBool,
+    written: Written,
 }
 
 /// A group as it came.
@@ -143,8 +137,8 @@ impl VariableGroupStore {
             group: group.clone(),
             variable: variable.clone(),
         };
-        let changed = AtomicBool::new(false);
-        Self { address, project, group, variable, organization, devops_url, bearer, http, changed }
+        let written = Written::default();
+        Self { address, project, group, variable, organization, devops_url, bearer, http, written }
     }
 
     async fn begin(&self, patience: &Patience) -> Result<Call, Failure> {
@@ -232,7 +226,9 @@ impl VariableGroupStore {
         Ok(())
     }
 
-    /// Reads the group and writes it back with the secret in it.
+    /// Reads the group and writes it back with the secret in it. An update whose answer was lost may come late, and take
+    /// the place of what was written meanwhile, in other variables too: so this is done only when none can come any
+    /// more.
     async fn replace(&self, call: &Call, secret: &Secret) -> Result<(), Failure> {
         for attempt in 1.. {
             let Group { id, json } = self.group(call).await?;
@@ -241,31 +237,22 @@ impl VariableGroupStore {
                 self.request(call, Method::PUT, &self.in_organization(id)?, Bytes::from(update.to_string()));
             // Sent once: by the time of a repetition, what was read for it is stale.
             let outcome = call.http.send(request, Effect::OnceOnly).await;
-            let may_have_acted = match &outcome {
-                Ok(answer) => !answer.status.is_client_error(),
-                Err(silence) => silence.may_have_acted(),
-            };
-            self.changed.fetch_or(may_have_acted, Ordering::Relaxed);
-            let left = call.http.patience().left();
-            match self.pause_after(call, &outcome).filter(|pause| attempt < ATTEMPTS && *pause <= left) {
+            let is_taken = matches!(&outcome, Ok(answer) if answer.status == 200 && !answer.is_page());
+            if is_taken {
+                self.written.taken();
+            } else if may_have_acted(outcome.as_ref()) {
+                self.written.lost();
+            }
+            match call.http.pause_after(attempt, outcome.as_ref()) {
                 Some(pause) => call.http.wait(pause).await.map_err(|silence| self.silent(silence))?,
-                None => return self.confirm(&update, &self.json(outcome)?),
+                None => {
+                    self.confirm(&update, &self.json(outcome)?)?;
+                    self.written.settle(call.http.patience()).await;
+                    return Ok(());
+                }
             }
         }
         unreachable!("the last attempt returns")
-    }
-
-    /// How long to wait before the group is read and written once more, if that is worth a try.
-    fn pause_after(&self, call: &Call, outcome: &Result<Answer, NoAnswer>) -> Option<Duration> {
-        match outcome {
-            Ok(answer) if answer.is_of_a_deactivated_organization() => None,
-            Ok(answer) if answer.status == 429 || answer.status.is_server_error() => {
-                let asked = answer.retry_after(call.http.clock().now());
-                Some(asked.unwrap_or_else(|| call.http.backoff(1)))
-            }
-            Err(NoAnswer::Wire(error)) if error.may_pass() => Some(call.http.backoff(1)),
-            _ => None,
-        }
     }
 
     /// Checks that the group which came back has every variable that was sent.
@@ -402,8 +389,7 @@ impl Store for VariableGroupStore {
     }
 
     async fn restore(&self, _patience: &Patience) -> Result<Restored, Failure> {
-        let changed = self.changed.load(Ordering::Relaxed);
-        Ok(if changed { Restored::NotPossible } else { Restored::Whole })
+        Ok(self.written.is_left())
     }
 }
 

@@ -153,12 +153,9 @@ impl Fault {
             Self::HostileRefusal => course.instead = Some(hostile_refusal(service, dice)),
             Self::Overdrawn => course.spoils = vec![Spoil::RetryAfter(RetryAfter::Seconds(3))],
         }
-        // What a store takes only after a gateway has given it up is the store's own concern.
-        let is_late = self.acts_late() && (service == Service::Pats || self == Self::ActsAfterReset);
-        course.late = is_late.then(|| {
-            let longest = if service == Service::Pats { 8 } else { 2 };
+        course.late = self.acts_late().then(|| {
             let milliseconds = [100, 300, 1_000, 3_000, 6_000, 10_000, 14_000, 14_900];
-            Duration::from_millis(dice.pick(&milliseconds[..longest]))
+            Duration::from_millis(dice.pick(&milliseconds))
         });
         course
     }
@@ -187,13 +184,13 @@ impl Fault {
                 "the service acts; the connection is reset before a byte of the answer arrives"
             }
             Self::ActsAfterReset => "the connection is reset, and the service acts up to 15 s later",
-            Self::ActsAfterTimeout => "408, and the PAT service acts up to 15 s later",
-            Self::ActsAfterBadGateway => "502, and the PAT service acts up to 15 s later",
-            Self::ActsAfterUnavailable => "503, and the PAT service acts up to 15 s later",
+            Self::ActsAfterTimeout => "408, and the service acts up to 15 s later",
+            Self::ActsAfterBadGateway => "502, and the service acts up to 15 s later",
+            Self::ActsAfterUnavailable => "503, and the service acts up to 15 s later",
             Self::ActsAfterUnavailableForSeconds => {
-                "503 with `Retry-After`, and the PAT service acts up to 15 s later"
+                "503 with `Retry-After`, and the service acts up to 15 s later"
             }
-            Self::ActsAfterGatewayTimeout => "504, and the PAT service acts up to 15 s later",
+            Self::ActsAfterGatewayTimeout => "504, and the service acts up to 15 s later",
             Self::CutShort => "the service acts; the connection breaks in the midst of the answer",
             Self::Slow => "the service acts; the answer takes longer than anyone waits",
             Self::SlowToAct => "the service takes two seconds before it acts",

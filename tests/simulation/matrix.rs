@@ -250,6 +250,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
 
     let mut play = stage.play();
     rules::the_store_is_whole(&mut play);
+    rules::nothing_came_later(&mut play, number);
     rules::nothing_leaked(&mut play);
     let part = std::sync::Arc::clone(&play.cast[number].part);
     let delivered = part.delivered_text(&play.switchboard.services);
@@ -436,6 +437,8 @@ pub fn page(matrix: &Matrix) -> String {
          - each live PAT of the name was there before, or has been delivered, or is named in what the run printed;\n\
          - what the run did not make and was not asked about is as it was: another actor makes, renames and revokes PATs of \
          the same name and scope as soon as the run asks for one, and between its requests from then on;\n\
+         - no store of a run that failed holds a PAT that is revoked, also after a service has acted late, unless the run \
+         names it; and it is called one that holds it only if it does;\n\
          - no old PAT is retired before the new one is delivered; a run that failed has left the old ones as they were;\n\
          - the credential store holds a refresh token that works, and held the rolled one before the PAT service was \
          asked for anything;\n\

@@ -89,12 +89,13 @@ pub fn alive(play: &Play) -> Vec<Pat> {
 }
 
 /// What comes to be only after its run has ended is as bad as what was there before: each PAT of a run that ended by
-/// itself is delivered, or named, or gone.
+/// itself is delivered, or named, or gone, and no store holds a dead one without a word.
 pub fn nothing_came_later(play: &mut Play, number: usize) {
     if let Some(code) = play.cast[number].exit {
         let part = std::sync::Arc::clone(&play.cast[number].part);
         let words = part.words();
         what_lives_is_delivered_or_named(play, number, code, &part, &words);
+        no_dead_pat_is_left_without_a_word(play, number, code, &part, &words);
     }
 }
 
@@ -137,16 +138,30 @@ pub fn at_an_end(play: &mut Play, number: usize, code: u8, begun: Instant) {
     the_exit_code_is_one_that_a_fault_allows(play, number, code);
     what_lives_is_delivered_or_named(play, number, code, &part, &words);
     it_ends_in_time(play, number, &part, begun);
+    no_dead_pat_is_left_without_a_word(play, number, code, &part, &words);
+}
+
+/// What a run that failed has left in its store is no PAT that is revoked, or it says so; and a store is called one that
+/// holds it only if it does.
+fn no_dead_pat_is_left_without_a_word(play: &mut Play, number: usize, code: u8, part: &Part, words: &str) {
     let in_a_store = matches!(
         part.errand.place,
         Place::DeliverTo | Place::KeyVault | Place::VariableGroup | Place::GithubSecret
     );
-    if in_a_store && code != 0 {
-        let held = part.delivered_text(&play.switchboard.services);
-        let dead = play.pats().iter().any(|pat| pat.value == held && pat.status == PatStatus::Revoked);
-        if dead && !words.contains("a PAT that is revoked now") {
-            play.broke(format!("run {number} failed and left a revoked PAT in its store without a word"));
-        }
+    if !in_a_store || code == 0 {
+        return;
+    }
+    let held = part.delivered_text(&play.switchboard.services);
+    let dead = play.pats().iter().any(|pat| pat.value == held && pat.status == PatStatus::Revoked);
+    if dead && !words.contains("hold a PAT that is being revoked") {
+        play.broke(format!("run {number} failed and left a revoked PAT in its store without a word"));
+    }
+    let holds = play
+        .pats()
+        .iter()
+        .any(|pat| pat.value == held && play.makers.get(&pat.authorization_id) == Some(&number));
+    if !holds && words.contains("These hold a PAT that is being revoked") {
+        play.broke(format!("run {number} says that its store holds its PAT, and it does not"));
     }
 }
 

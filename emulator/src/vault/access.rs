@@ -19,6 +19,38 @@ pub struct VaultPolicy {
     pub access: VaultAccess,
     /// How it challenges whoever comes without a token.
     pub challenge: Challenge,
+    /// Which end Azure Policy wants its secrets to have.
+    pub expiry: Expiry,
+}
+
+/// Which end Azure Policy wants the secrets of a vault to have: 'Key Vault secrets should have an expiration date' and
+/// 'Secrets should have the specified maximum validity period'. Their refusal was seen as a 403; its words were not found
+/// in public, so these are the emulator's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// Any, or none.
+    #[default]
+    Free,
+    /// Some end.
+    Required,
+    /// An end within so many days.
+    WithinDays(u32),
+}
+
+impl Expiry {
+    /// Refuses a secret whose end, in whole seconds, is not as it should be.
+    pub(super) fn check(self, expires: Option<i64>, now: Timestamp) -> Result<(), Answer> {
+        let wrong = match (self, expires) {
+            (Self::Free, _) | (Self::Required, Some(_)) => return Ok(()),
+            (Self::WithinDays(days), Some(end)) if end <= now.as_second() + i64::from(days) * 86_400 => {
+                return Ok(());
+            }
+            (Self::WithinDays(_), Some(_)) => "Secrets should have the specified maximum validity period",
+            (_, None) => "Key Vault secrets should have an expiration date",
+        };
+        let message = format!("The operation is disallowed by Azure Policy: '{wrong}'.");
+        Err(error(StatusCode::FORBIDDEN, "Forbidden", &message, None))
+    }
 }
 
 /// How a vault decides who may do what.
@@ -233,6 +265,10 @@ fn forbidden(services: &Services, caller: &AccessToken, right: Right, name: &str
         ),
     };
     error(StatusCode::FORBIDDEN, "Forbidden", &message, Some(inner))
+}
+
+pub(super) fn expiry(services: &Services) -> Expiry {
+    services.vault.access.policy.expiry
 }
 
 impl Services {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 pub(crate) use self::access::{Access, Right};
-pub use self::access::{Challenge, VaultAccess, VaultPolicy, VaultRights};
+pub use self::access::{Challenge, Expiry, VaultAccess, VaultPolicy, VaultRights};
 pub use self::deletion::Deletion;
 pub(crate) use self::secret::Secrets;
 pub use self::secret::{VaultSecret, VaultVersion};

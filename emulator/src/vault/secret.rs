@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::deletion::{self, Deletion};
-use super::{bad_parameter, error};
+use super::{access, bad_parameter, error};
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::services::{Service, Services};
@@ -214,6 +214,7 @@ pub(super) fn set(
     }
     let mut version = services.new_vault_version(value, now);
     version.take(&fields)?;
+    access::expiry(services).check(version.expires, now)?;
     let shown = version.shown(services.address(Service::Vault), name, true);
     services.add_vault_version(name, version);
     Ok(answer::json(StatusCode::OK, &shown))
@@ -307,6 +308,14 @@ impl Services {
             .expect("a secret of that name is in the vault");
         newest.content_type = content_type.map(str::to_owned);
         newest.tags = tags.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    }
+
+    /// Disables the newest version of a secret of the vault, as its owner does in the portal.
+    pub fn disable_vault_secret(&mut self, name: &str) {
+        let secret = self.vault.secrets.0.get_mut(&name.to_ascii_lowercase());
+        if let Some(newest) = secret.and_then(|secret| secret.versions.last_mut()) {
+            newest.enabled = false;
+        }
     }
 
     /// Every secret of the vault.
