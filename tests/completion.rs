@@ -4,7 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use adopat_emulator::{Fault, NewPat, PatStatus, RefusalShape, RetryAfter, Service};
+use adopat_emulator::{Emulator, Fault, NewPat, PatStatus, RefusalShape, RetryAfter, Service};
+use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::Value;
 use support::{Host, Machine, azure_agent, github_runner};
@@ -254,6 +255,35 @@ fn the_last_step_of_a_killed_run_waits_for_a_pat_that_is_late_and_leaves_a_neigh
     std::thread::sleep(Duration::from_secs(4));
     hold.release();
     machine.wait(last).expect(0).says("Revoked the PAT");
+    assert_eq!(machine.active("nightly"), [theirs]);
+}
+
+/// The machine's clock is so far off for the step, and otherwise for the last step: it is the services' that is moved.
+#[rstest]
+#[case::set_right_between(20, 20)]
+#[case::set_back_between(0, 30)]
+fn a_machines_clock_that_is_changed_before_the_last_step_hides_no_pat(
+    #[case] ahead: i64,
+    #[case] back: i64,
+    #[values(Host::GitHub, Host::Azure)] host: Host,
+) {
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    let emulator = Emulator::builder().clock_offset(days(-ahead)).start();
+    let mut machine = Machine::with(emulator, host, "create");
+    machine.input("display-name", "nightly").input("scope", "vso.code").input("lifetime", "90d");
+    machine.input("revoke-on-completion", "true").set("ADOPAT_LAUNCHER", "1");
+    let hold = machine.emulator.order(post().hold_after());
+    let mut run = machine.spawn();
+    assert!(hold.wait_until_held(Duration::from_secs(20)));
+    run.kill().expect("killed");
+    let ended = machine.wait(run);
+    hold.release();
+    let saved = saved(host, &machine, &ended.stdout);
+    assert_eq!(machine.active("nightly").len(), 1, "it was made, and its answer was lost");
+    machine.emulator.advance(days(back));
+    let theirs = machine.emulator.add_pat(NewPat::named("nightly").valid_from(machine.emulator.now()));
+    hand_back(host, &mut machine, &saved[0]);
+    machine.run_as("complete").run().expect(0).says("Revoked the PAT");
     assert_eq!(machine.active("nightly"), [theirs]);
 }
 

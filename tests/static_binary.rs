@@ -126,6 +126,43 @@ fn without_that_authority_its_own_roots_are_loaded_and_say_no() {
     assert!(empty.machine.emulator.requests().is_empty(), "nothing was asked of a stranger");
 }
 
+/// A file of this name in the folders of programs.
+fn program(name: &str) -> Option<std::path::PathBuf> {
+    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].into_iter();
+    folders.map(|folder| Path::new(folder).join(name)).find(|path| path.exists())
+}
+
+#[test]
+fn a_name_is_asked_of_this_machine_alone_where_no_name_server_is_configured() {
+    let test = "a_name_is_asked_of_this_machine_alone_where_no_name_server_is_configured";
+    let (Some(strace), Some(unshare)) = (program("strace"), program("unshare")) else {
+        println!("skipped: {test}: it needs strace and unshare");
+        return;
+    };
+    let Some(mut empty) = Empty::with(Emulator::start(), test) else { return };
+    empty.machine.set("ADOPAT_AUTHORITY_HOST", "https://login.microsoftonline.com");
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = folder.path().join("trace");
+    // In a network of its own, which nothing leaves.
+    let mut command = like_the_machines(&empty.machine, unshare);
+    command.arg("--net").arg(strace);
+    command.args(["-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o"]).arg(&trace);
+    command.arg("/usr/sbin/chroot").arg(empty.machine.path("")).args(["/adopat", "create"]);
+    let ended = empty.machine.wait(command.spawn().expect("it starts"));
+    let sent = fs::read_to_string(trace).unwrap_or_default();
+    if sent.is_empty() {
+        println!("skipped: {test}: this process may trace no other, or has no network of its own");
+        return;
+    }
+    ended.expect(6).says("login.microsoftonline.com").says("there is no /etc/resolv.conf");
+    let places = ["inet_addr(\"", "inet_pton(AF_INET6, \""].into_iter();
+    let places = places.flat_map(|before| sent.split(before).skip(1));
+    let places: Vec<std::net::IpAddr> =
+        places.map(|rest| rest.split('"').next().expect("a part").parse().expect("an address")).collect();
+    assert!(sent.contains("htons(53)"), "it does ask:\n{sent}");
+    assert!(places.iter().all(std::net::IpAddr::is_loopback), "{places:?}");
+}
+
 #[test]
 fn its_memory_is_nobody_elses() {
     let mut machine = Machine::new(Host::GitHub, "create");

@@ -3,6 +3,7 @@
 //! Where none is configured, the one on loopback is asked, as glibc does, and never anybody else's: what a machine
 //! asks for is told to nobody whom its administrator has not chosen.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -37,7 +38,29 @@ struct Resolver {
     inner: TokioResolver,
     /// The longest that one question may take.
     limit: Duration,
+    /// Why it asks this machine itself.
+    unconfigured: Option<NoNameServer>,
 }
+
+/// No name server is configured, and none runs on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct NoNameServer {
+    file: PathBuf,
+    is_there: bool,
+}
+
+impl fmt::Display for NoNameServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.is_there {
+            true => write!(formatter, "{file} names no name server")?,
+            false => write!(formatter, "there is no {file} that names a name server")?,
+        }
+        formatter.write_str(", and none answers on this machine")
+    }
+}
+
+impl std::error::Error for NoNameServer {}
 
 impl Names {
     /// As this machine is set up.
@@ -67,12 +90,18 @@ impl Names {
                 self.resolver.get_or_init(|| made)
             }
         };
-        resolver.ask(name).await
+        resolver.ask(name).await.map_err(|error| match &resolver.unconfigured {
+            Some(unconfigured) => unconfigured.clone().into(),
+            None => error,
+        })
     }
 
     fn resolver(&self) -> Result<Resolver, Failed> {
-        let servers = std::fs::read(&self.servers).unwrap_or_default();
-        let setup = if cfg!(windows) { of_windows() } else { Setup::parse(&text(&servers)) };
+        let file = std::fs::read(&self.servers);
+        let is_there = file.is_ok();
+        let setup = if cfg!(windows) { of_windows() } else { Setup::parse(&text(&file.unwrap_or_default())) };
+        let unconfigured = NoNameServer { file: self.servers.clone(), is_there };
+        let unconfigured = Some(unconfigured).filter(|_| setup.is_unconfigured && cfg!(not(windows)));
         let servers = setup.servers.iter().map(|server| {
             let mut server = NameServerConfig::udp_and_tcp(*server);
             server.connections.iter_mut().for_each(|connection| connection.port = self.port);
@@ -89,7 +118,7 @@ impl Names {
         options.num_concurrent_reqs = MOST_SERVERS;
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         let limit = setup.timeout * u32::try_from(setup.attempts).unwrap_or(1);
-        Ok(Resolver { inner: builder.with_options(options).build()?, limit })
+        Ok(Resolver { inner: builder.with_options(options).build()?, limit, unconfigured })
     }
 }
 
@@ -141,6 +170,8 @@ impl Resolver {
 #[derive(Debug, PartialEq, Eq)]
 struct Setup {
     servers: Vec<IpAddr>,
+    /// No server is named: the one is this machine.
+    is_unconfigured: bool,
     search: Vec<String>,
     ndots: usize,
     timeout: Duration,
@@ -152,6 +183,7 @@ impl Setup {
     fn parse(text: &str) -> Self {
         let mut setup = Self {
             servers: Vec::new(),
+            is_unconfigured: false,
             search: Vec::new(),
             ndots: 1,
             timeout: Duration::from_secs(5),
@@ -174,6 +206,7 @@ impl Setup {
         }
         setup.servers.truncate(MOST_SERVERS);
         if setup.servers.is_empty() {
+            setup.is_unconfigured = true;
             setup.servers.push(Ipv4Addr::LOCALHOST.into());
         }
         setup

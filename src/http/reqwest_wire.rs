@@ -8,7 +8,7 @@ use http::{Request, Response, Version};
 use url::Url;
 
 use super::inspect::Issuers;
-use super::names::Names;
+use super::names::{Names, NoNameServer};
 use super::proxy::{ProxySettings, Trouble};
 use super::tls_words;
 use super::trust::{self, AuthorityFile};
@@ -153,6 +153,9 @@ fn unreachable(error: &(dyn Error + 'static)) -> WireError {
 
 fn why_unreachable(error: &(dyn Error + 'static)) -> String {
     // The resolver's own words describe its query.
+    if let Some(missing) = causes(error).find_map(|cause| cause.downcast_ref::<NoNameServer>()) {
+        return format!("the name could not be resolved: {missing}");
+    }
     match causes(error).any(|cause| cause.to_string().starts_with("dns error")) {
         true => "the name could not be resolved".into(),
         false => innermost(error),
