@@ -84,7 +84,7 @@ fn examine(file: &Path, left: u8) -> Result<(), NotRunnable> {
         return Ok(());
     }
     Err(NotRunnable::not_executable(
-        "is a script whose first line does not say what runs it, such as #!/bin/sh",
+        "is a script whose first line does not say what runs it, like #!/bin/sh",
     ))
 }
 

@@ -18,7 +18,7 @@ pub enum Exit {
     NotFound,
     /// 6: a service failed, could not be reached, or did not answer in time.
     Service,
-    /// 7: a store or file could not take what it should; what was minted has been revoked.
+    /// 7: a store or file could not take what it should; what was created has been revoked.
     Store,
     /// 8: a PAT that expires soon, or a global one, was found where that was asked to fail.
     Expiring,

@@ -55,7 +55,7 @@ use crate::cli::CommandLine;
 use crate::failure::Exit;
 use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
-use crate::inputs::request::Surroundings;
+use crate::inputs::request::{HostSettings, Surroundings};
 use crate::inputs::table::Word;
 use crate::inputs::{Arguments, Environment, Flags, Inputs};
 use crate::operation::Run;
@@ -170,8 +170,11 @@ async fn carry_out(
             return operation::doctor::of_broken_inputs(host.as_ref(), &delivery, &problems);
         }
         Err(problems) => {
-            for problem in problems {
+            for problem in &problems {
                 host.say(Level::Error, &problem.to_string());
+            }
+            if matches!(delivery.host, HostSettings::Generic { .. }) {
+                host.say(Level::Info, &inputs::problem::how_they_are_set(&problems));
             }
             return Exit::Inputs.code();
         }

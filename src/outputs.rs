@@ -31,7 +31,7 @@ const OF_ONE_PAT: &[Word] = &[Create, Rotate, Revoke, Update, Get];
 pub const OUTPUTS: [Output; 10] = [
     Output {
         secret: true,
-        ..output("token", &[Create, Rotate], "the new PAT; only if create or rotate minted one")
+        ..output("token", &[Create, Rotate], "the new PAT; only if create or rotate made one")
     },
     output("authorization-id", OF_ONE_PAT, "the PAT's authorization id, by which it is revoked"),
     output("display-name", OF_ONE_PAT, "the PAT's name"),

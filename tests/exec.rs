@@ -186,7 +186,7 @@ fn a_command_that_cannot_be_run_is_found_out_before_anything_is_sent(
     let mut machine = running(Host::Generic, "");
     std::fs::write(machine.path("notes.txt"), "text").expect("written");
     let ended = machine.arguments(&["exec", "--", command]).run();
-    ended.expect(code).says(command).says("Nothing was minted");
+    ended.expect(code).says(command).says("No PAT was created");
     assert!(machine.calls().is_empty());
     assert_eq!(ended.stdout, "");
 }
@@ -225,7 +225,7 @@ fn a_script_that_cannot_be_run_is_found_out_before_anything_is_sent(
             .expect("executable");
     }
     let ended = machine.arguments(&["exec", "--", "./tool"]).run();
-    ended.expect(code).says(why).says("./tool").says("Nothing was minted");
+    ended.expect(code).says(why).says("./tool").says("No PAT was created");
     assert!(machine.calls().is_empty());
     assert_eq!(ended.stdout, "");
 }

@@ -40,11 +40,11 @@ fn every_problem_is_told_at_once_each_with_its_remedy(
         &machine,
         &[
             "Input 'display-name' is required: give the PAT a name",
-            "Input 'scope' is required: name what the PAT may do, such as vso.packaging",
+            "Input 'scope' is required: name what the PAT may do, like vso.packaging",
             "Input 'organization': 'a/b' is not an organization; use its name",
             "Input 'lifetime': 'soon' is not a duration; use 30d, 12h or P90D.",
             "Input 'verify': 'perhaps' is not one of its choices; use off, warn or require.",
-            "Input 'timeout' leaves no time at all: give a duration such as 5m",
+            "Input 'timeout' leaves no time at all: give a duration like 5m",
             "Input 'authority-host': 'https://evil.example' is not an address that adopat sends a credential to; use \
              login.microsoftonline.com",
             "Input 'client-id' is required: give the 'Application (client) ID' of the app registration",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use adopat::entra::refusal::MEANINGS;
 use adopat_emulator::{
     Aadsts, AppRegistration, Builder, ClientKind, DeviceCodePolicy, Emulator, Fault, GITHUB_ISSUER, Hold,
-    Instead, Recorded, RetryAfter, Service, Spoil, TOKEN_EXCHANGE, cast,
+    Instead, NewPat, Recorded, RetryAfter, Service, Spoil, TOKEN_EXCHANGE, cast,
 };
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
@@ -761,7 +761,7 @@ const DOCUMENTED: &[u32] = &[
     700_211, 700_212, 700_213, 700_016, 90002, 900_023, 50059, 50194, 50034, 50020, 50105, 50057, 50055,
     500_011, 70001, 7_000_112, 70011, 9_002_313, 90014, 900_144, 65002, 65004, 650_052, 650_057, 50011,
     500_113, 54005, 50097, 50158, 50053, 70025, 70052, 700_223, 700_238, 7_002_381, 50196, 90033, 50033,
-    90006, 90012, 90024, 90090, 50087, 90055, 9_002_327,
+    90006, 90012, 90024, 90090, 50087, 90055, 9_002_327, 500_021, 500_022, 90072, 500_571, 5_000_225,
 ];
 
 /// The words, for the app and the tenant of a machine.
@@ -839,6 +839,101 @@ fn a_new_refresh_token_is_kept_though_no_access_token_came_with_it(#[case] acces
     let after = machine.read("refresh-token");
     assert!(after != before && machine.emulator.refresh_token_is_valid(&after), "the only copy is kept");
     assert!(machine.pat_calls().is_empty());
+    machine.run().expect(0);
+}
+
+#[test]
+fn a_damaged_refresh_token_is_told_as_one_and_nobody_is_said_to_have_declined() {
+    let machine = Machine::new(Host::GitHub, "list");
+    let before = machine.read("refresh-token");
+    let damaged = Aadsts::code(9_002_313).error("invalid_grant");
+    machine.emulator.order(Fault::on(Service::Entra).path("/token").aadsts(damaged).always());
+    let ended = machine.run();
+    is_told(&ended, 9_002_313);
+    ended.says("The refresh token is damaged: it was cut off, wrapped, put in quotation marks");
+    ended.says("exactly as 'adopat login' wrote it");
+    for untrue in ["declined", "should never have sent", "Check authority-host"] {
+        assert!(!ended.words().contains(untrue), "{}", ended.words());
+    }
+    nothing_came_of_it(&machine, &before);
+}
+
+#[rstest]
+fn signing_in_again_is_not_the_remedy_for_what_a_network_or_an_administrator_forbids(
+    #[values(500_021, 500_022, 5_000_225)] code: u32,
+) {
+    let machine = Machine::new(Host::Generic, "list");
+    machine.emulator.order(Fault::on(Service::Entra).path("/token").aadsts(Aadsts::code(code)).always());
+    let ended = machine.run();
+    ended.expect(3).says("signing in again does not help");
+    assert!(!ended.words().contains("The command:"), "{}", ended.words());
+}
+
+#[rstest]
+#[case::a_path("/run/secrets/refresh-token", "is a path or an address, not a token")]
+#[case::an_address("keyvault:https://contoso.vault.azure.net/secrets/x", "is a path or an address, not a token")]
+#[case::in_quotation_marks("\"1.FAKE-refresh-token\"", "stands in quotation marks")]
+#[case::wrapped("1.FAKE-refresh\n-token", "holds a space or a line break, which no token does")]
+#[case::an_id("00000000-0000-0000-0000-000000000001", "is a GUID, which is an id and not a token")]
+#[case::of_github("ghp_fake0000000000000000000000000000000", "is a GitHub token by its shape")]
+#[case::json(r#"{"refresh_token":"1.FAKE"}"#, "is a JSON document, not a token")]
+#[case::a_pat("0000000000000000000000000000000000000000fake", "")]
+fn what_is_stored_and_is_no_refresh_token_is_recognised_and_never_sent(
+    #[case] stored: &str,
+    #[case] sentence: &str,
+) {
+    let mut machine = Machine::new(Host::Generic, "list");
+    let (stored, sentence) = match sentence {
+        "" => {
+            let pat = machine.emulator.add_pat(NewPat::named("nightly"));
+            (pat.value, "is a personal access token by its shape, not a refresh token")
+        }
+        sentence => (stored.to_owned(), sentence),
+    };
+    std::fs::write(machine.store(), &stored).expect("a store");
+    let ended = machine.run();
+    ended.expect(3).says(sentence).says("The command: `adopat login --organization");
+    assert!(!ended.words().contains(&stored), "{}", ended.words());
+    assert!(to_entra(&machine, "/token").is_empty(), "{:?}", machine.calls());
+    assert_eq!(machine.read("refresh-token"), stored);
+    let good = machine.emulator.refresh_token();
+    machine.input("refresh-token", &good).run().expect(0);
+}
+
+/// What a person pastes from a remedy.
+fn the_command(ended: &Ended) -> String {
+    let words = ended.words();
+    let (_, rest) = words.split_once("The command: `").unwrap_or_else(|| panic!("no command in:\n{words}"));
+    rest.split('`').next().expect("an end").to_owned()
+}
+
+#[rstest]
+#[case::plain("kept-here")]
+#[case::to_be_quoted("it's the $HOME token")]
+fn the_command_that_signs_in_again_does_so_as_it_is_pasted(#[case] name: &str) {
+    let mut machine = Machine::new(Host::Generic, "list");
+    let store = machine.path(name).join("token");
+    std::fs::create_dir(machine.path(name)).expect("a folder");
+    std::fs::rename(machine.store(), &store).expect("renamed");
+    machine.input("credential-store", format!("file:{}", store.display()));
+    let idle = std::fs::read_to_string(&store).expect("a token");
+    machine.emulator.expire_refresh_token(&idle);
+    let refused = machine.run();
+    is_told(&refused, 700_082);
+    let command = the_command(&refused);
+    assert!(!command.contains("ADOPAT_") && command.starts_with("adopat login --organization "), "{command}");
+
+    machine.emulator.set_device_code_policy(DeviceCodePolicy {
+        approved_by: Some(cast::PERSON.into()),
+        ..impatient()
+    });
+    let folder = std::path::Path::new(support::BINARY).parent().expect("a folder").to_owned();
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &command]).env_clear().env("PATH", folder).current_dir(machine.folder.path());
+    let output = shell.output().expect("a shell");
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    let stored = std::fs::read_to_string(&store).expect("a token");
+    assert!(stored != idle && machine.emulator.refresh_token_is_valid(stored.trim()));
     machine.run().expect(0);
 }
 

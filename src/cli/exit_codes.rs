@@ -28,7 +28,7 @@ pub const EXIT_CODES: [ExitCode; 13] = [
     of(ALL, "4", "refused by permission or policy"),
     of(&[Rotate, Revoke, Update, Get, Word::Doctor], "5", "there is no such PAT, or several have the name"),
     of(ALL, "6", "a service failed, could not be reached, or did not answer in time"),
-    of(ALL, "7", "a store or file could not take what it should; what was minted has been revoked"),
+    of(ALL, "7", "a store or file could not take what it should; what was created has been revoked"),
     of(&[List], "8", "fail-if-expiring or fail-if-global: such a PAT was found"),
     of(&[Exec], "126", "exec: the command is not executable"),
     of(&[Exec], "127", "exec: the command was not found"),

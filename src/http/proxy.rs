@@ -78,7 +78,7 @@ pub fn parse_bypass_list(json: &str) -> (Vec<Regex>, Vec<String>) {
 
 /// What no user and password help against.
 const BASIC_ALONE: &str = "If it offers NTLM or Negotiate (Kerberos) alone, they do not help, since adopat knows Basic alone: run a \
-                           relay that signs in to it, such as cntlm or px, and name that as the proxy.";
+                           relay that signs in to it, like cntlm or px, and name that as the proxy.";
 
 impl ProxySettings {
     /// Whether any proxy is set.

@@ -24,7 +24,7 @@ pub fn of_certificate(error: &CertificateError) -> String {
         Wrong::BadSignature => "its signature is wrong: it was changed, or its issuer did not sign it",
         Wrong::UnsupportedSignatureAlgorithmContext { .. }
         | Wrong::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "it is signed by a method that is not safe, such as SHA-1"
+            "it is signed by a method that is not safe, like SHA-1"
         }
         Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. } => "it was not issued for a server",
         Wrong::InvalidOcspResponse => "the proof that it was not revoked is not valid",
@@ -32,7 +32,7 @@ pub fn of_certificate(error: &CertificateError) -> String {
         // Told by name, see `inspect`; or webpki's own, which shows nothing but its identifier.
         Wrong::Other(other) => return of_other(&other.to_string()),
         // What is left of rustls' own is an older spelling of one of the above.
-        _ => "it is signed by a method that is not safe, such as SHA-1",
+        _ => "it is signed by a method that is not safe, like SHA-1",
     };
     words.to_owned()
 }
@@ -65,7 +65,7 @@ fn of_other(text: &str) -> String {
         | "UnsupportedSignatureAlgorithmContext"
         | "UnsupportedSignatureAlgorithmForPublicKey"
         | "UnsupportedSignatureAlgorithmForPublicKeyContext" => {
-            "it is signed by a method that is not safe, such as SHA-1"
+            "it is signed by a method that is not safe, like SHA-1"
         }
         // A sentence has a space; an identifier, and what a program shows of its fields, comes without one.
         known

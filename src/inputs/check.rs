@@ -109,14 +109,14 @@ pub(super) fn delivery(values: &Values, host: HostSettings, problems: &mut Probl
                 "output-variable",
                 name,
                 "is the name of one of adopat's plain outputs",
-                "choose another, such as token",
+                "choose another, like token",
             );
         } else if !is_name(name, "") {
             problems.wrong(
                 "output-variable",
                 name,
                 "is not the name of a variable",
-                "use letters, digits and _, with a letter first, such as token",
+                "use letters, digits and _, with a letter first, like token",
             );
         }
         !taken && is_name(name, "")
@@ -217,7 +217,7 @@ pub(super) fn request(
     let sign_in = check.sign_in(word, arguments.complete, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
-        check.problems.add("timeout", "leaves no time at all", "give a duration such as 5m");
+        check.problems.add("timeout", "leaves no time at all", "give a duration like 5m");
     }
     let operation = if arguments.complete {
         Some(Operation::Complete(environment.pending()))
@@ -775,7 +775,7 @@ impl Check<'_> {
     fn scope(&mut self) -> Option<Scope> {
         let scope = Scope::parse(self.values.scope.as_deref()?);
         if scope.is_empty() {
-            self.problems.add("scope", "names no scope", "give at least one, such as vso.packaging");
+            self.problems.add("scope", "names no scope", "give at least one, like vso.packaging");
             return None;
         }
         let full = self.boolean("allow-full-access", self.values.allow_full_access.as_deref());
@@ -803,7 +803,7 @@ impl Check<'_> {
 
     fn required_scope(&mut self) -> Option<Scope> {
         if self.values.scope.is_none() {
-            self.problems.add("scope", "is required", "name what the PAT may do, such as vso.packaging");
+            self.problems.add("scope", "is required", "name what the PAT may do, like vso.packaging");
         }
         self.scope()
     }
@@ -918,7 +918,7 @@ impl Check<'_> {
             self.problems.add(
                 "credential-store",
                 "is required",
-                "say where to store the refresh token, such as file:refresh-token or \
+                "say where to store the refresh token, like file:refresh-token or \
                  keyvault:https://VAULT.vault.azure.net/secrets/NAME",
             );
         }

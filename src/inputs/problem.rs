@@ -94,6 +94,22 @@ impl Problems {
     }
 }
 
+/// How the inputs of these problems are set where no host hands them over, as a sentence.
+pub fn how_they_are_set(problems: &[Problem]) -> String {
+    let mut ways: Vec<String> = Vec::new();
+    for problem in problems {
+        let input = input(problem.input);
+        let way = match input.flag() {
+            Some(flag) => format!("{} ({flag} or {})", input.name, input.variable()),
+            None => format!("{} ({})", input.name, input.variable()),
+        };
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    format!("Set by a flag or an environment variable: {}.", ways.join(", "))
+}
+
 /// The value as a message repeats it, on one line.
 fn shown(name: &str, value: &str) -> Option<String> {
     if input(name).holds_a_secret(value) || may_hold_a_secret(value) {
@@ -126,6 +142,18 @@ mod tests {
         let mut problems = Problems::default();
         problems.wrong(name, value, "is wrong", "give fail");
         assert_eq!(problems.into_vec()[0].to_string(), sentence);
+    }
+
+    #[test]
+    fn each_input_is_named_once_as_it_is_set() {
+        let mut problems = Problems::default();
+        problems.add("scope", "is required", "");
+        problems.wrong("scope", "x", "is wrong", "");
+        problems.add("refresh-token", "is empty", "");
+        let sentence = how_they_are_set(&problems.into_vec());
+        let expected =
+            "Set by a flag or an environment variable: scope (--scope or ADOPAT_SCOPE), refresh-token (ADOPAT_REFRESH_TOKEN).";
+        assert_eq!(sentence, expected);
     }
 
     #[test]

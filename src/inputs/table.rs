@@ -49,8 +49,8 @@ impl Word {
     /// What the operation does, in one line.
     pub const fn help(self) -> &'static str {
         match self {
-            Create => "mint a PAT and hand it to the pipeline as a masked secret",
-            Rotate => "mint a successor, deliver it, then retire the old PAT",
+            Create => "create a PAT and hand it to the pipeline as a masked secret",
+            Rotate => "create a successor, deliver it, then revoke the old PAT",
             Revoke => "revoke a PAT",
             Update => "change a PAT's name, scope or expiry; its value stays as it is",
             Get => "describe one PAT",
@@ -371,7 +371,7 @@ pub const INPUTS: &[Input] = &[
     what(
         "scope",
         &[Create, Exec, Rotate, Update],
-        "scopes such as vso.packaging, split on spaces, commas or newlines; required for create and \
+        "scopes like vso.packaging, split on spaces, commas or newlines; required for create and \
          exec; rotate keeps the old PAT's by default; full access (app_token) needs allow-full-access",
     )
     .text("SCOPES")
@@ -380,7 +380,7 @@ pub const INPUTS: &[Input] = &[
     what(
         "lifetime",
         &[Create, Exec, Rotate, Update],
-        "how long the PAT lives, such as 30d, 12h or P90D; default: create 30d, exec 1h, rotate the \
+        "how long the PAT lives, like 30d, 12h or P90D; default: create 30d, exec 1h, rotate the \
          old PAT's own span",
     )
     .text("SPAN"),
@@ -424,7 +424,7 @@ pub const INPUTS: &[Input] = &[
     what(
         "revoke-on-completion",
         &[Create, Rotate],
-        "the job's last step revokes what this step minted (the GitHub action and the Azure Pipelines \
+        "the job's last step revokes what this step created (the GitHub action and the Azure Pipelines \
          task only)",
     )
     .boolean(),
@@ -496,7 +496,7 @@ pub const INPUTS: &[Input] = &[
     who(
         "refresh-token",
         ALL,
-        "the refresh token of the user who signs in; the seed of a readable credential-store",
+        "the refresh token of the user who signs in; what a readable credential-store begins with",
     )
     .secret(),
     who("access-token", ALL, "a user's access token for Azure DevOps, in place of a sign-in").secret(),
@@ -608,7 +608,7 @@ pub const INPUTS: &[Input] = &[
          terraform for the whole organization; yarn, pip, uv, twine, cargo for the feed",
     )
     .text("CLIENTS"),
-    destination("log", ALL, "a tracing filter such as debug; debug is also on if the host asks for it")
+    destination("log", ALL, "a tracing filter like debug; debug is also on if the host asks for it")
         .text("FILTER"),
 ];
 

@@ -34,7 +34,7 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     let program = match executable::find(&exec.command[0], path_of(exec)) {
         Ok(program) => program,
         Err(NotRunnable { is_missing, why }) => {
-            run.error(format!("The command {why}: {}. Nothing was minted.", exec.command[0].display()));
+            run.error(format!("The command {why}: {}. No PAT was created.", exec.command[0].display()));
             return Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     };

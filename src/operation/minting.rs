@@ -122,7 +122,7 @@ fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Store,
-        "The PAT in the service's answer has a character that no PAT has, such as a line break, and is not handed over.",
+        "The PAT in the service's answer has a character that no PAT has, like a line break, and is not handed over.",
         "Check that no proxy on the way changes answers, and run it again.",
     ))
 }

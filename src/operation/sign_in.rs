@@ -80,7 +80,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
             Some(outcome) => outcome,
             None => preparing.await,
         };
-        let warnings = prepared.map_err(|failure| failure.and("Nothing was minted."))?;
+        let warnings = prepared.map_err(|failure| failure.and("No PAT was created."))?;
         warnings.iter().for_each(|warning| run.warn(warning.to_string()));
         tokens
     };
@@ -429,7 +429,7 @@ pub(super) async fn keep(
     };
     store.write(rolled, &Kind::RefreshToken, &patience_to_store(run)).await.map_err(|failure| {
         failure.and(
-            "The rolled refresh token could not be stored, or it is not known whether it was, so the run ends before \
+            "The new refresh token could not be stored, or it is not known whether it was, so the run ends before \
              anything else is done.",
         )
     })

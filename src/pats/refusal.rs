@@ -57,7 +57,7 @@ pub const MEANINGS: [Meaning; 36] = [
         "invalidValidTo",
         Exit::Refused,
         "The service does not accept this expiry: Azure DevOps documents a year as the longest.",
-        "Ask for a shorter lifetime, such as 90d.",
+        "Ask for a shorter lifetime, like 90d.",
     ),
     meaning(
         "invalidScope",
@@ -402,7 +402,7 @@ pub const REFUSALS: &[Refusal] = &[
     Refusal::new(
         Exit::Refused,
         "A conditional access policy of the tenant refuses this request.",
-        "Run it from a network the policy accepts, such as a self-hosted agent, or ask the tenant's administrator.",
+        "Run it from a network the policy accepts, like a self-hosted agent, or ask the tenant's administrator.",
     )
     .says(&["VS403463"]),
     Refusal::new(
