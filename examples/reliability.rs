@@ -5,7 +5,7 @@ mod simulation;
 
 use std::process::ExitCode;
 
-use simulation::{campaign, matrix};
+use simulation::{campaign, kinds, matrix};
 
 fn main() -> ExitCode {
     let matrix = matrix::run(campaign::folder().path());
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
-    std::fs::write(&page, matrix::page(&matrix)).expect("the page can be written");
+    std::fs::write(&page, matrix::page(&matrix) + &kinds::section()).expect("the page can be written");
     println!("{} is written.", page.display());
     ExitCode::SUCCESS
 }

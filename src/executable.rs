@@ -83,9 +83,7 @@ fn examine(file: &Path, left: u8) -> Result<(), NotRunnable> {
     if head.contains(&0) || has_other_formats() {
         return Ok(());
     }
-    Err(NotRunnable::not_executable(
-        "is a script whose first line does not say what runs it, like #!/bin/sh",
-    ))
+    Err(NotRunnable::not_executable("is a script whose first line does not say what runs it, like #!/bin/sh"))
 }
 
 /// Examines what the first line of a script says, behind its `#!`.

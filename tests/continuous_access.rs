@@ -225,7 +225,7 @@ fn a_variable_group_that_wants_a_person_is_told_before_anything_is_minted() {
         .expect(7)
         .says(WHAT)
         .says("Get a fresh access token for Azure DevOps")
-        .says("Nothing was minted");
+        .says("No PAT was created");
     assert!(machine.emulator.pats().is_empty());
 }
 

@@ -148,7 +148,7 @@ fn what_its_owner_keeps_beside_a_secret_of_a_vault_stays(#[case] count: usize, #
         }
         assert_eq!(ended.words().contains("leaves out"), !left_out.is_empty(), "{}", ended.words());
         for name in left_out {
-            ended.says(name);
+            ended.says(name).says("Remove the tags that nobody needs any more to make room for them.");
         }
     }
 }

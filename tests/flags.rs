@@ -325,6 +325,10 @@ fn what_is_missing_is_named_as_it_is_typed() {
     machine.without("client-id").input("output-file", file).arguments(&["create", "--lifetime", "soon"]);
     let ended = machine.run();
     ended.expect(2).says("Set by a flag or an environment variable: ");
-    ended.says("scope (--scope or ADOPAT_SCOPE)").says("display-name (--display-name or ADOPAT_DISPLAY_NAME)");
-    ended.says("client-id (--client-id or ADOPAT_CLIENT_ID)").says("lifetime (--lifetime or ADOPAT_LIFETIME)");
+    ended
+        .says("scope (--scope or ADOPAT_SCOPE)")
+        .says("display-name (--display-name or ADOPAT_DISPLAY_NAME)");
+    ended
+        .says("client-id (--client-id or ADOPAT_CLIENT_ID)")
+        .says("lifetime (--lifetime or ADOPAT_LIFETIME)");
 }

@@ -218,7 +218,7 @@ fn an_unknown_word_or_flag_is_an_error_that_never_repeats_it(#[case] arguments: 
 }
 
 #[rstest]
-#[case("--help", "retire the old PAT")]
+#[case("--help", "revoke the old PAT")]
 #[case("--version", "adopat ")]
 fn help_and_version_are_printed(#[case] flag: &str, #[case] text: &str) {
     let mut machine = Machine::new(Host::Generic, "list");

@@ -614,6 +614,7 @@ fn a_lifetime_that_policy_shortens_can_be_a_failure(#[values("create", "rotate")
     let old = (operation == "rotate").then(|| machine.emulator.add_pat(NewPat::named("nightly")));
     let ended = machine.input("on-shortened-lifetime", "fail").run();
     ended.expect(4).says("Enforce maximum personal access token lifespan").says("has been revoked");
+    ended.says("Ask for a shorter lifetime, or set on-shortened-lifetime to warn.");
     let left: Vec<_> = machine.active("nightly").iter().map(|pat| pat.authorization_id).collect();
     assert_eq!(left, old.iter().map(|old| old.authorization_id).collect::<Vec<_>>());
     assert!(!ended.stdout.contains("ADO_PAT"));

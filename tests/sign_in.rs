@@ -537,7 +537,12 @@ fn a_token_file_that_cannot_be_used_is_named(#[case] text: Option<&str>, #[case]
     }
     let file = machine.path("run/token");
     machine.set("AZURE_FEDERATED_TOKEN_FILE", file);
-    machine.run().expect(3).says("run/token").says(why).says("AZURE_FEDERATED_TOKEN_FILE");
+    machine
+        .run()
+        .expect(3)
+        .says("run/token")
+        .says(why)
+        .says("Check AZURE_FEDERATED_TOKEN_FILE and that the file is mounted");
     assert!(machine.calls().is_empty());
 }
 
@@ -871,7 +876,10 @@ fn signing_in_again_is_not_the_remedy_for_what_a_network_or_an_administrator_for
 
 #[rstest]
 #[case::a_path("/run/secrets/refresh-token", "is a path or an address, not a token")]
-#[case::an_address("keyvault:https://contoso.vault.azure.net/secrets/x", "is a path or an address, not a token")]
+#[case::an_address(
+    "keyvault:https://contoso.vault.azure.net/secrets/x",
+    "is a path or an address, not a token"
+)]
 #[case::in_quotation_marks("\"1.FAKE-refresh-token\"", "stands in quotation marks")]
 #[case::wrapped("1.FAKE-refresh\n-token", "holds a space or a line break, which no token does")]
 #[case::an_id("00000000-0000-0000-0000-000000000001", "is a GUID, which is an id and not a token")]
@@ -892,7 +900,8 @@ fn what_is_stored_and_is_no_refresh_token_is_recognised_and_never_sent(
     };
     std::fs::write(machine.store(), &stored).expect("a store");
     let ended = machine.run();
-    ended.expect(3).says(sentence).says("The command: `adopat login --organization");
+    ended.expect(3).says(sentence).says("which stores a refresh token there.");
+    ended.says("The command: `adopat login --organization");
     assert!(!ended.words().contains(&stored), "{}", ended.words());
     assert!(to_entra(&machine, "/token").is_empty(), "{:?}", machine.calls());
     assert_eq!(machine.read("refresh-token"), stored);
@@ -923,15 +932,16 @@ fn the_command_that_signs_in_again_does_so_as_it_is_pasted(#[case] name: &str) {
     let command = the_command(&refused);
     assert!(!command.contains("ADOPAT_") && command.starts_with("adopat login --organization "), "{command}");
 
-    machine.emulator.set_device_code_policy(DeviceCodePolicy {
-        approved_by: Some(cast::PERSON.into()),
-        ..impatient()
-    });
+    machine
+        .emulator
+        .set_device_code_policy(DeviceCodePolicy { approved_by: Some(cast::PERSON.into()), ..impatient() });
     let folder = std::path::Path::new(support::BINARY).parent().expect("a folder").to_owned();
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", &command]).env_clear().env("PATH", folder).current_dir(machine.folder.path());
     let output = shell.output().expect("a shell");
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Signed in. The refresh token rests in"), "{said}");
     let stored = std::fs::read_to_string(&store).expect("a token");
     assert!(stored != idle && machine.emulator.refresh_token_is_valid(stored.trim()));
     machine.run().expect(0);
@@ -1047,7 +1057,7 @@ fn where_there_is_no_azure_cli_that_is_said() {
     let mut machine = Machine::new(Host::GitHub, "list");
     machine.without("credential-store").without("client-id").input("credential", "azure-cli");
     machine.set("PATH", "/nonexistent");
-    machine.run().expect(3).says("no Azure CLI").says("adopat login");
+    machine.run().expect(3).says("no Azure CLI").says("Install the Azure CLI and sign in with");
     assert!(machine.calls().is_empty());
 }
 

@@ -69,7 +69,7 @@ fn an_organization_that_cannot_be_asked_is_a_service_that_failed() {
     machine.emulator.order(
         Fault::on(Service::DevOps).unavailable().spoil(Spoil::Replace(response(503, &[], ""))).always(),
     );
-    machine.without("tenant-id").run().expect(6).says("tenant-id");
+    machine.without("tenant-id").run().expect(6).says("when asked for the tenant behind");
 }
 
 #[test]

@@ -683,7 +683,7 @@ impl Check<'_> {
         let expiring_within = self.span("expiring-within", values.expiring_within.as_deref());
         let fail_if_expiring = self.boolean("fail-if-expiring", values.fail_if_expiring.as_deref());
         if fail_if_expiring && values.expiring_within.is_none() {
-            self.problems.add("fail-if-expiring", "needs expiring-within", "give a duration such as 14d");
+            self.problems.add("fail-if-expiring", "needs expiring-within", "give a duration like 14d");
         }
         List {
             filter: filter.unwrap_or(Filter::Active),
@@ -815,7 +815,7 @@ impl Check<'_> {
         }
         let span = self.span("lifetime", lifetime);
         if span.is_some_and(|span| span.is_zero()) {
-            self.problems.add("lifetime", "is no time at all", "give a duration such as 30d");
+            self.problems.add("lifetime", "is no time at all", "give a duration like 30d");
         }
         let at = valid_to.and_then(|text| match text.parse::<Timestamp>() {
             // Whether any other lies ahead, the services' clock says.

@@ -151,8 +151,7 @@ mod tests {
         problems.wrong("scope", "x", "is wrong", "");
         problems.add("refresh-token", "is empty", "");
         let sentence = how_they_are_set(&problems.into_vec());
-        let expected =
-            "Set by a flag or an environment variable: scope (--scope or ADOPAT_SCOPE), refresh-token (ADOPAT_REFRESH_TOKEN).";
+        let expected = "Set by a flag or an environment variable: scope (--scope or ADOPAT_SCOPE), refresh-token (ADOPAT_REFRESH_TOKEN).";
         assert_eq!(sentence, expected);
     }
 

@@ -7,6 +7,7 @@
 //! - [`neighbour`]: another actor, whose PATs are nobody else's business;
 //! - [`part`]: one run of adopat on the stage, with an environment of its own;
 //! - [`rules`]: what has to hold at every request and at every end;
+//! - [`kinds`]: the kinds of faults that were found once, and the tests that hold them;
 //! - [`matrix`]: every operation x every request x every fault;
 //! - [`schedule`]: from a seed to several parts that get in each other's way, and then one that is left alone.
 //!
@@ -16,6 +17,7 @@
 pub mod campaign;
 pub mod dice;
 pub mod fault;
+pub mod kinds;
 pub mod matrix;
 pub mod neighbour;
 pub mod part;
