@@ -254,7 +254,7 @@ fn the_last_step_of_a_killed_run_waits_for_a_pat_that_is_late_and_leaves_a_neigh
     let last = machine.spawn();
     std::thread::sleep(Duration::from_secs(4));
     hold.release();
-    machine.wait(last).expect(0).says("Revoked the PAT");
+    machine.wait(last).expect(0).says("the step that asked for it ended before the answer came.");
     assert_eq!(machine.active("nightly"), [theirs]);
 }
 

@@ -120,5 +120,5 @@ fn what_has_no_room_is_named() {
     let mut command = machine.command();
     let run = command.stdout(Stdio::from(theirs)).spawn().expect("the binary starts");
     drop(command);
-    machine.wait(run).expect(0).says("AUTHORIZATION ID");
+    machine.wait(run).expect(0).says("AUTHORIZATION ID").says("A pipe or a file gets all, as JSON.");
 }
