@@ -75,13 +75,16 @@ impl Names {
 
     async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, Failed> {
         let hosts = std::fs::read(&self.hosts).unwrap_or_default();
-        let known = in_hosts(&text(&hosts), name);
-        if !known.is_empty() {
-            return Ok(known);
-        }
+        let mut known = in_hosts(&text(&hosts), name);
+        // Always both loopbacks (RFC 6761, 6.3): many a hosts file lists only one of them.
         let bare = name.trim_end_matches('.').to_ascii_lowercase();
         if bare == "localhost" || bare.ends_with(".localhost") {
-            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+            let loopbacks: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            let missing = loopbacks.into_iter().filter(|address| !known.contains(address));
+            known.extend(missing.collect::<Vec<_>>());
+        }
+        if !known.is_empty() {
+            return Ok(known);
         }
         let resolver = match self.resolver.get() {
             Some(resolver) => resolver,
@@ -335,7 +338,14 @@ mod tests {
         let (names, _folder, asked) = names("\u{feff}127.0.0.7 other vssps.dev.azure.com # it\n", &[]).await;
         let found = names.look_up("VSSPS.dev.azure.com.").await.expect("found");
         assert_eq!(found, ["127.0.0.7".parse::<IpAddr>().expect("an address")]);
-        assert!(names.look_up("localhost").await.expect("found").iter().all(IpAddr::is_loopback));
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn localhost_is_both_loopbacks_even_where_the_hosts_file_lists_one() {
+        let (names, _folder, asked) = names("127.0.0.1 localhost\n", &[]).await;
+        let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        assert_eq!(names.look_up("localhost").await.expect("found"), both);
         assert_eq!(asked.load(Ordering::SeqCst), 0);
     }
 
