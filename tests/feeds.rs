@@ -146,12 +146,7 @@ fn clients_that_cannot_be_signed_in_are_refused(
     #[case] feed: Option<&str>,
     #[case] words: &[&str],
 ) {
-    let mut machine = executing("true");
-    machine.input("clients", clients);
-    if let Some(feed) = feed {
-        machine.input("feed", feed);
-    }
-    refused(&machine, words);
+    refused(&executing_with(clients, feed), words);
 }
 
 #[rstest]
@@ -209,6 +204,28 @@ fn a_variable_of_a_clients_other_settings_cannot_hold_the_pat() {
     refused(&machine, &["PIP_INDEX_URL", "variable"]);
     let mut machine = executing("test -n \"$AZURE_DEVOPS_EXT_PAT\"");
     machine.input("clients", "az").input("variable", "AZURE_DEVOPS_EXT_PAT").run().expect(0);
+}
+
+/// An `exec` for one client and one feed.
+fn executing_with(client: &str, feed: Option<&str>) -> Machine {
+    let mut machine = executing("true");
+    machine.input("clients", client);
+    if let Some(feed) = feed {
+        machine.input("feed", feed);
+    }
+    machine
+}
+
+#[test]
+fn each_refusal_says_what_leads_out() {
+    refused(&creating("pypirc", "packages@Local"), &["choose another feed or output-format"]);
+    refused(&executing_with("twine", Some("packages@Local")), &["choose another feed or client"]);
+    refused(&executing_with("pip", None), &["name the Azure Artifacts feed, like website/packages"]);
+    for (client, variable) in [("az", "AZURE_DEVOPS_EXT_PAT"), ("git", "GIT_CONFIG_COUNT")] {
+        let mut machine = executing_with(client, None);
+        machine.set(variable, "somebody-else's");
+        refused(&machine, &["unset the variable, or leave the client out"]);
+    }
 }
 
 // The file that lives as long as the command.
