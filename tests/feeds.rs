@@ -202,6 +202,9 @@ fn a_variable_of_a_clients_other_settings_cannot_hold_the_pat() {
     let mut machine = executing("true");
     machine.input("clients", "pip").input("feed", "packages").input("variable", "PIP_INDEX_URL");
     refused(&machine, &["PIP_INDEX_URL", "variable"]);
+    let mut machine = executing("true");
+    machine.input("clients", "git").input("variable", "GIT_CONFIG_COUNT");
+    refused(&machine, &["GIT_CONFIG_COUNT", "variable"]);
     let mut machine = executing("test -n \"$AZURE_DEVOPS_EXT_PAT\"");
     machine.input("clients", "az").input("variable", "AZURE_DEVOPS_EXT_PAT").run().expect(0);
 }

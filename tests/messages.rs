@@ -36,10 +36,6 @@ const EXCUSED: &[(&str, &str)] = &[
         "The system does not let adopat {what}: {error}.",
         "the system has to refuse what it grants every process",
     ),
-    (
-        "was gone already.",
-        "another actor has to revoke the PAT between two requests of one run, as the simulation's does",
-    ),
     ("There is no credential-store.", "the inputs refuse a login without one before"),
     ("Waiting for the sign-in: {} left.", "told once a minute while a person is waited for"),
     ("There is no sign-in to Azure DevOps.", "every credential that opens such a store signs in to it"),

@@ -66,7 +66,7 @@ pub fn parse_address(text: &str) -> Result<Url, String> {
     }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(url) = url.filter(|url| url.host().is_some()) else {
-        return Err("is not an address; write it in full, like https://dev.azure.com".into());
+        return Err("is not an address; write it in full, beginning with https://".into());
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("holds a user name or password; leave them out".into());

@@ -97,7 +97,9 @@ fn in_an_address(text: &str, organization: &Organization) -> Result<(Option<Stri
         None => return Err(unknown()),
     };
     if !owner.eq_ignore_ascii_case(organization.name()) {
-        return Err(format!("is a feed of organization {owner}, and the PAT is one of {organization}"));
+        return Err(format!(
+            "is a feed of organization {owner}, and the PAT is one of {organization}; name a feed of {organization}"
+        ));
     }
     match segments.as_slice() {
         ["_packaging", feed, ..] => Ok((None, (*feed).to_owned())),

@@ -603,14 +603,15 @@ impl Check<'_> {
                 }
             }
             let ours = client.variables(&sign_in);
-            let ours = ours.iter().filter(|(name, _)| name != feed::git::COUNT);
-            let ours = ours.map(|(name, value)| (name.as_str(), value.expose()));
+            let ours = ours.iter().map(|(name, value)| (name.as_str(), value.expose()));
             for (name, value) in ours.chain(client.beaten_by().iter().map(|name| (*name, ""))) {
                 if name == variable && !value.is_empty() {
                     let what =
                         format!("holds {}, whose variable {name} is not for the PAT alone", client.word());
                     self.problems.add("clients", what, "choose another name for the input 'variable'");
-                } else if name != variable && self.environment.is_otherwise(name, value) {
+                } else if ![variable, feed::git::COUNT].contains(&name)
+                    && self.environment.is_otherwise(name, value)
+                {
                     let what = format!("holds {}, and its variable {name} is set already", client.word());
                     self.problems.add("clients", what, "unset the variable, or leave the client out");
                 }

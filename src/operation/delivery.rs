@@ -70,10 +70,19 @@ pub(super) fn hand_over_unchanged(run: &Run<'_>, outputs: &Outputs) -> Result<()
 
 /// Says what a plan would do: every sentence of a dry run, or why there is nothing to do.
 pub(super) fn describe(run: &Run<'_>, plan: &Plan, revoke_on_completion: bool) {
-    plan.describe(run.organization()).iter().for_each(|line| run.info(line));
-    if !matches!(plan, Plan::Act { new: Some(_), .. }) {
-        return;
+    let mut sentences = plan.describe(run.organization());
+    if matches!(plan, Plan::Act { new: Some(_), .. }) {
+        // The new PAT is made, then delivered, and only then are the old ones retired.
+        sentences.splice(1..1, delivery_of(run));
+        if revoke_on_completion {
+            sentences.push("The last step of this job would revoke the new PAT.".into());
+        }
     }
+    sentences.iter().for_each(|sentence| run.info(sentence));
+}
+
+/// Where a new PAT would be delivered, in a sentence; none if nowhere.
+fn delivery_of(run: &Run<'_>) -> Option<String> {
     let delivery = &run.request.delivery;
     let stores = delivery.deliver_to.iter().map(ToString::to_string);
     let file = delivery.output_file.iter().map(|file| file.path.display().to_string());
@@ -82,12 +91,7 @@ pub(super) fn describe(run: &Run<'_>, plan: &Plan, revoke_on_completion: bool) {
         _ => Some("the outputs and variables of this job".to_owned()),
     };
     let places: Vec<String> = stores.chain(file).chain(host).collect();
-    if !places.is_empty() {
-        run.info(format!("Would deliver the new PAT to {}.", places.join(", ")));
-    }
-    if revoke_on_completion {
-        run.info("The last step of this job would revoke the new PAT.");
-    }
+    (!places.is_empty()).then(|| format!("Would deliver the new PAT to {}.", places.join(", ")))
 }
 
 /// Ends an operation that never mints: says what became of it and hands over the outputs. What could not be done is
