@@ -145,9 +145,9 @@ pub const MEANINGS: &[Meaning] = &[
     meaning(
         &[700_024],
         "The client's signed assertion is not within its time.",
-        "Run it again. With federated, let the job get a fresh OIDC token: it lives for some minutes only. With \
-         client-certificate, check that no proxy or cache changes the Date of the services' answers: the assertion \
-         counts by it, not by this machine's clock.",
+        "Run it again; with federated, let the job get a fresh OIDC token, which lives for some minutes only; with \
+         client-certificate, check that no proxy or cache changes the Date of the services' answers, since the \
+         assertion counts by it, not by this machine's clock.",
     ),
     meaning(
         &[70021],

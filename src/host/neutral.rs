@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// Line breaks and tabs become spaces, every other character that cannot be seen becomes `\u{...}`, every
 /// `##` becomes `# #` (Azure Pipelines reads `##vso[`, GitHub `##[` and TeamCity `##teamcity[` anywhere in a
 /// line), and `::` at the start, where GitHub looks for a command, becomes `: :`. Either is parted too where
-/// nothing but [what a search may skip](may_be_skipped) is between or before. Doing it twice changes nothing more.
+/// nothing but what a search may skip is between or before. Doing it twice changes nothing more.
 pub fn line(text: &str) -> Cow<'_, str> {
     if is_plain(text) && !text.trim_start().starts_with("::") {
         return text.into();

@@ -11,7 +11,7 @@ use crate::world::Obstacle;
 #[derive(Clone, Copy, Debug)]
 struct Unbuilt;
 
-/// The request, whatever it is made of; see [`obstacle`].
+/// The request, whatever it is made of; see `obstacle`.
 pub fn build(builder: Builder, body: impl Into<Bytes>) -> Request<Bytes> {
     builder.body(body.into()).unwrap_or_else(|_| {
         let mut request = Request::new(Bytes::new());
