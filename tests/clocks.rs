@@ -124,7 +124,7 @@ fn what_expires_soon_does_so_by_the_services_clock(#[values(0, 1)] off: usize) {
         let ended = machine.run();
         is_told_once(ended.expect(code), told);
         assert_eq!(machine.calls(), ["Pats GET"], "its answer tells the time");
-        ended.says(if left == 6 { "6 days" } else { "8 days" });
+        ended.says(if left == 6 { "6 d " } else { "8 d " });
     }
 }
 
@@ -258,7 +258,7 @@ fn an_end_is_past_only_where_the_services_say_so(#[case] operation: &str, #[valu
         let ended = machine.run();
         is_told_once(ended.expect(code), told);
         if code == 2 {
-            ended.says("Input 'valid-to' lies in the past");
+            ended.says("Input 'valid-to'").says("lies in the past");
             assert_eq!(machine.calls(), ["Pats HEAD"], "nobody signs in");
         }
     }
@@ -270,7 +270,7 @@ fn doctor_knows_an_end_that_is_past(#[values(0, 1)] off: usize) {
     let now = machine.emulator.now();
     machine.input("valid-to", (now + days(2)).to_string()).run().expect(0);
     machine.input("valid-to", (now - days(1)).to_string());
-    machine.run().expect(2).says("'valid-to' lies in the past");
+    machine.run().expect(2).says("Input 'valid-to'").says("lies in the past");
 }
 
 #[test]
