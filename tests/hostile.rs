@@ -201,7 +201,7 @@ fn a_pat_that_is_none_is_not_handed_over(
     });
     let kind = [("Content-Type", "application/json")];
     let answer = Fault::on(Service::Pats).method("POST").answer(200, &kind, body.to_string());
-    machine.emulator.order(answer);
+    machine.answers_are_forged().emulator.order(answer);
     let ended = hears(host, &machine, &an_error(host));
     ended.expect(7).says("has been revoked").says("has a character that no PAT has");
     assert!(machine.active("another").is_empty(), "it is revoked");

@@ -458,7 +458,8 @@ fn nodes_dotenv_reader_reads_every_output_back() {
             return;
         };
         let read: BTreeMap<String, String> = serde_json::from_value(answer["dotenv"].clone()).expect("texts");
-        assert_eq!(read["DISPLAY_NAME"], name, "{text}");
+        // A line break would be the next variable to all that read by the line: it is written as `\n`.
+        assert_eq!(read["DISPLAY_NAME"], name.replace('\n', "\\n"), "{text}");
         assert_eq!(read["TOKEN"], pat_text());
         let list: Value = serde_json::from_str(&read["PATS"]).expect("JSON");
         assert_eq!(list, json!([{ "display-name": name }]));

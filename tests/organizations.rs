@@ -33,7 +33,7 @@ fn refuse_to_delete(machine: &Machine, exception: &str, status: u16) {
 #[case("Microsoft.VisualStudio.Services.DelegatedAuthorization.HostAuthorizationNotFoundException")]
 fn a_pat_is_gone_that_the_service_does_not_find(#[case] exception: &str, #[values(400, 404)] status: u16) {
     let machine = machine("revoke");
-    machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.answers_are_forged().emulator.add_pat(NewPat::named("nightly"));
     refuse_to_delete(&machine, exception, status);
     machine.run().expect(0);
     assert_eq!(machine.outputs(&machine.run())["changed"], "false");

@@ -75,7 +75,7 @@ fn what_runs_short_is_no_reason_to_leave_a_pat(
         "ulimit -n 10",
         "ulimit -n 12",
         "ulimit -n 16",
-        "ulimit -c 0; ulimit -s 256"
+        "ulimit -c 0; ulimit -s 1024"
     )]
     limit: &str,
 ) {
