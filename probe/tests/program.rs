@@ -29,7 +29,7 @@ fn what_is_not_understood_is_refused_before_anything_is_sent() {
 #[test]
 fn a_sign_in_that_is_refused_is_told_as_adopat_tells_it() {
     let mut machine = Machine::new();
-    machine.without("CREDENTIAL_STORE").input("REFRESH_TOKEN", "no refresh token");
+    machine.without("CREDENTIAL_STORE").input("REFRESH_TOKEN", "no-refresh-token");
     machine.run().expect(3).says("AADSTS9002313");
     assert_eq!(machine.posts(), 0);
 }
