@@ -294,7 +294,8 @@ pub fn store_file(bytes: &[u8]) {
         let (_cancel, cancellation) = tokio::sync::watch::channel(None);
         let patience = Patience::new(Duration::from_secs(20), cancellation);
         for key in [None, Some(Secret::new("fake-store-key".into()))] {
-            let store = FileStore::new(path.clone(), key, world(http::Response::new(Bytes::new())));
+            let http = Http::new(world(http::Response::new(Bytes::new())), patience.clone());
+            let store = FileStore::new(path.clone(), key, http);
             if let Err(failure) = store.read(&patience).await {
                 assert_eq!(failure.exit, Exit::SignIn);
                 shows_harmlessly(&failure, "fake-store-key");

@@ -88,7 +88,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Why it could not; the file then holds what was written last.
 pub fn restore(path: &Path, previous: &Previous) -> Result<(), Failure> {
     let previous = previous.as_ref().map(|bytes| bytes.as_slice());
-    private_file::restore(path, previous)
+    private_file::restore(path, previous.map(|bytes| (bytes, None)))
         .map_err(|error| failure(path, "could not be given back what it held", &error))
 }
 

@@ -58,6 +58,7 @@ pub(super) async fn write(run: &Run<'_>, stores: &Delivery, outputs: &Outputs) -
         authorization_id: pat.authorization_id.clone(),
         display_name: pat.display_name.clone(),
         organization: run.organization().name().to_owned(),
+        valid_from: pat.valid_from,
         valid_to: pat.valid_to,
     };
     stores.write_all(token, &kind, &run.patience().undisturbed()).await

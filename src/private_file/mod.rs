@@ -4,6 +4,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub use self::location::{is_same, locate, unfit};
 use crate::secret::Secret;
@@ -21,6 +22,14 @@ const LARGEST: u64 = 64 << 20;
 /// # Errors
 /// Any failure of the file system; the old file is then untouched and nothing is left beside it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_at(path, bytes, None)
+}
+
+/// The same, and gives the file this time in place of the present one.
+///
+/// # Errors
+/// As those of [`replace`]. That a file system takes no time is not one of them.
+pub fn replace_at(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> io::Result<()> {
     let path = &locate(path)?;
     let folder = folder_of(path);
     let mut file = tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(&folder)?;
@@ -28,6 +37,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(bytes)?;
+    if let Some(time) = time {
+        let _ = file.as_file().set_modified(time);
+    }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| explain(error.error))?;
     sync_folder(&folder);
@@ -83,13 +95,21 @@ pub fn read(path: &Path) -> io::Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
     }
 }
 
-/// Gives the file back what it held before; none: it was not there.
+/// When the file was last changed, by its own account.
 ///
 /// # Errors
 /// Any failure of the file system.
-pub fn restore(path: &Path, previous: Option<&[u8]>) -> io::Result<()> {
+pub fn modified(path: &Path) -> io::Result<SystemTime> {
+    std::fs::metadata(path)?.modified()
+}
+
+/// Gives the file back what it held before, and the time of that where it is known; none: it was not there.
+///
+/// # Errors
+/// Any failure of the file system.
+pub fn restore(path: &Path, previous: Option<(&[u8], Option<SystemTime>)>) -> io::Result<()> {
     match previous {
-        Some(bytes) => replace(path, bytes),
+        Some((bytes, time)) => replace_at(path, bytes, time),
         None => match std::fs::remove_file(locate(path)?) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -140,7 +160,7 @@ mod tests {
         replace(&path, b"one").expect("written");
         let before = read(&path).expect("read").expect("there");
         replace(&path, b"two").expect("written");
-        restore(&path, Some(&before)).expect("restored");
+        restore(&path, Some((&before, None))).expect("restored");
         assert_eq!(read(&path).expect("read").expect("there").as_slice(), b"one");
         restore(&path, None).expect("removed");
         assert_eq!(read(&path).expect("read"), None);

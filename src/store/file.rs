@@ -11,24 +11,25 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::sealed::{self, Sealer, Unopened};
-use super::{Address, Kind, Restored, Store};
+use super::{Address, Expected, Holding, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
+use crate::http::Http;
 use crate::patience::{Ended, Patience};
 use crate::private_file;
 use crate::secret::Secret;
-use crate::world::World;
 
 /// How long to wait before trying once more to take the lock.
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
 
-/// What was in the file when it was prepared; the inner none: there was no file.
-type Held = Option<Zeroizing<Vec<u8>>>;
+/// What was in the file when it was prepared, and when that was put there; the inner none: there was no file.
+type Held = Option<(Zeroizing<Vec<u8>>, Option<SystemTime>)>;
 
 /// A file as a store.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct FileStore {
     address: Address,
     path: PathBuf,
     sealer: Option<Sealer>,
+    http: Http,
     held: Mutex<Option<Held>>,
     /// Whether this run has replaced the file.
     changed: AtomicBool,
@@ -43,11 +45,12 @@ pub struct FileStore {
 
 impl FileStore {
     /// The file at `path`, whose refresh token is sealed under `store_key` if there is one.
-    pub fn new(path: PathBuf, store_key: Option<Secret>, world: World) -> Self {
+    pub fn new(path: PathBuf, store_key: Option<Secret>, http: Http) -> Self {
         Self {
             address: Address::File(path.clone()),
             path,
-            sealer: store_key.map(|key| Sealer::new(key, world)),
+            sealer: store_key.map(|key| Sealer::new(key, http.world().clone())),
+            http,
             held: Mutex::default(),
             changed: AtomicBool::new(false),
         }
@@ -173,6 +176,7 @@ impl Store for FileStore {
         }
         match private_file::read(&self.path) {
             Ok(held) => {
+                let held = held.map(|bytes| (bytes, private_file::modified(&self.path).ok()));
                 *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 Ok(None)
             }
@@ -186,6 +190,26 @@ impl Store for FileStore {
                 let remedy = "Let the user that runs adopat read it.";
                 Ok(Some(Failure::new(Exit::Store, cause, remedy)))
             }
+        }
+    }
+
+    /// By its time, which adopat [sets](Store::write) by the services' clock.
+    async fn holds(&self, expected: &Expected<'_>, _patience: &Patience) -> Result<Holding, Failure> {
+        let unreadable = |error: io::Error| {
+            Failure::new(
+                Exit::Store,
+                format!("The file {} cannot be read: {}.", self.path.display(), words(&error)),
+                "Let the user that runs adopat read it, or correct the path.",
+            )
+        };
+        match private_file::read(&self.path) {
+            Ok(None) => Ok(Holding::Not("is not there yet".into())),
+            Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Ok(Holding::Not("is empty".into())),
+            Ok(Some(_)) => {
+                let changed = private_file::modified(&self.path).map_err(unreadable)?;
+                Ok(Timestamp::try_from(changed).map_or(Holding::Holds, |changed| expected.since(changed)))
+            }
+            Err(error) => Err(unreadable(error)),
         }
     }
 
@@ -210,7 +234,14 @@ impl Store for FileStore {
         if turn.is_some() {
             private_file::remove_left_over(&self.path);
         }
-        private_file::replace(&self.path, bytes).map_err(|error| self.not_writable(&error))?;
+        // Of a PAT the file's time tells which one it is. A `Date` counts in whole seconds: by that clock a PAT may have
+        // been made a moment after it was delivered.
+        let time = match kind {
+            Kind::Pat { valid_from, .. } => Some(self.http.clock().now()).max(*valid_from),
+            Kind::RefreshToken => None,
+        };
+        private_file::replace_at(&self.path, bytes, time.and_then(|time| SystemTime::try_from(time).ok()))
+            .map_err(|error| self.not_writable(&error))?;
         self.changed.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -223,7 +254,7 @@ impl Store for FileStore {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(held) = held else { return Ok(Restored::NotPossible) };
         let _turn = self.lock(patience).await?;
-        let previous = held.as_ref().map(|bytes| bytes.as_slice());
+        let previous = held.as_ref().map(|(bytes, time)| (bytes.as_slice(), *time));
         private_file::restore(&self.path, previous).map_err(|error| self.not_writable(&error))?;
         Ok(Restored::Whole)
     }
@@ -262,7 +293,8 @@ mod tests {
     use crate::store::fake::{offline, pat, patience};
 
     fn store(path: &Path, key: Option<&str>) -> FileStore {
-        FileStore::new(path.to_owned(), key.map(|key| Secret::new(key.into())), offline())
+        let http = Http::new(offline(), patience(60));
+        FileStore::new(path.to_owned(), key.map(|key| Secret::new(key.into())), http)
     }
 
     fn secret(text: &str) -> Secret {
@@ -351,6 +383,38 @@ mod tests {
             assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn a_file_tells_by_its_time_which_pat_it_holds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pat");
+        let store = store(&path, None);
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        let holds = async |made: &str| {
+            let expected = Expected { authorization_id: "x", valid_from: Some(at(made)) };
+            store.holds(&expected, &patience(5)).await.expect("asked")
+        };
+        let made = "2026-11-24T12:00:00.25Z";
+        assert_eq!(holds(made).await, Holding::Not("is not there yet".into()));
+        std::fs::write(&path, "\n").expect("written");
+        assert_eq!(holds(made).await, Holding::Not("is empty".into()));
+        // By the services' clock the PAT was made a moment after it is delivered, and the machine's own is off by days.
+        let mut kind = pat();
+        if let Kind::Pat { valid_from, .. } = &mut kind {
+            *valid_from = Some(at(made));
+        }
+        store.write(&secret("patpatpat"), &kind, &patience(5)).await.expect("written");
+        assert_eq!(holds(made).await, Holding::Holds);
+        assert!(matches!(holds("2026-11-24T12:00:00.26Z").await, Holding::Not(_)));
+
+        store.prepare(&patience(5)).await.expect("prepared");
+        std::fs::write(&path, "another").expect("written");
+        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        assert!(
+            matches!(holds("2026-11-24T12:00:00.26Z").await, Holding::Not(_)),
+            "it holds the old one again"
+        );
     }
 
     #[tokio::test]

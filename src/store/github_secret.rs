@@ -22,7 +22,7 @@ use serde_json::json;
 use url::Url;
 
 use super::written::Written;
-use super::{Address, Doing, Kind, Restored, Store};
+use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
 use crate::meaning::{self, Meaning};
@@ -144,6 +144,12 @@ impl KeyId {
             Self::Number(number) => number.to_string(),
         }
     }
+}
+
+/// What GitHub shows of a secret.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    updated_at: Timestamp,
 }
 
 /// GitHub's error.
@@ -273,6 +279,22 @@ impl Store for GithubSecretStore {
 
     async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
         self.key(&self.http.with_patience(patience.clone())).await.map(|_| None)
+    }
+
+    /// GitHub shows of a secret when it was last changed, in whole seconds, never what it is.
+    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
+        let http = self.http.with_patience(patience.clone());
+        let request = self.request(Method::GET, &self.name, Bytes::new())?;
+        let answer = send(&http, request, None).await.map_err(|silence| self.silent(silence))?;
+        match answer.status.as_u16() {
+            200 => {
+                let shown: Shown = answer.json().map_err(|_| self.odd(&answer))?;
+                Ok(expected.since(shown.updated_at))
+            }
+            // A repository that is hidden from this token is told when the secret is to be written.
+            404 => Ok(Holding::Not("is not there yet".into())),
+            _ => Err(self.refused(&answer)),
+        }
     }
 
     async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
@@ -517,6 +539,31 @@ mod tests {
         assert_eq!(store(world, None, "https://api.github.com").prepare(&patience(60)).await, Ok(None));
         assert_eq!(wire.log().len(), 2);
         assert_eq!(begun.elapsed(), Duration::from_secs(20));
+    }
+
+    #[rstest]
+    #[case::delivered(fake::json(200, &json!({"name": "ADO_PAT", "updated_at": "2026-11-24T12:00:00Z"})), Ok(None))]
+    #[case::an_older_one(fake::json(200, &json!({"updated_at": "2026-11-24T11:59:59Z"})), Ok(Some("was last changed at 2026-11-24T11:59:59Z")))]
+    #[case::missing(answer(404, "Not Found", &[]), Ok(Some("is not there yet")))]
+    #[case::refused(answer(401, "Bad credentials", &[]), Err("Renew the token."))]
+    #[case::odd(fake::json(200, &json!([])), Err("github-api-url"))]
+    #[tokio::test]
+    async fn a_secret_tells_when_it_was_last_changed(
+        #[case] answer: Outcome,
+        #[case] told: Result<Option<&str>, &str>,
+    ) {
+        let (wire, world) = github(move |_| Some(answer.clone()));
+        let valid_from = "2026-11-24T12:00:00.7Z".parse().ok();
+        let expected = Expected { authorization_id: "x", valid_from };
+        match (store(world, None, "https://api.github.com").holds(&expected, &patience(60)).await, told) {
+            (Ok(Holding::Holds), Ok(None)) => {}
+            (Ok(Holding::Not(why)), Ok(Some(part))) => assert!(why.contains(part), "{why}"),
+            (Err(failure), Err(part)) => {
+                assert!(failure.exit == Exit::Store && failure.remedy.contains(part), "{failure}");
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+        assert_eq!(wire.log(), ["GET https://api.github.com/repos/contoso/web/actions/secrets/ADO_PAT"]);
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use azure_security_keyvault_secrets::models::{
     UpdateSecretPropertiesParameters,
 };
 use azure_security_keyvault_secrets::{ResourceExt as _, SecretClient, SecretClientOptions};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -27,7 +28,7 @@ use super::azure_transport::{AzureTransport, Refused};
 use super::key_vault_refusal as refusal;
 use super::vault_identity::{self, VaultSettings, Way, failure_in};
 use super::written::Written;
-use super::{Address, Doing, Kind, Restored, Store};
+use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::azure_devops::hosts;
 use crate::entra::IDLE_LIFE;
 use crate::failure::{Exit, Failure};
@@ -127,7 +128,7 @@ impl Beside {
                     ..SetSecretParameters::default()
                 }
             }
-            Kind::Pat { authorization_id, display_name, organization, valid_to } => {
+            Kind::Pat { authorization_id, display_name, organization, valid_to, .. } => {
                 let mut tags = self.owners_tags();
                 let (fitting, _) = self.room_for_own_tags();
                 for (name, text) in fitting.iter().zip([authorization_id, display_name, organization]) {
@@ -453,6 +454,28 @@ impl Store for KeyVaultStore {
         }
     }
 
+    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
+        let state = &mut *self.state.lock().await;
+        let opened = self.open(state, Doing::Writing)?;
+        let trouble = match self.newest(&opened, Doing::Writing, patience).await {
+            Ok(version) => {
+                return Ok(holding(&version, expected, self.transport.http().clock().now()));
+            }
+            Err(trouble) => trouble,
+        };
+        match &trouble {
+            Trouble::Vault(answer) if refusal::is_absence(answer) => {
+                Ok(Holding::Not("is not there yet".into()))
+            }
+            Trouble::Vault(answer) if refusal::is_disabled(answer) => Ok(Holding::Not("is disabled".into())),
+            Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
+                let failure = self.explain(trouble, &opened, Doing::Writing);
+                Ok(Holding::CannotTell(Some(failure.to_string())))
+            }
+            _ => Err(self.explain(trouble, &opened, Doing::Writing)),
+        }
+    }
+
     async fn gives_way(&self) -> Option<Failure> {
         let state = self.state.lock().await;
         let (_, without_room) = state.beside.room_for_own_tags();
@@ -560,6 +583,34 @@ impl Store for KeyVaultStore {
     }
 }
 
+/// What the newest version says of the PAT that it should hold.
+fn holding(version: &Version, expected: &Expected<'_>, now: Timestamp) -> Holding {
+    if version.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
+        return Holding::Not("is empty".into());
+    }
+    let instant = |at: Option<OffsetDateTime>| Timestamp::from_second(at?.unix_timestamp()).ok();
+    let attributes = version.attributes.as_ref();
+    if let Some(end) = instant(attributes.and_then(|attributes| attributes.expires))
+        && end <= now
+    {
+        return Holding::Not(format!("expired at {end}"));
+    }
+    let beside = Beside::of(version);
+    let tag = OWN_TAGS[0];
+    match beside.tags.get(tag) {
+        Some(id) if id.eq_ignore_ascii_case(expected.authorization_id) => Holding::Holds,
+        Some(id) => Holding::Not(format!("holds another PAT: its tag {tag} is {id}")),
+        // Where its owner has left no room for the tag, the time of its making is all there is.
+        None if beside.room_for_own_tags().0.is_empty() => {
+            match instant(attributes.and_then(|attributes| attributes.created)) {
+                Some(made) => expected.since(made),
+                None => Holding::CannotTell(None),
+            }
+        }
+        None => Holding::Not(format!("has no tag {tag}: somebody else has put its value there")),
+    }
+}
+
 fn held(version: Version) -> Held {
     let Version { attributes, content_type, tags, value, .. } = version;
     let Some(value) = value else { return Held::Unknown };
@@ -591,6 +642,7 @@ mod tests {
     use crate::world::{WireError, World};
     use bytes::Bytes;
     use http::{Method, Request, Response};
+    use rstest::rstest;
     use serde_json::{Value, json};
     use std::sync::Mutex as StdMutex;
 
@@ -679,6 +731,79 @@ mod tests {
         let requests = wire.requests();
         let sent = requests.iter().filter(|request| request.method() == method && !request.body().is_empty());
         sent.map(fake::body).collect()
+    }
+
+    #[rstest]
+    #[case::by_its_tag(json!({}), None)]
+    #[case::of_another_pat(json!({"tags": {"authorization-id": "other"}}), Some("its tag authorization-id is other"))]
+    #[case::put_there_by_hand(json!({"tags": null}), Some("has no tag authorization-id"))]
+    #[case::past_its_end(json!({"attributes": {"exp": 1_700_000_000}}), Some("expired at 2023-11-14T22:13:20Z"))]
+    #[case::empty(json!({"value": ""}), Some("is empty"))]
+    #[case::full_of_tags_and_older(json!({"tags": full(), "attributes": {"created": 1_700_000_000}}), Some("was last changed"))]
+    #[case::full_of_tags_and_newer(json!({"tags": full(), "attributes": {"created": 1_800_000_000}}), None)]
+    #[tokio::test]
+    async fn a_secret_tells_whether_it_is_the_pats(#[case] change: Value, #[case] not: Option<&str>) {
+        let shown = std::sync::Arc::new(StdMutex::new(None::<Value>));
+        let changed = shown.clone();
+        let (_, world) = vault(move |request| {
+            let shown = changed.lock().expect("not poisoned");
+            let asks = request.method() == Method::GET
+                && request.uri().path().trim_end_matches('/') == "/secrets/token";
+            let authorized = request.headers().contains_key("authorization");
+            shown.as_ref().filter(|_| asks && authorized).map(|version| fake::json(200, version))
+        });
+        let store = store(world);
+        let expected = Expected {
+            authorization_id: "00000000-0000-0000-0000-00000000000A",
+            valid_from: Some("2026-11-24T11:00:00Z".parse().expect("an instant")),
+        };
+        let none = store.holds(&expected, &patience(60)).await;
+        assert_eq!(none, Ok(Holding::Not("is not there yet".into())));
+        let mut version = json!({
+            "id": "https://contoso.vault.azure.net/secrets/token/1", "value": "patpatpat",
+            "attributes": {"enabled": true, "created": 1_764_000_000, "exp": 1_900_000_000},
+            "tags": {"authorization-id": "00000000-0000-0000-0000-00000000000a"},
+        });
+        for (key, value) in change.as_object().expect("an object") {
+            version[key] = value.clone();
+        }
+        *shown.lock().expect("not poisoned") = Some(version);
+        match (store.holds(&expected, &patience(60)).await.expect("asked"), not) {
+            (Holding::Holds, None) => {}
+            (Holding::Not(why), Some(part)) => assert!(why.contains(part), "{why}"),
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+
+    /// As many tags of its owner's as a vault takes.
+    fn full() -> Value {
+        (0..MOST_TAGS)
+            .map(|number| (number.to_string(), json!("x")))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    #[rstest]
+    #[case("SecretDisabled", Ok(Holding::Not("is disabled".into())))]
+    #[case("ForbiddenByRbac", Err(true))]
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_read_is_disabled_or_cannot_tell(
+        #[case] code: &'static str,
+        #[case] told: Result<Holding, bool>,
+    ) {
+        let (_, world) = vault(move |request| {
+            let authorized = request.headers().contains_key("authorization");
+            let message = "does not have secrets get permission; Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'";
+            let body =
+                json!({"error": {"code": "Forbidden", "message": message, "innererror": {"code": code}}});
+            (authorized && request.method() == Method::GET).then(|| fake::json(403, &body))
+        });
+        let expected = Expected { authorization_id: "x", valid_from: None };
+        let holding = store(world).holds(&expected, &patience(60)).await.expect("asked");
+        match told {
+            Ok(told) => assert_eq!(holding, told),
+            Err(_) => assert!(matches!(holding, Holding::CannotTell(Some(_))), "{holding:?}"),
+        }
     }
 
     #[tokio::test]

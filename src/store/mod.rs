@@ -9,6 +9,7 @@ pub mod delivery;
 mod fake;
 pub mod file;
 pub mod github_secret;
+pub mod holding;
 pub mod key_vault;
 pub mod key_vault_refusal;
 pub mod sealed;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 pub use self::address::Address;
 pub use self::bearer::Bearer;
 pub use self::delivery::Delivery;
+pub use self::holding::{Expected, Holding};
 pub use self::vault_identity::VaultSettings;
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
@@ -43,6 +45,8 @@ pub enum Kind {
         display_name: String,
         /// The organization it is good for.
         organization: String,
+        /// When it was made.
+        valid_from: Option<Timestamp>,
         /// When it expires.
         valid_to: Option<Timestamp>,
     },
@@ -86,6 +90,12 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Whether it holds this PAT, as far as it tells; nothing is written.
+    ///
+    /// # Errors
+    /// Why it could not be asked: exit 7, or a cancelled run.
+    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure>;
+
     /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
 
@@ -119,9 +129,7 @@ pub struct Context {
 pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
     let Context { http, places, .. } = context.clone();
     match address.clone() {
-        Address::File(path) => {
-            Box::new(file::FileStore::new(path, context.store_key.clone(), http.world().clone()))
-        }
+        Address::File(path) => Box::new(file::FileStore::new(path, context.store_key.clone(), http)),
         Address::KeyVault { vault, name } => {
             Box::new(key_vault::KeyVaultStore::new(vault, name, context.vault.clone(), http))
         }

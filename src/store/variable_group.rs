@@ -17,7 +17,7 @@ use url::Url;
 
 use super::bearer::Bearer;
 use super::written::Written;
-use super::{Address, Doing, Kind, Restored, Store};
+use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
@@ -379,6 +379,21 @@ impl Store for VariableGroupStore {
         }
     }
 
+    /// The service shows whether there is such a secret, and when the whole group was last changed: what was put into it
+    /// since may be another variable's.
+    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
+        let call = self.begin(patience).await?;
+        let group = Value::Object(self.group(&call).await?.json);
+        let Some(variable) = entry_of(&group, &self.variable) else {
+            return Ok(Holding::Not("is not there yet".into()));
+        };
+        if variable["isSecret"] != json!(true) {
+            return Ok(Holding::Not("is a variable that everybody can read, not a secret".into()));
+        }
+        let changed = group["modifiedOn"].as_str().and_then(|at| at.parse().ok());
+        Ok(changed.map_or(Holding::Holds, |changed| expected.since(changed)))
+    }
+
     async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
         Ok(None)
     }
@@ -404,8 +419,7 @@ fn with_secret(group: Map<String, Value>, variable: &str, secret: &Secret) -> Va
                 other["value"] = Value::Null;
             }
         }
-        // The service does not tell names apart by case.
-        let known = variables.keys().find(|name| name.to_lowercase() == variable.to_lowercase()).cloned();
+        let known = variables.keys().find(|name| is_same(name, variable)).cloned();
         let entry = variables.entry(known.unwrap_or_else(|| variable.to_owned())).or_insert(Value::Null);
         if !entry.is_object() {
             *entry = json!({});
@@ -414,6 +428,17 @@ fn with_secret(group: Map<String, Value>, variable: &str, secret: &Secret) -> Va
         entry["isSecret"] = json!(true);
     }
     Value::Object(update)
+}
+
+/// The service does not tell names of variables apart by case.
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// What the group says of this variable.
+fn entry_of<'a>(group: &'a Value, variable: &str) -> Option<&'a Value> {
+    let mut variables = group["variables"].as_object()?.iter();
+    variables.find(|(name, _)| is_same(name, variable)).map(|(_, entry)| entry)
 }
 
 /// The names of a group's variables, which do not differ by case.
@@ -551,6 +576,28 @@ mod tests {
         let (_, world) = service(group(), |_| None);
         let failure = store_named(world, name, "X").prepare(&patience(60)).await.expect_err("none");
         assert!(failure.cause.contains("There is no variable group"), "{failure}");
+    }
+
+    #[rstest]
+    #[case::a_secret("other", "2025-12-31T23:59:59.9Z", None)]
+    #[case::in_a_group_that_was_not_changed_since("OTHER", "2026-01-01T00:00:01Z", Some("was last changed"))]
+    #[case::missing("ADO_PAT", "2025-12-31T00:00:00Z", Some("is not there yet"))]
+    #[case::for_all_to_read("PLAIN", "2025-12-31T00:00:00Z", Some("not a secret"))]
+    #[tokio::test]
+    async fn a_variable_tells_what_it_can(
+        #[case] variable: &str,
+        #[case] made: &str,
+        #[case] not: Option<&str>,
+    ) {
+        let (_, world) = service(group(), |_| None);
+        let mut store = store(world);
+        store.variable = variable.into();
+        let expected = Expected { authorization_id: "x", valid_from: made.parse().ok() };
+        match (store.holds(&expected, &patience(60)).await.expect("asked"), not) {
+            (Holding::Holds, None) => {}
+            (Holding::Not(why), Some(part)) => assert!(why.contains(part), "{why}"),
+            (other, _) => panic!("{other:?}"),
+        }
     }
 
     #[tokio::test]
