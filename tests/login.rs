@@ -1,6 +1,8 @@
 //! `adopat login`: a person signs in once, and the refresh token rests in the credential store from then on.
 #![cfg(unix)]
 
+#[path = "login/pasted.rs"]
+mod pasted;
 mod support;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,6 @@ use adopat_emulator::{
 };
 use rstest::rstest;
 use rustix::process::Signal;
-use serde_yaml_ng::Value;
 use support::{Ended, Followed, Host, Machine};
 use url::Url;
 
@@ -49,16 +50,6 @@ fn token_requests(machine: &Machine) -> Vec<Recorded> {
     requests.filter(|request| request.path.ends_with("/token")).collect()
 }
 
-/// Standard output, which has to be the YAML and nothing else.
-#[track_caller]
-fn printed(ended: &Ended) -> BTreeMap<String, String> {
-    let yaml: Value = serde_yaml_ng::from_str(&ended.stdout).expect("standard output is YAML");
-    let with = yaml.get("with").and_then(Value::as_mapping).expect("inputs");
-    assert_eq!(yaml.as_mapping().expect("a mapping").len(), 1);
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    with.iter().map(|(name, value)| (text(name), text(value))).collect()
-}
-
 /// The store holds, for its owner alone, a token with which the next run signs in.
 #[track_caller]
 fn a_following_run_signs_in(machine: &mut Machine) {
@@ -70,9 +61,7 @@ fn a_following_run_signs_in(machine: &mut Machine) {
 // by device code
 
 #[rstest]
-fn login_shows_a_code_stores_the_token_and_prints_the_yaml_that_uses_it(
-    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
-) {
+fn login_shows_a_code_and_stores_the_token(#[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host) {
     let mut machine = new_machine(host, Emulator::start());
     let run = machine.follow();
     let code = machine.emulator.wait_for_device_code(LONG).expect("a device code was asked for");
@@ -82,39 +71,59 @@ fn login_shows_a_code_stores_the_token_and_prints_the_yaml_that_uses_it(
     let ended = machine.end(run);
     ended.expect(0);
     assert!(ended.stderr.contains(&notice), "adopat's own words go to stderr");
-    let expected = [
-        ("client-id", cast::CLIENT_ID.to_string()),
-        ("tenant-id", cast::TENANT.to_string()),
-        ("credential-store", format!("file:{}", machine.store().display())),
-    ];
-    assert_eq!(printed(&ended), expected.map(|(name, value)| (name.to_owned(), value)).into());
     assert!(machine.pat_calls().is_empty(), "nothing is minted");
     a_following_run_signs_in(&mut machine);
 }
 
 #[test]
-fn what_login_prints_is_all_that_the_next_run_needs() {
-    let mut machine = new_machine(Host::Generic, Emulator::start());
-    let odd = machine.path("a folder: with #1 'quotes'");
-    std::fs::create_dir(&odd).expect("a folder");
-    let store = format!("file:{}", odd.join("token").display());
-    machine.without("tenant-id").input("credential-store", &store);
-    let policy = DeviceCodePolicy {
-        interval: Duration::from_secs(1),
-        approved_by: Some(cast::PERSON.into()),
-        ..DeviceCodePolicy::default()
-    };
-    machine.emulator.set_device_code_policy(policy);
-    let ended = machine.run();
-    ended.expect(0);
-    let printed = printed(&ended);
-    assert_eq!(printed["tenant-id"], cast::TENANT.to_string(), "so that later runs need not ask");
-    for name in ["client-id", "tenant-id", "credential-store"] {
-        machine.without(name).input(name, &printed[name]);
-    }
-    machine.emulator.clear_requests();
-    machine.run_as("list").run().expect(0);
-    assert_eq!(machine.calls(), ["Entra POST", "Pats GET"]);
+fn login_says_who_signed_in_where_the_token_is_and_how_long_it_is_good_unused() {
+    let machine = new_machine(Host::Generic, Emulator::start());
+    let ended = signed_in_by_code(&machine);
+    let store = machine.store().display().to_string();
+    let day = (machine.emulator.now() + Duration::from_secs(90 * 86_400)).strftime("%Y-%m-%d").to_string();
+    ended.expect(0).says(&format!(
+        "Signed in as {}. The refresh token is in file:{store}. If no run uses it, it is good until {day}; each run \
+         renews it.",
+        cast::PERSON
+    ));
+    ended.says("Paste what follows into your pipeline:");
+}
+
+#[rstest]
+#[case::no_answer(Fault::on(Service::DevOps).path("/connectionData").answer(500, &[], ""))]
+#[case::no_identity(Fault::on(Service::DevOps).path("/connectionData").answer(200, &[], "{}"))]
+#[case::no_name(Fault::on(Service::DevOps).path("/connectionData").answer(
+    200,
+    &[("content-type", "application/json")],
+    r#"{"authenticatedUser": {"id": "00000000-0000-0000-0000-000000000009", "properties": {"Account": 1}}}"#,
+))]
+fn who_it_was_is_said_only_where_it_is_known(#[case] fault: Fault) {
+    let machine = new_machine(Host::Generic, Emulator::start());
+    machine.emulator.order(fault.always());
+    let ended = signed_in_by_code(&machine);
+    ended.expect(0).says("Signed in. The refresh token is in ");
+    assert!(!ended.words().contains("warning"), "{}", ended.words());
+}
+
+#[test]
+fn a_person_whom_the_organization_does_not_know_is_told_so() {
+    let machine = new_machine(Host::Generic, Emulator::start());
+    let refusal = r#"{"message": "TF400813: The user is not authorized to access this resource."}"#;
+    let json = &[("content-type", "application/json")];
+    machine
+        .emulator
+        .order(Fault::on(Service::DevOps).path("/connectionData").answer(401, json, refusal).always());
+    let ended = signed_in_by_code(&machine);
+    ended.expect(0).says("warning").says("does not let whoever is signed in into the organization fabrikam");
+    assert!(machine.emulator.refresh_token_is_valid(machine.read("refresh-token").trim()));
+}
+
+/// Runs to the end, and signs the person in meanwhile.
+fn signed_in_by_code(machine: &Machine) -> Ended {
+    let run = machine.spawn();
+    let code = machine.emulator.wait_for_device_code(LONG).expect("a device code was asked for");
+    machine.emulator.approve_device_code(&code, cast::PERSON);
+    machine.wait(run)
 }
 
 #[test]
@@ -124,9 +133,7 @@ fn login_needs_no_organization() {
     let run = machine.spawn();
     let code = machine.emulator.wait_for_device_code(LONG).expect("a device code was asked for");
     machine.emulator.approve_device_code(&code, cast::PERSON);
-    let ended = machine.wait(run);
-    ended.expect(0);
-    assert_eq!(printed(&ended)["tenant-id"], "organizations");
+    machine.wait(run).expect(0).says("tenant-id: organizations");
 }
 
 #[test]
@@ -196,16 +203,12 @@ fn visit(address: &str) -> u16 {
 }
 
 #[rstest]
-fn a_browser_signs_in_and_the_yaml_is_printed(
-    #[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host,
-) {
+fn a_browser_signs_in(#[values(Host::GitHub, Host::Azure, Host::Generic)] host: Host) {
     let mut machine = by_browser(host);
     let run = machine.follow();
     let back = machine.emulator.sign_in_at(&page(&run), cast::PERSON);
     assert_eq!(visit(&back), 200);
-    let ended = machine.end(run);
-    ended.expect(0);
-    assert_eq!(printed(&ended)["client-id"], cast::CLIENT_ID.to_string());
+    machine.end(run).expect(0);
     a_following_run_signs_in(&mut machine);
 }
 
@@ -466,9 +469,7 @@ fn a_store_that_never_shows_its_value_will_do() {
     let run = machine.spawn();
     let code = machine.emulator.wait_for_device_code(LONG).expect("a device code was asked for");
     machine.emulator.approve_device_code(&code, cast::PERSON);
-    let ended = machine.wait(run);
-    ended.expect(0);
-    assert_eq!(printed(&ended)["credential-store"], "variable-group:contoso/pats/RT");
+    machine.wait(run).expect(0).says("credentialStore: variable-group:contoso/pats/RT");
     let variable = machine.emulator.variable_groups()[0].variables["RT"].clone();
     assert!(variable.is_secret && machine.emulator.refresh_token_is_valid(&variable.value));
 }

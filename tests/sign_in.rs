@@ -941,7 +941,7 @@ fn the_command_that_signs_in_again_does_so_as_it_is_pasted(#[case] name: &str) {
     let output = shell.output().expect("a shell");
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("Signed in. The refresh token rests in"), "{said}");
+    assert!(said.contains("The refresh token is in"), "{said}");
     let stored = std::fs::read_to_string(&store).expect("a token");
     assert!(stored != idle && machine.emulator.refresh_token_is_valid(stored.trim()));
     machine.run().expect(0);

@@ -2,6 +2,7 @@
 //! success alone proves nothing, since where anonymous access is allowed nobody is somebody too.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::Answer;
 
@@ -18,7 +19,7 @@ const NO_PERSON: [&str; 6] = [
     "s2s.",
 ];
 
-/// The part of the answer that is looked at. The rest, among it names and addresses, is never read.
+/// The part of the answer that is looked at.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConnectionData {
@@ -34,12 +35,24 @@ pub struct Identity {
     descriptor: Option<String>,
     #[serde(default)]
     subject_descriptor: Option<String>,
+    #[serde(default)]
+    provider_display_name: Value,
+    #[serde(default)]
+    properties: Value,
 }
 
 impl Identity {
     /// The identity in an answer; none where it is no `connectionData`.
     pub fn of(answer: &Answer) -> Option<Self> {
         answer.json::<ConnectionData>().ok().map(|data| data.authenticated_user)
+    }
+
+    /// What the person is called, for that person alone to read: the account, else the name. No run but `login`, which
+    /// they themselves look at, says it.
+    pub fn name(&self) -> Option<String> {
+        let account = self.properties.pointer("/Account/$value").and_then(Value::as_str);
+        let name = account.into_iter().chain(self.provider_display_name.as_str());
+        name.map(str::trim).find(|name| !name.is_empty()).map(str::to_owned)
     }
 
     /// Whether it is nobody's.

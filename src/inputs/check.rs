@@ -1125,18 +1125,20 @@ impl Check<'_> {
             return Some(ClientProof::Secret(secret.clone()));
         }
         let text = values.client_certificate.as_ref()?.expose();
-        let bytes = if input("client-certificate").holds_a_secret(text) {
-            Ok(Zeroizing::new(text.as_bytes().to_vec()))
-        } else {
-            std::fs::read(text).map(Zeroizing::new)
+        let file = (!input("client-certificate").holds_a_secret(text)).then(|| PathBuf::from(text));
+        let bytes = match &file {
+            None => Ok(text.as_bytes().to_vec()),
+            Some(file) => std::fs::read(file),
         };
-        let read = match bytes {
-            Ok(bytes) => Certificate::read(&bytes, values.client_certificate_password.as_ref())
-                .map_err(|failure| failure.to_string()),
+        let password = values.client_certificate_password.as_ref();
+        let read = match bytes.map(Zeroizing::new) {
+            Ok(bytes) => Certificate::read(&bytes, password).map_err(|failure| failure.to_string()),
             Err(error) => Err(format!("The file it names cannot be read: {error}.")),
         };
         match read {
-            Ok(certificate) => Some(ClientProof::Certificate(certificate)),
+            Ok(certificate) => {
+                Some(ClientProof::Certificate { certificate, file, has_password: password.is_some() })
+            }
             Err(why) => {
                 self.problems.add("client-certificate", "cannot be used", why.trim_end_matches('.'));
                 None

@@ -321,8 +321,15 @@ pub enum Credential {
 pub enum ClientProof {
     /// `client-secret`.
     Secret(Secret),
-    /// `client-certificate`, read with its private key.
-    Certificate(Certificate),
+    /// `client-certificate`.
+    Certificate {
+        /// The certificate, read with its private key.
+        certificate: Certificate,
+        /// The file that it was read from, where a path was given.
+        file: Option<PathBuf>,
+        /// Whether there is a `client-certificate-password`.
+        has_password: bool,
+    },
     /// `federated`: the job's own OIDC token.
     Federated,
 }

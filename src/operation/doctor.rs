@@ -4,7 +4,7 @@
 //! those that do not depend on it. No secret and no personal data is told.
 
 mod delivery;
-mod identity;
+pub(in crate::operation) mod identity;
 mod job_token;
 mod network;
 mod organization;

@@ -1,8 +1,13 @@
 //! `login`: a person signs in once, and the refresh token rests in the credential store from then on.
 
+mod paste;
+mod person;
+
 use super::{Run, sign_in, tenant};
+use crate::entra::IDLE_LIFE;
 use crate::failure::{Exit, Failure};
-use crate::store::Address;
+use crate::inputs::span;
+use crate::outputs::to_the_second;
 
 pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
     let Some(address) = &run.request.sign_in.credential_store else {
@@ -19,35 +24,16 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
         ));
     }
     sign_in::keep(run, store, &tokens).await?;
-    run.info(format!("Signed in. The refresh token rests in {address}. Use it like this:"));
-    run.host.print(&yaml(&run.request.sign_in.client_id, &tenant, address));
+    let who = match person::name(run, &tokens.access_token).await {
+        Some(name) => format!("Signed in as {name}."),
+        None => "Signed in.".into(),
+    };
+    let until = to_the_second(span::after(run.http.clock().now(), IDLE_LIFE));
+    let day = until.split('T').next().unwrap_or_default();
+    run.info(format!(
+        "{who} The refresh token is in {address}. If no run uses it, it is good until {day}; each run renews it."
+    ));
+    run.info("Paste what follows into your pipeline:");
+    run.host.print(&paste::for_each_host(run.request, &tenant, address));
     Ok(())
-}
-
-fn yaml(client_id: &str, tenant: &str, store: &Address) -> String {
-    let store = store.to_string();
-    let lines = [("client-id", client_id), ("tenant-id", tenant), ("credential-store", &store)];
-    let lines = lines.map(|(name, value)| format!("  {name}: {}", scalar(value)));
-    format!("with:\n{}", lines.join("\n"))
-}
-
-/// A value as YAML: plain where that is safe, else in the quotes that YAML shares with JSON.
-fn scalar(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '_' | '-' | '%');
-    let safe = value.chars().all(plain)
-        && value.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !value.ends_with(':');
-    if safe { value.to_owned() } else { serde_json::Value::from(value).to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_that_yaml_would_read_otherwise_is_quoted() {
-        assert_eq!(scalar("file:/var/lib/token"), "file:/var/lib/token");
-        assert_eq!(scalar("file:/a b: c#d"), "\"file:/a b: c#d\"");
-        assert_eq!(scalar("variable-group:a/b%2Fc/D"), "variable-group:a/b%2Fc/D");
-    }
 }

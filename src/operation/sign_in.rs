@@ -374,7 +374,7 @@ fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
     let authority = run.request.places.authority_host.clone();
     let proof = sign_in.proof.clone().map(|proof| match proof {
         ClientProof::Secret(secret) => Proof::Secret(secret),
-        ClientProof::Certificate(certificate) => Proof::Certificate(certificate),
+        ClientProof::Certificate { certificate, .. } => Proof::Certificate(certificate),
         ClientProof::Federated => Proof::Federated(Box::new(run.job_tokens())),
     });
     entra::Client::new(run.http.clone(), authority, tenant.to_owned(), sign_in.client_id.clone(), proof)

@@ -79,7 +79,7 @@ fn needs(sign_in: &SignIn) -> Vec<&'static str> {
 }
 
 /// The value as a shell reads it.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '%');
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();

@@ -120,21 +120,7 @@ impl Machine {
         for (name, address) in addresses {
             machine.set(&format!("ADOPAT_{name}"), address);
         }
-        match host {
-            Host::GitHub => {
-                machine.set("GITHUB_ACTIONS", "true");
-                for name in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"] {
-                    let file = machine.path(name);
-                    std::fs::write(&file, "").expect("a command file");
-                    machine.set(name, file);
-                }
-            }
-            Host::Azure => {
-                machine.set("TF_BUILD", "True");
-                machine.set("AGENT_TEMPDIRECTORY", machine.path(""));
-            }
-            Host::Generic => {}
-        }
+        machine.speaks_as_the_host();
         let token = machine.emulator.refresh_token();
         std::fs::write(machine.store(), token).expect("a store");
         let store = format!("file:{}", machine.store().display());
@@ -145,6 +131,34 @@ impl Machine {
             .input("credential-store", store)
             .run_as(operation);
         machine
+    }
+
+    fn speaks_as_the_host(&mut self) {
+        match self.host {
+            Host::GitHub => {
+                self.set("GITHUB_ACTIONS", "true");
+                for name in ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"] {
+                    let file = self.path(name);
+                    std::fs::write(&file, "").expect("a command file");
+                    self.set(name, file);
+                }
+            }
+            Host::Azure => {
+                self.set("TF_BUILD", "True");
+                self.set("AGENT_TEMPDIRECTORY", self.path(""));
+            }
+            Host::Generic => {}
+        }
+    }
+
+    /// From now on a job of this host, with nothing in its environment but what the host puts there, and the CA that
+    /// the services on loopback have.
+    pub fn becomes(&mut self, host: Host) -> &mut Self {
+        self.host = host;
+        self.environment.retain(|name, _| name == "SSL_CERT_FILE");
+        self.arguments.clear();
+        self.speaks_as_the_host();
+        self
     }
 
     /// The operation, as a word.

@@ -17,6 +17,15 @@ use crate::secret::Secret;
 const AS_A_PERSON: &str = "Sign in as a person: 'adopat login' makes a refresh token.";
 
 pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Failure> {
+    of_a_member(run, bearer).await?;
+    Ok(Finding::ok(format!("Signed in as a user, who is a member of {}.", run.organization())))
+}
+
+/// Whom Azure DevOps takes the bearer for: a person whom the organization knows.
+///
+/// # Errors
+/// Why it is none, or why Azure DevOps does not say.
+pub(in crate::operation) async fn of_a_member(run: &Run<'_>, bearer: &Secret) -> Result<Identity, Failure> {
     let mut address = run.request.places.devops_url.clone();
     if let Ok(mut path) = address.path_segments_mut() {
         path.pop_if_empty().extend([run.organization().name(), "_apis", "connectionData"]);
@@ -37,15 +46,15 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Fai
     let answer =
         run.http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
     match judge(&answer, &service, run) {
-        Ok(finding) => Ok(finding),
+        Ok(identity) => Ok(identity),
         Err(failure) => Err(tenant::explain(run, failure.with_support_ids(support_ids(&answer))).await),
     }
 }
 
-fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Finding, Failure> {
+fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Identity, Failure> {
     let status = answer.status.as_u16();
     if let Some(identity) = Identity::of(answer).filter(|_| status == 200) {
-        return of_identity(&identity, run);
+        return a_person(identity);
     }
     if answer.is_of_a_deactivated_organization() {
         let own = [("organization", run.organization().name())];
@@ -91,7 +100,7 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Finding, Failu
     })
 }
 
-fn of_identity(identity: &Identity, run: &Run<'_>) -> Result<Finding, Failure> {
+fn a_person(identity: Identity) -> Result<Identity, Failure> {
     if identity.is_anonymous() {
         return Err(Failure::new(
             Exit::SignIn,
@@ -106,7 +115,7 @@ fn of_identity(identity: &Identity, run: &Run<'_>) -> Result<Finding, Failure> {
             AS_A_PERSON,
         ));
     }
-    Ok(Finding::ok(format!("Signed in as a user, who is a member of {}.", run.organization())))
+    Ok(identity)
 }
 
 fn sign_in_page(service: &str, status: u16) -> Failure {
