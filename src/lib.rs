@@ -5,6 +5,7 @@
 //!
 //! - [`cli`]: arguments and flags, help, completions;
 //! - [`inputs`]: the one table of inputs, and how flags and an environment become a request;
+//! - [`manifest`]: the document that says which PATs `apply` is to keep;
 //! - [`operation`]: what a request does, one file for each operation;
 //! - [`pats`]: the PAT service and its refusals; [`entra`]: signing in, as a user;
 //! - [`store`]: where a secret rests; [`host`]: how a CI system is spoken to;
@@ -27,6 +28,7 @@ pub mod feed;
 pub mod host;
 pub mod http;
 pub mod inputs;
+pub mod manifest;
 pub mod meaning;
 pub mod oidc;
 pub mod operation;

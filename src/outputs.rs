@@ -1,11 +1,15 @@
 //! What a run hands to its host: the one table of outputs, and their values.
 
+mod results;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::inputs::table::Word::{self, Create, Doctor, Get, List, Revoke, Rotate, Update};
 use crate::pats::Pat;
 use crate::secret::Secret;
+
+pub use self::results::{ApplyAction, ApplyError, ApplyResult};
 
 /// One output of adopat.
 #[derive(Debug)]
@@ -76,6 +80,8 @@ pub struct Outputs {
     pub pats: Option<Vec<Value>>,
     /// doctor: a JSON array of the checks made.
     pub checks: Option<Vec<Value>>,
+    /// apply: a JSON array of what became of each entry.
+    pub results: Option<Vec<Value>>,
 }
 
 impl Outputs {
@@ -94,6 +100,7 @@ impl Outputs {
         plain.extend(self.previous.as_ref().map(|ids| ("previous-authorization-id", json!(ids))));
         plain.extend(self.pats.as_ref().map(|pats| ("pats", json!(pats))));
         plain.extend(self.checks.as_ref().map(|checks| ("checks", json!(checks))));
+        plain.extend(self.results.as_ref().map(|results| ("results", json!(results))));
         plain
     }
 }

@@ -659,10 +659,9 @@ impl Check<'_> {
                 let read = hosts::parse_trusted(text, Purpose::AzureDevOps);
                 self.problems.check("verify-url", text, read)
             }
-            None => places.zip(organization).and_then(|(places, organization)| {
-                let base = places.devops_url.as_str().trim_end_matches('/');
-                Url::parse(&format!("{base}/{organization}/_apis/connectionData")).ok()
-            }),
+            None => places
+                .zip(organization)
+                .and_then(|(places, organization)| Verify::default_url(&places.devops_url, organization)),
         };
         let verify = match required.flatten() {
             Some(required) => Some(Verify { required, url: verify_url? }),
@@ -787,10 +786,7 @@ impl Check<'_> {
                 "name the scopes that are needed, or set allow-full-access to true",
             );
         }
-        let (worded, rest) = scope_wording::take_out(self.values.scope.as_deref()?);
-        let rest = Scope::parse(&rest);
-        let worded = worded.iter().map(|(words, scope)| (words.as_str(), Some(*scope)));
-        for (unknown, near) in worded.chain(rest.unknown()) {
+        for (unknown, near) in scope_wording::unknown(self.values.scope.as_deref()?) {
             self.doubts.push(Doubt {
                 what: format!("The scope {unknown} is not a known one; it is sent all the same."),
                 remedy: match near {

@@ -11,8 +11,10 @@ use crate::entra::Certificate;
 use crate::feed::{Client, Feed, Settings};
 use crate::http::proxy::ProxySettings;
 use crate::http::trust::AuthorityFile;
+use crate::manifest::{Entry, Manifest};
 use crate::pats::Scope;
 use crate::pats::model::Filter;
+pub use crate::pats::terms::{Expiry, Minting, OnShortenedLifetime, Verify};
 use crate::pending::Pending;
 use crate::secret::Secret;
 use crate::store::Address;
@@ -43,6 +45,8 @@ pub enum Operation {
     Create(Create),
     /// Replace a PAT by a new one.
     Rotate(Rotate),
+    /// Make the PATs of a manifest be as it says.
+    Apply(Apply),
     /// Revoke a PAT.
     Revoke(Revoke),
     /// Change a PAT's name, scope or expiry.
@@ -101,42 +105,6 @@ pub enum Subject {
     Name(String),
 }
 
-/// Until when a PAT is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// `lifetime`, counted from the moment of the request.
-    After(Duration),
-    /// `valid-to`.
-    At(Timestamp),
-}
-
-impl Expiry {
-    /// How long a PAT of `create` lives where nothing says how long.
-    pub const CREATED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-    /// How long a PAT of `exec` lives where nothing says how long.
-    pub const EXECUTED_FOR: Duration = Duration::from_secs(60 * 60);
-    /// The longest that a PAT lives, by Microsoft's documentation; a leap year is one too.
-    pub const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-}
-
-/// What to do where the service grants over 60 s less than was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnShortenedLifetime {
-    /// Warn.
-    Warn,
-    /// Revoke what was made and fail.
-    Fail,
-}
-
-/// Whether a new PAT is tried before it is delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// `warn` is false, `require` is true.
-    pub required: bool,
-    /// `verify-url`, or the organization's connectionData.
-    pub url: Url,
-}
-
 /// `create`.
 #[derive(Clone, Debug)]
 pub struct Create {
@@ -159,15 +127,6 @@ pub struct Create {
 pub struct OnCompletion {
     /// What an earlier attempt of this step left, where the host hands that to a retried one.
     pub left: Vec<Pending>,
-}
-
-/// What `create`, `exec` and `rotate` have in common.
-#[derive(Clone, Debug)]
-pub struct Minting {
-    /// `on-shortened-lifetime`.
-    pub on_shortened_lifetime: OnShortenedLifetime,
-    /// `verify` and `verify-url`; none is `off`.
-    pub verify: Option<Verify>,
 }
 
 /// `rotate`.
@@ -195,6 +154,33 @@ pub struct Rotate {
     pub dry_run: bool,
     /// `revoke-on-completion`, if asked for.
     pub revoke_on_completion: Option<OnCompletion>,
+}
+
+/// `apply`.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// `manifest`, read and checked.
+    pub manifest: Manifest,
+    /// `only`: the display names of the entries that are applied; empty, all are. Each names an entry.
+    pub only: Vec<String>,
+    /// `renew`: `all`, not `due`.
+    pub renew_all: bool,
+    /// `prune`. The manifest says what it covers.
+    pub prune: bool,
+    /// `fail-if-drift`, which comes with `dry_run` alone.
+    pub fail_if_drift: bool,
+    /// `dry-run`.
+    pub dry_run: bool,
+    /// `parallel`: how many PATs are worked on at once, 1 to 16.
+    pub parallel: usize,
+}
+
+impl Apply {
+    /// The entries that are applied, in the manifest's order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let all = self.manifest.entries.iter();
+        all.filter(|entry| self.only.is_empty() || self.only.contains(&entry.display_name))
+    }
 }
 
 /// What to do where no active PAT is the one that was meant.

@@ -27,9 +27,11 @@ pub(super) fn require_a_writable_output_file(run: &Run<'_>) -> Result<(), Failur
     let Some(file) = &run.request.delivery.output_file else { return Ok(()) };
     let is_written = match &run.request.operation {
         Operation::Create(_) | Operation::Rotate(_) | Operation::Exec(_) => true,
-        Operation::Revoke(_) | Operation::Update(_) | Operation::Get(_) | Operation::List(_) => {
-            is_for_outputs(file)
-        }
+        Operation::Apply(_)
+        | Operation::Revoke(_)
+        | Operation::Update(_)
+        | Operation::Get(_)
+        | Operation::List(_) => is_for_outputs(file),
         Operation::Login | Operation::Complete(_) | Operation::Doctor(_) => false,
     };
     match is_written.then(|| output_file::prepare(&file.path)) {

@@ -121,6 +121,8 @@ impl<'a> Run<'a> {
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
+            // The word 'apply' is not among the operations yet.
+            Operation::Apply(_) => {}
             Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
             Operation::Update(update) => update::update(self, update).await?,
             Operation::Get(subject) => get::get(self, subject).await?,

@@ -12,6 +12,7 @@ pub mod refusal;
 pub mod scope;
 pub mod scope_wording;
 mod service;
+pub mod terms;
 
 pub use self::fingerprint::Fingerprint;
 pub use self::model::{NewPat, Pat};

@@ -1,6 +1,6 @@
 //! Scopes as the page *New Personal Access Token* words them: `Packaging (read)`, `Code (Read, write, & manage)`.
 
-use super::scope;
+use super::scope::{self, Scope};
 
 /// What the page calls a family of scopes, where that is not the family's own name with spaces.
 const FAMILIES: [(&str, &str); 11] = [
@@ -33,7 +33,7 @@ const ACCESSES: [(&str, &str); 10] = [
 
 /// The scopes in this text that are worded as on the page, each as it is written and as the service knows it; and the
 /// text without them.
-pub fn take_out(text: &str) -> (Vec<(String, &'static str)>, String) {
+fn take_out(text: &str) -> (Vec<(String, &'static str)>, String) {
     let (mut found, mut rest, mut after) = (Vec::new(), String::new(), text);
     while let Some((before, (access, next))) =
         after.split_once('(').and_then(|(before, inner)| Some((before, inner.split_once(')')?)))
@@ -50,6 +50,15 @@ pub fn take_out(text: &str) -> (Vec<(String, &'static str)>, String) {
     }
     rest.push_str(after);
     (found, rest)
+}
+
+/// The scopes of this text that are not known, each as it is written and with the one that was probably meant, if one is
+/// like it.
+pub fn unknown(text: &str) -> Vec<(String, Option<&'static str>)> {
+    let (worded, rest) = take_out(text);
+    let rest = Scope::parse(&rest);
+    let rest = rest.unknown().into_iter().map(|(scope, near)| (scope.to_owned(), near));
+    worded.into_iter().map(|(words, scope)| (words, Some(scope))).chain(rest).collect()
 }
 
 fn known(family: &str, access: &str) -> Option<&'static str> {

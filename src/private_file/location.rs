@@ -59,6 +59,26 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     one == other || identity(one).is_some_and(|file| Some(file) == identity(other))
 }
 
+/// What tells a file from every other, by whatever path it is reached: two that are equal are one file, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity(Option<Known>, PathBuf);
+
+#[cfg(unix)]
+type Known = (u64, u64, Option<std::ffi::OsString>);
+#[cfg(not(unix))]
+type Known = std::ffi::OsString;
+
+impl Identity {
+    /// The identity of the file at this path, which need not exist. In a folder that cannot be found, a path is known by
+    /// its spelling alone.
+    pub fn of(path: &Path) -> Self {
+        match identity(path) {
+            Some(known) => Self(Some(known), PathBuf::new()),
+            None => Self(None, path.to_owned()),
+        }
+    }
+}
+
 #[cfg(unix)]
 fn kind_of(about: &std::fs::Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
@@ -158,7 +178,7 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
 /// What tells one file from every other: its device and number; of one that is not there yet, those of its folder,
 /// and its name.
 #[cfg(unix)]
-fn identity(path: &Path) -> Option<(u64, u64, Option<std::ffi::OsString>)> {
+fn identity(path: &Path) -> Option<Known> {
     use std::os::unix::fs::MetadataExt as _;
     if let Ok(about) = std::fs::metadata(path) {
         return Some((about.dev(), about.ino(), None));
@@ -174,7 +194,7 @@ fn identity(path: &Path) -> Option<(u64, u64, Option<std::ffi::OsString>)> {
 }
 
 #[cfg(not(unix))]
-fn identity(path: &Path) -> Option<std::ffi::OsString> {
+fn identity(path: &Path) -> Option<Known> {
     let of_its_folder = || {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(folder.canonicalize().ok()?.join(path.file_name()?))

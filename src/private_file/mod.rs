@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use self::location::{is_same, locate, unfit};
+pub use self::location::{Identity, is_same, locate, unfit};
 use crate::secret::Secret;
 
 mod location;
