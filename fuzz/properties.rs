@@ -156,8 +156,8 @@ pub fn pat_service(bytes: &[u8]) {
         let failure = match call % 6 {
             0 => service.list(Filter::All).await.err(),
             1 => service.get(id).await.err(),
-            2 => service.update(id, &Change::default()).await.err(),
-            3 => service.revoke(id).await.err(),
+            2 => service.update(id, &Change::default()).await.err().map(Failure::from),
+            3 => service.revoke(id).await.err().map(Failure::from),
             4 => match service.create(&Fingerprint::new(&new, now(), 0.5, |_| false)).await {
                 Ok(minted) => {
                     assert!(!minted.token.is_empty());

@@ -469,7 +469,6 @@ fn a_command_that_outlives_the_access_token_leaves_nothing() {
 #[rstest]
 #[case::the_service_fails(Fault::on(Service::Pats).method("DELETE").internal_error().always())]
 #[case::nobody_is_let_in(Fault::on(Service::Pats).method("DELETE").sign_in_page().always())]
-#[case::every_answer_is_lost(Fault::on(Service::Pats).method("DELETE").lose_answer().always())]
 fn a_pat_that_cannot_be_revoked_is_named_and_the_commands_code_kept(#[case] fault: Fault) {
     let machine = running(Host::Azure, "exit 7");
     machine.emulator.order(fault);

@@ -69,9 +69,9 @@ impl Left {
                     self.alive.remove(&id);
                 }
             }
-            Err(failure) => {
+            Err(undone) => {
                 self.alive.insert(id);
-                self.why = Some(failure);
+                self.why = Some(undone.why);
             }
         }
     }

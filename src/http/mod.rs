@@ -88,9 +88,31 @@ impl From<Ended> for NoAnswer {
 
 /// Whether the service may have acted on a request that came to this, or may still act on it.
 pub fn may_have_acted(outcome: Result<&Answer, &NoAnswer>) -> bool {
-    match outcome {
-        Ok(answer) => !answer.is_refusal(),
-        Err(silence) => silence.may_have_acted(),
+    Doubt::about(outcome) > Doubt::None
+}
+
+/// Whether a service has acted on a request that did not succeed, as far as anyone can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// It has not, and will not.
+    #[default]
+    None,
+    /// It may have: how things are now tells.
+    Past,
+    /// It may have, or may do so in a moment, since it can be at work behind a gateway that has given up.
+    Lasting,
+}
+
+impl Doubt {
+    /// The doubt that this outcome of a request leaves.
+    pub fn about(outcome: Result<&Answer, &NoAnswer>) -> Self {
+        match outcome {
+            Ok(answer) if answer.is_refusal() => Self::None,
+            Ok(answer) if matches!(answer.status.as_u16(), 408 | 502 | 503 | 504) => Self::Lasting,
+            Err(silence) if !silence.may_have_acted() => Self::None,
+            Err(NoAnswer::Wire(WireError::TooLarge)) | Ok(_) => Self::Past,
+            Err(_) => Self::Lasting,
+        }
     }
 }
 
@@ -241,6 +263,17 @@ impl Http {
     /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx. Any request is sent once more, with a fresh
     /// bearer, where a policy revoked the one it came with: such a request was not acted on.
     pub async fn send(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
+        self.send_in_doubt(request, effect, &mut Doubt::None).await
+    }
+
+    /// The same, for a request that changes something: `doubt` becomes that of every try but the one whose answer is
+    /// returned.
+    pub async fn send_in_doubt(
+        &self,
+        request: Request<Bytes>,
+        effect: Effect,
+        doubt: &mut Doubt,
+    ) -> Result<Answer, NoAnswer> {
         if let Some(obstacle) = request::obstacle(&request) {
             return Err(NoAnswer::Wire(WireError::Obstructed(obstacle)));
         }
@@ -255,6 +288,7 @@ impl Http {
                 return Err(Ended::Cancelled(signal).into());
             }
             let outcome = self.exchange(request.clone(), effect).await;
+            let left = Doubt::about(outcome.as_ref()).max(*doubt);
             if let Ok(answer) = &outcome
                 && answer.status.is_success()
                 && let Some(wait) = answer.retry_after(self.clock.now())
@@ -270,10 +304,14 @@ impl Http {
                 is_renewed = true;
                 continue;
             }
-            if effect == Effect::OnceOnly {
-                return outcome;
+            let pause = match effect {
+                Effect::OnceOnly => None,
+                Effect::Idempotent | Effect::Precious => self.pause_after(attempt, outcome.as_ref()),
+            };
+            if pause.is_some() || outcome.is_err() {
+                *doubt = left;
             }
-            let Some(pause) = self.pause_after(attempt, outcome.as_ref()) else { return outcome };
+            let Some(pause) = pause else { return outcome };
             self.wait(pause).await?;
             attempt += 1;
         }

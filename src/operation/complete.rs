@@ -30,7 +30,7 @@ async fn revoke_all(run: &Run<'_>, service: &Service, pending: &[Pending]) {
                     run.info(format!("Revoked the PAT '{name}' ({id}), as asked for on completion."));
                 }
                 Ok(Revocation::Missing) => {}
-                Err(failure) => run.warn(may_live(each, &failure)),
+                Err(undone) => run.warn(may_live(each, &undone.why)),
             },
         }
     }

@@ -137,14 +137,18 @@ async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
         outcome = Some(service.revoke(&pat.authorization_id).await);
     }
     let outcome = match outcome {
-        Some(Err(failure)) if !may_have_died(&failure) => Err(failure),
+        Some(Err(undone)) if !may_have_died(&undone.why) => Err(undone.why),
         Some(Ok(revocation)) => Ok(revocation),
         died => match sign_in::tokens_again(&run, session).await {
             Ok(tokens) => {
                 service = service.with_bearer(tokens.access_token);
-                service.revoke(&pat.authorization_id).await
+                let may_be_done = matches!(died, Some(Err(undone)) if undone.is_in_doubt());
+                match service.revoke(&pat.authorization_id).await {
+                    Ok(Revocation::Missing) if may_be_done => Ok(Revocation::Done),
+                    outcome => outcome.map_err(Failure::from),
+                }
             }
-            Err(failure) => Err(died.and_then(Result::err).unwrap_or(failure)),
+            Err(failure) => Err(died.and_then(Result::err).map_or(failure, Failure::from)),
         },
     };
     match outcome {

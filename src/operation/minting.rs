@@ -12,7 +12,7 @@ use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::{Outputs, to_the_second};
 use crate::pats::reconciling::Unanswered;
-use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Service, minting};
+use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Service, Undone, minting};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
 
@@ -187,8 +187,14 @@ impl Made<'_> {
         let pat = &self.minted.pat;
         let service = session.service.with_patience(self.ledger.run.patience().to_clean_up());
         let (failure, alive) = match service.revoke(&pat.authorization_id).await {
-            Ok(_) => (failure.and(format!("The new PAT {} has been revoked.", pat.authorization_id)), None),
-            Err(why) => {
+            Ok(revocation) => {
+                let what = match revocation {
+                    Revocation::Done => "has been revoked",
+                    Revocation::Missing => "was gone already",
+                };
+                (failure.and(format!("The new PAT {} {what}.", pat.authorization_id)), None)
+            }
+            Err(Undone { why, .. }) => {
                 let exit = match failure.exit {
                     // "Cancelled" promises that nothing is left over.
                     Exit::Cancelled(_) => why.exit,
@@ -234,8 +240,8 @@ impl Delivered<'_> {
                         pending.fingerprint.display_name
                     )),
                     Ok(Revocation::Missing) => {}
-                    Err(failure) => {
-                        issues.push(complete::may_live(pending, &failure));
+                    Err(undone) => {
+                        issues.push(complete::may_live(pending, &undone.why));
                         alive.push(pending.clone());
                     }
                 },

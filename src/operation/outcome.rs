@@ -11,7 +11,7 @@ use super::summary::{cell, counted, table};
 use crate::azure_devops::Organization;
 use crate::failure::{Failure, sentence_of};
 use crate::outputs::to_the_second;
-use crate::pats::Pat;
+use crate::pats::{Pat, Undone};
 
 /// What became of one plan.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +42,8 @@ pub(super) enum End {
     Gone,
     /// The PAT lives on as was meant, and is this now.
     Lives(Pat),
-    /// It could not be done.
-    Undone {
-        /// Why not.
-        why: Failure,
-        /// Whether the PAT is known to be as it was; if not, it may have been done all the same.
-        known: bool,
-    },
+    /// It could not be done, or nobody can tell whether it was.
+    Undone(Undone),
 }
 
 impl Outcome {
@@ -83,7 +78,7 @@ impl Outcome {
             return None;
         }
         let why = |fate: &Fate| match &fate.end {
-            End::Undone { why, .. } => Some(why.clone()),
+            End::Undone(undone) => Some(undone.why.clone()),
             _ => None,
         };
         let failure = self.fates.iter().find_map(why)?;
@@ -92,15 +87,15 @@ impl Outcome {
                 self.fates.iter().filter(|fate| wanted(fate)).map(|fate| describe(&fate.step.pat)).collect();
             if pats.is_empty() { String::new() } else { format!("{title}: {}.", pats.join("; ")) }
         };
-        let is = |fate: &Fate, sure: bool| matches!(&fate.end, End::Undone { known, .. } if *known == sure);
+        let is = |fate: &Fate, in_doubt: bool| matches!(&fate.end, End::Undone(undone) if undone.is_in_doubt() == in_doubt);
         let revoking = self.fates.iter().all(|fate| fate.step.action == Action::Revoke);
         let (alive, maybe) = match revoking {
             true => ("Still alive", "May still be alive"),
             false => ("As it was", "May have been changed, which 'adopat get' shows"),
         };
         let failure = failure
-            .and(listed(alive, &|fate| is(fate, true)))
-            .and(listed(maybe, &|fate| is(fate, false)))
+            .and(listed(alive, &|fate| is(fate, false)))
+            .and(listed(maybe, &|fate| is(fate, true)))
             .and(listed("Revoked", &|fate| matches!(fate.end, End::Revoked)));
         Some(failure)
     }
@@ -164,7 +159,7 @@ impl Fate {
     fn pat(&self) -> &Pat {
         match &self.end {
             End::Lives(pat) => pat,
-            End::Revoked | End::Gone | End::Undone { .. } => &self.step.pat,
+            End::Revoked | End::Gone | End::Undone(_) => &self.step.pat,
         }
     }
 
@@ -176,7 +171,7 @@ impl Fate {
         match &self.end {
             End::Revoked => true,
             End::Lives(now) => differs(&self.step.pat, now),
-            End::Gone | End::Undone { .. } => false,
+            End::Gone | End::Undone(_) => false,
         }
     }
 
@@ -185,8 +180,8 @@ impl Fate {
         match &self.end {
             End::Revoked => State::Revoked.words(&self.step.pat),
             End::Gone => "gone".into(),
-            End::Undone { known: false, .. } => "not known".into(),
-            End::Lives(_) | End::Undone { known: true, .. } => State::of(self.pat(), now).words(self.pat()),
+            End::Undone(undone) if undone.is_in_doubt() => "not known".into(),
+            End::Lives(_) | End::Undone(_) => State::of(self.pat(), now).words(self.pat()),
         }
     }
 
@@ -209,7 +204,7 @@ impl Fate {
                 format!("stays valid until {}, for organization {organization} alone", until(pat.valid_to))
             }
             End::Lives(pat) => format!("stays valid until {}", until(pat.valid_to)),
-            End::Undone { known, .. } => format!("{} and {}", self.not_done(), lives(*known)),
+            End::Undone(undone) => format!("{} and {}", self.not_done(), lives(undone)),
         }
     }
 
@@ -233,25 +228,25 @@ impl Fate {
                 Some(format!("Updated {}; it is good for organization {organization} alone.", describe(now)))
             }
             End::Lives(now) => Some(format!("Updated {}.", describe(now))),
-            End::Undone { .. } => None,
+            End::Undone(_) => None,
         }
     }
 
     /// What a person should do about an old PAT that could not be retired.
     fn issue(&self) -> Option<String> {
-        let End::Undone { why, known } = &self.end else { return None };
+        let End::Undone(undone) = &self.end else { return None };
         let id = self.id();
-        let when = match (&self.step.action, known) {
-            (Action::Revoke, true) => "Revoke it",
-            (Action::Revoke, false) => "Revoke it, in case it does",
+        let when = match &self.step.action {
+            Action::Revoke if undone.is_in_doubt() => "Revoke it, in case it does",
+            Action::Revoke => "Revoke it",
             _ => "Revoke it once nothing uses it any more",
         };
-        let cause = why.without_remedy().to_string();
+        let cause = undone.why.without_remedy().to_string();
         Some(format!(
             "The new PAT is delivered, but the old one {} and {}: {}. {} {when}: 'adopat revoke' with \
              authorization-id {id}.",
             self.not_done(),
-            lives(*known),
+            lives(undone),
             describe(&self.step.pat),
             sentence_of(&cause)
         ))
@@ -259,8 +254,8 @@ impl Fate {
 }
 
 /// That it lives, as far as it is known.
-fn lives(known: bool) -> &'static str {
-    if known { "still lives" } else { "may still live" }
+fn lives(undone: &Undone) -> &'static str {
+    if undone.is_in_doubt() { "may still live" } else { "still lives" }
 }
 
 fn until(end: Option<Timestamp>) -> String {
@@ -268,7 +263,7 @@ fn until(end: Option<Timestamp>) -> String {
 }
 
 /// Whether anything about a PAT is another than before.
-fn differs(old: &Pat, new: &Pat) -> bool {
+pub(super) fn differs(old: &Pat, new: &Pat) -> bool {
     let has_moved = match (old.valid_to, new.valid_to) {
         (Some(old), Some(new)) => moved(old, new),
         (old, new) => old != new,

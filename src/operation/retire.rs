@@ -1,23 +1,29 @@
 //! Carrying out what is planned for the PATs that are there, and finding out what became of them where the service's
 //! answer does not tell.
 
-use super::outcome::{End, Fate};
-use super::plan::{Action, Step, falls_short};
+use super::outcome::{End, Fate, differs};
+use super::plan::{Action, Step, falls_short, moved};
 use crate::failure::{Exit, Failure};
+use crate::http::Doubt;
 use crate::outputs::to_the_second;
-use crate::pats::model::Filter;
+use crate::pats::undone::{Undone, among};
 use crate::pats::{Change, Pat, Revocation, Service};
 
-/// Takes each step; one that fails keeps none of the others from being taken.
+/// Takes each step; one that fails keeps none of the others from being taken. What is in doubt then is settled by one
+/// look at the list.
 pub(super) async fn carry_out(service: &Service, steps: &[Step]) -> Vec<Fate> {
     let mut fates = Vec::new();
     for step in steps {
         fates.push(Fate { step: step.clone(), end: take(service, step).await });
     }
+    let is_in_doubt = |fate: &Fate| matches!(&fate.end, End::Undone(undone) if undone.is_in_doubt());
     if fates.iter().any(is_in_doubt)
-        && let Ok(active) = service.list(Filter::Active).await
+        && let Some(active) = service.look_at_the_active().await
     {
-        fates.iter_mut().filter(|fate| is_in_doubt(fate)).for_each(|fate| settle(fate, &active));
+        fates = fates
+            .into_iter()
+            .map(|fate| if is_in_doubt(&fate) { settle(fate, &active) } else { fate })
+            .collect();
     }
     fates
 }
@@ -26,10 +32,10 @@ async fn take(service: &Service, step: &Step) -> End {
     let id = &step.pat.authorization_id;
     let change = match &step.action {
         Action::Revoke => {
-            return match service.revoke(id).await {
+            return match service.try_to_revoke(id).await {
                 Ok(Revocation::Done) => End::Revoked,
                 Ok(Revocation::Missing) => End::Gone,
-                Err(why) => undone(why),
+                Err(undone) => End::Undone(undone),
             };
         }
         Action::LetExpire => return End::Lives(step.pat.clone()),
@@ -40,10 +46,12 @@ async fn take(service: &Service, step: &Step) -> End {
     };
     match service.update(id, &change).await {
         Ok(now) => match left_undone(step, &now) {
-            Some(cause) => End::Undone { why: Failure::new(Exit::Service, cause, ""), known: true },
+            Some(cause) => {
+                End::Undone(Undone { why: Failure::new(Exit::Service, cause, ""), doubt: Doubt::None })
+            }
             None => End::Lives(now),
         },
-        Err(why) => undone(why),
+        Err(undone) => End::Undone(undone),
     }
 }
 
@@ -60,36 +68,40 @@ fn left_undone(step: &Step, now: &Pat) -> Option<String> {
         .then(|| "The service accepted the change of the old PAT, and left it global.".to_owned())
 }
 
-/// A service that failed, or whose answer was lost, may have done it all the same; one that refused has not.
-fn undone(why: Failure) -> End {
-    let known = !matches!(why.exit, Exit::Service | Exit::Cancelled(_));
-    End::Undone { why, known }
-}
-
-/// Whether the list can tell what became of it. A change that was asked for is not looked for: the run fails, and says
-/// so.
-fn is_in_doubt(fate: &Fate) -> bool {
-    let in_doubt = matches!(fate.end, End::Undone { known: false, .. });
-    in_doubt && !matches!(fate.step.action, Action::Change(_))
-}
-
 /// What became of it is seen among the PATs that are active now.
-fn settle(fate: &mut Fate, active: &[Pat]) {
-    let step = &fate.step;
-    let is_it = |pat: &&Pat| pat.authorization_id.eq_ignore_ascii_case(&step.pat.authorization_id);
-    let Some(now) = active.iter().find(is_it) else {
-        fate.end = if step.action == Action::Revoke { End::Revoked } else { End::Gone };
-        return;
+fn settle(fate: Fate, active: &[Pat]) -> Fate {
+    let Fate { step, end } = fate;
+    let End::Undone(undone) = end else { return Fate { step, end } };
+    let end = match among(active, &step.pat.authorization_id) {
+        None if step.action == Action::Revoke => End::Revoked,
+        // The change that was asked for is not there to be seen.
+        None if matches!(step.action, Action::Change(_)) => End::Undone(undone),
+        None => End::Gone,
+        Some(now) if is_done(&step, now) => End::Lives(now.clone()),
+        Some(now) if !differs(&step.pat, now) => End::Undone(undone.seen_as_it_was()),
+        Some(_) => End::Undone(undone),
     };
+    Fate { step, end }
+}
+
+/// Whether a PAT that is active is what the step makes of it.
+fn is_done(step: &Step, now: &Pat) -> bool {
     let narrowed = !step.pat.is_global() || !now.is_global();
-    let done = match &step.action {
-        Action::Revoke | Action::LetExpire | Action::Change(_) => false,
+    match &step.action {
+        Action::Revoke | Action::LetExpire => false,
         Action::Shorten(to) => narrowed && now.valid_to.is_some_and(|end| !falls_short(*to, end)),
         Action::Narrow => narrowed,
-    };
-    if done {
-        fate.end = End::Lives(now.clone());
-    } else if let End::Undone { known, .. } = &mut fate.end {
-        *known = true;
+        Action::Change(change) => {
+            // A policy may have granted another end than was asked.
+            let has_end = |asked| {
+                now.valid_to.is_some_and(|end| {
+                    !moved(end, asked) || step.pat.valid_to.is_none_or(|before| moved(before, end))
+                })
+            };
+            narrowed
+                && change.display_name.as_ref().is_none_or(|name| *name == now.display_name)
+                && change.scope.as_ref().is_none_or(|scope| *scope == now.scope)
+                && change.valid_to.is_none_or(has_end)
+        }
     }
 }

@@ -13,8 +13,10 @@ pub mod scope;
 pub mod scope_wording;
 mod service;
 pub mod terms;
+pub mod undone;
 
 pub use self::fingerprint::Fingerprint;
 pub use self::model::{NewPat, Pat};
 pub use self::scope::Scope;
 pub use self::service::{Change, CreateError, Minted, Revocation, Service};
+pub use self::undone::Undone;

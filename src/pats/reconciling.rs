@@ -84,7 +84,7 @@ impl Unanswered {
     /// Nobody holds the value of this PAT, which the request has made for certain: it is revoked.
     pub(super) async fn revoke(&mut self, service: &Service, fingerprint: Fingerprint, id: String) {
         tracing::debug!("revoking {id}, whose value was lost on the way");
-        let alive = service.revoke(&id).await.err();
+        let alive = service.revoke(&id).await.err().map(Failure::from);
         self.found.push(Found { fingerprint, authorization_id: id, alive });
     }
 

@@ -10,12 +10,12 @@ use serde_json::json;
 use url::Url;
 
 use super::model::{Filter, Pat};
-use super::{Fingerprint, Scope, refusal};
+use super::{Fingerprint, Scope, Undone, refusal};
 use crate::azure_devops::Organization;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::request;
-use crate::http::{Answer, Effect, Http, NoAnswer};
+use crate::http::{Answer, Doubt, Effect, Http, NoAnswer};
 use crate::outputs::to_the_second;
 use crate::patience::{Ended, Patience};
 use crate::secret::Secret;
@@ -315,8 +315,8 @@ impl Service {
     /// Changes a PAT. Its value stays as it is.
     ///
     /// # Errors
-    /// What the service refused or failed at.
-    pub async fn update(&self, id: &str, change: &Change) -> Result<Pat, Failure> {
+    /// What the service refused or failed at; [`Undone::doubt`] says whether it may have changed the PAT all the same.
+    pub async fn update(&self, id: &str, change: &Change) -> Result<Pat, Undone> {
         let mut body = json!({ "authorizationId": id, "allOrgs": false });
         if let Some(name) = &change.display_name {
             body["displayName"] = json!(name);
@@ -329,23 +329,21 @@ impl Service {
         }
         // Setting the same values a second time changes nothing more.
         let request = self.request(Method::PUT, &[], Some(&body));
-        let answer = self.send(request, Effect::Idempotent).await?;
-        let (pat, _) = self.read_result(&answer)?;
-        Ok(pat)
+        let (answer, earlier) = self.send_a_change(request).await?;
+        let changed = self.accepted(&answer).and_then(|()| self.read_result(&answer));
+        changed.map(|(pat, _)| pat).map_err(|why| undone(&answer, why, earlier))
     }
 
-    /// Revokes a PAT. That there is none is not a failure.
+    /// Revokes a PAT, as far as the answers tell. That there is none is not a failure; where an earlier try may have
+    /// revoked it, it is what that try did.
     ///
     /// # Errors
-    /// What the service refused or failed at.
-    pub async fn revoke(&self, id: &str) -> Result<Revocation, Failure> {
+    /// What the service refused or failed at; [`Undone::doubt`] says whether it may have revoked the PAT all the same.
+    pub async fn try_to_revoke(&self, id: &str) -> Result<Revocation, Undone> {
         let request = self.request(Method::DELETE, &[("authorizationId", id)], None);
-        let answer = match self.http.send(request, Effect::Idempotent).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.unanswered(error)),
-        };
+        let (answer, earlier) = self.send_a_change(request).await?;
         // Documented as 200, seen as 204, and without a body worth reading.
-        let failure = match answer.status.as_u16() {
+        let why = match answer.status.as_u16() {
             204 => return Ok(Revocation::Done),
             200 if !answer.is_page() => match answer.json::<PatTokenResult>() {
                 Ok(result) if result.is_refusal() => self.refusal_of(&answer, &result),
@@ -353,7 +351,20 @@ impl Service {
             },
             _ => self.refusal(&answer),
         };
-        if refusal::is_gone(&answer) { Ok(Revocation::Missing) } else { Err(failure) }
+        match refusal::is_gone(&answer) {
+            true if earlier > Doubt::None => Ok(Revocation::Done),
+            true => Ok(Revocation::Missing),
+            false => Err(undone(&answer, why, earlier)),
+        }
+    }
+
+    /// Sends what changes a PAT; returns the last answer, and the doubt that the tries before it leave.
+    async fn send_a_change(&self, request: Request<bytes::Bytes>) -> Result<(Answer, Doubt), Undone> {
+        let mut doubt = Doubt::None;
+        match self.http.send_in_doubt(request, Effect::Idempotent, &mut doubt).await {
+            Ok(answer) => Ok((answer, doubt)),
+            Err(error) => Err(Undone { why: self.unanswered(error), doubt }),
+        }
     }
 
     fn request(
@@ -383,11 +394,11 @@ impl Service {
     /// Sends, and takes nothing but a 200 for an answer worth reading.
     async fn send(&self, request: Request<bytes::Bytes>, effect: Effect) -> Result<Answer, Failure> {
         let answer = self.http.send(request, effect).await.map_err(|error| self.unanswered(error))?;
-        if answer.status.as_u16() == 200 && !answer.is_page() {
-            Ok(answer)
-        } else {
-            Err(self.refusal(&answer))
-        }
+        self.accepted(&answer).map(|()| answer)
+    }
+
+    fn accepted(&self, answer: &Answer) -> Result<(), Failure> {
+        if answer.status.as_u16() == 200 && !answer.is_page() { Ok(()) } else { Err(self.refusal(answer)) }
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, answer: &Answer) -> Result<T, Failure> {
@@ -435,6 +446,16 @@ impl Service {
         )
         .with_support_ids(support_ids(answer))
     }
+}
+
+/// What this answer and the tries before it leave of a change. A refusal by name has not acted, whatever its status; one
+/// that says that the service failed, and a sign-in page, which anything on the way can give, may have.
+fn undone(answer: &Answer, why: Failure, earlier: Doubt) -> Undone {
+    let doubt = match why.exit {
+        Exit::Service | Exit::SignIn => Doubt::about(Ok(answer)),
+        _ => Doubt::None,
+    };
+    Undone { why, doubt: doubt.max(earlier) }
 }
 
 impl PatWithToken {

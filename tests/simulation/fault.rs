@@ -217,6 +217,27 @@ impl Fault {
         }
     }
 
+    /// Whether the service has acted on the request when it is answered, or the wire fails.
+    pub fn has_acted(self) -> bool {
+        matches!(
+            self,
+            Self::AnswerLost
+                | Self::CutShort
+                | Self::Slow
+                | Self::SlowToAct
+                | Self::FailsAfterActing
+                | Self::PageAfterActing
+                | Self::Truncated
+                | Self::Oversized
+                | Self::WrongType
+                | Self::Empty
+                | Self::EmptyObject
+                | Self::OtherJson
+                | Self::HostileBytes
+                | Self::Overdrawn
+        )
+    }
+
     /// Whether the service acts on the request only after it was answered, or the wire has failed.
     fn acts_late(self) -> bool {
         matches!(

@@ -96,6 +96,14 @@ const GROUPS: [(&str, &[Kind]); 5] = [
                 ],
             ),
             kind(
+                "a change that was made though its answer was lost, told by what the next try was told",
+                &[
+                    "tests/lost_changes.rs what_the_first_try_did_is_told_as_done",
+                    "tests/lost_changes.rs what_not_even_the_list_tells_is_not_told_as_known",
+                    "tests/lost_changes.rs a_pat_that_the_list_shows_lives_unless_the_service_may_be_at_work",
+                ],
+            ),
+            kind(
                 "an error of TLS in a program's words",
                 &[
                     "src/http/tls_words.rs every_error_of_webpki_is_told_in_plain_words",

@@ -417,9 +417,13 @@ fn exits_allowed(
         // Whatever it is that does not confirm the PAT.
         allowed = BTreeSet::from([0, 7]);
     }
-    // A PAT that was revoked by a request whose answer was lost is not there any more the second time.
-    if operation.word == "revoke" && *method == Method::DELETE {
-        allowed.extend([0]);
+    // What the service did is seen in the list, whatever became of the answer.
+    if *service == Service::Pats
+        && matches!(*method, Method::PUT | Method::DELETE)
+        && !for_good
+        && fault.has_acted()
+    {
+        return BTreeSet::from([0]);
     }
     allowed
 }
