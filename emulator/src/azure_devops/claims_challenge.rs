@@ -2,12 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::error::VssError;
-use crate::answer::{self, Answer};
+use super::error::unauthorized;
+use crate::answer::Answer;
 use crate::services::{Service, Services};
 
 /// 401 before anything is done, with the claims that the next access token has to be asked for with (Microsoft's
@@ -24,19 +23,9 @@ pub(crate) fn claims_challenge(services: &mut Services, now: Timestamp) -> Answe
     services.remember_secret(&encoded);
     let (entra, devops) =
         (services.address(Service::Entra).to_owned(), services.address(Service::DevOps).to_owned());
-    let mut answer = VssError::new(
-        StatusCode::UNAUTHORIZED,
-        "Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException",
-        "TF400813: Resource not available for anonymous access. Client authentication required.",
-    )
-    .before_controllers()
-    .render();
     let bearer = format!(
         "Bearer realm=\"\", authorization_uri=\"{entra}/common/oauth2/authorize\", error=\"insufficient_claims\", \
          claims=\"{encoded}\""
     );
-    for challenge in [format!("Basic realm=\"{devops}/\""), bearer, "TFS-Federated".to_owned()] {
-        answer = answer::with_header(answer, "WWW-Authenticate", &challenge);
-    }
-    answer
+    unauthorized([format!("Basic realm=\"{devops}/\""), bearer, "TFS-Federated".to_owned()])
 }

@@ -12,6 +12,20 @@ use crate::services::Services;
 /// The exceptions that say "you may not" carry this event id.
 const EVENT: u32 = 3000;
 
+/// 401 with these challenges. vscode-pull-request-azdo#81 shows the text and the exception.
+pub(super) fn unauthorized(challenges: [String; 3]) -> Answer {
+    let answer = VssError::new(
+        StatusCode::UNAUTHORIZED,
+        "Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException",
+        "TF400813: Resource not available for anonymous access. Client authentication required.",
+    )
+    .before_controllers()
+    .render();
+    challenges
+        .iter()
+        .fold(answer, |answer, challenge| answer::with_header(answer, "WWW-Authenticate", challenge))
+}
+
 /// One generic error.
 #[derive(Clone, Debug)]
 pub(crate) struct VssError {

@@ -2,11 +2,13 @@
 //! what `dev.azure.com` itself answers.
 
 mod caller;
+mod change;
 mod claims_challenge;
 mod connection_data;
 mod error;
 mod locations;
 mod organization;
+mod project_reference;
 mod projects;
 mod service_connections;
 mod sign_in_page;

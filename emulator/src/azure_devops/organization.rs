@@ -31,7 +31,7 @@ pub(crate) fn is_deactivated(services: &Services, call: &Call) -> bool {
     services.cast.organization(&name).is_some_and(|organization| organization.deactivated)
 }
 
-/// What every request to such an organization is answered with, whoever asks: recorded as 503 with a byte order mark,
+/// What every request to such an organization is answered with, to any caller: recorded as 503 with a byte order mark,
 /// `X-TFS-ServiceError` and TF24668.
 pub(crate) fn deactivated(call: &Call) -> Answer {
     let name = call.path.first().map(String::as_str).unwrap_or_default();

@@ -4,7 +4,7 @@
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::error::VssError;
+use super::error::unauthorized;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::services::{Service, Services};
@@ -20,18 +20,7 @@ pub(crate) fn without_credential(services: &mut Services, call: &Call) -> Answer
             |tenant| format!("Bearer authorization_uri={entra}/{tenant}"),
         );
         let devops = services.address(Service::DevOps).to_owned();
-        // vscode-pull-request-azdo#81 shows the text and the exception.
-        let mut answer = VssError::new(
-            StatusCode::UNAUTHORIZED,
-            "Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException",
-            "TF400813: Resource not available for anonymous access. Client authentication required.",
-        )
-        .before_controllers()
-        .render();
-        for challenge in [bearer, format!("Basic realm=\"{devops}/\""), "TFS-Federated".to_owned()] {
-            answer = answer::with_header(answer, "WWW-Authenticate", &challenge);
-        }
-        return answer;
+        return unauthorized([bearer, format!("Basic realm=\"{devops}/\""), "TFS-Federated".to_owned()]);
     }
     if call.header("accept").is_some_and(|accept| accept.contains("text/html")) {
         return sign_in_redirect(services, call);
@@ -39,7 +28,7 @@ pub(crate) fn without_credential(services: &mut Services, call: &Call) -> Answer
     sign_in_page()
 }
 
-/// 203 and a page of HTML: a success to whoever looks at the status alone.
+/// 203 and a page of HTML: a success to a client that looks at the status alone.
 pub(crate) fn sign_in_page() -> Answer {
     let padding = "<!-- The real page is about 16 KB. -->\r\n".repeat(400);
     answer::html(

@@ -6,12 +6,13 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::connection::{ConnectionRole, Kept, Reference, Stored, View};
+use super::connection::{ConnectionRole, Kept, Stored, View};
 use super::kinds;
 use crate::answer::{self, Answer};
+use crate::azure_devops::change::Change;
+use crate::azure_devops::project_reference::Reference;
 use crate::azure_devops::projects::is_project;
 use crate::azure_devops::{Asked, Caller, Version, VssError};
-use crate::moment;
 use crate::services::Services;
 
 type Fields = Map<String, Value>;
@@ -31,7 +32,7 @@ pub(super) fn add(
     })?;
     let references = references(services, asked, sent)?;
     check_names_are_free(services, asked, &references, None)?;
-    let made = (moment::rounded_to_sql(asked.now), caller.user.name.clone());
+    let made = Change::now(asked.now, &caller.user.name);
     let connection = Stored {
         id: services.chance.guid(),
         organization: asked.organization.name.clone(),
@@ -87,7 +88,7 @@ pub(super) fn update(
     if version >= Version(7, 2) {
         connection.disabled = fields.get("isDisabled").and_then(Value::as_bool).unwrap_or_default();
     }
-    connection.modified = (moment::rounded_to_sql(asked.now), caller.user.name.clone());
+    connection.modified = Change::now(asked.now, &caller.user.name);
     Ok(kept(services, caller, connection, project, version))
 }
 

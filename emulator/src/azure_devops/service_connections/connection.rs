@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::kinds;
 use crate::azure_devops::Version;
-use crate::azure_devops::projects::{is_project, project_id};
+use crate::azure_devops::change::Change;
+use crate::azure_devops::project_reference::Reference;
 use crate::cast::id_from;
 use crate::moment;
 use crate::services::Services;
@@ -153,14 +154,6 @@ pub(super) struct Kept {
     pub(super) is_secret: bool,
 }
 
-/// A project's name, and the name and description that the connection has there.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    pub(super) project: String,
-    pub(super) name: String,
-    pub(super) description: String,
-}
-
 /// A service connection as the service keeps it.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
@@ -174,8 +167,8 @@ pub(crate) struct Stored {
     pub(super) data: BTreeMap<String, Kept>,
     pub(super) disabled: bool,
     pub(super) failed: bool,
-    pub(super) created: (Timestamp, String),
-    pub(super) modified: (Timestamp, String),
+    pub(super) created: Change,
+    pub(super) modified: Change,
 }
 
 /// For whom a connection is shown, and how.
@@ -191,8 +184,7 @@ pub(super) struct View<'a> {
 
 impl Stored {
     pub(super) fn is_in(&self, organization: &str, project: &str) -> bool {
-        self.is_of(organization)
-            && self.references.iter().any(|reference| is_project(&reference.project, project))
+        self.is_of(organization) && self.references.iter().any(|reference| reference.is_of(project))
     }
 
     pub(super) fn is_of(&self, organization: &str) -> bool {
@@ -205,10 +197,8 @@ impl Stored {
 
     /// The reference of a project; the first, where it has none there.
     pub(super) fn reference(&self, project: Option<&str>) -> &Reference {
-        let of_project = self
-            .references
-            .iter()
-            .find(|reference| project.is_some_and(|project| is_project(&reference.project, project)));
+        let of_project =
+            self.references.iter().find(|reference| project.is_some_and(|project| reference.is_of(project)));
         of_project.unwrap_or(&self.references[0])
     }
 
@@ -228,10 +218,9 @@ impl Stored {
             "serviceEndpointProjectReferences": references,
         });
         if role >= ConnectionRole::User {
-            let (_, by) = &self.created;
             shown["type"] = self.kind.as_str().into();
             shown["url"] = self.url.as_str().into();
-            shown["createdBy"] = who(by);
+            shown["createdBy"] = who(&self.created.by);
             shown["data"] = members(&self.data, view.listed);
             let parameters = members(&self.parameters, view.listed);
             shown["authorization"] = json!({"parameters": parameters, "scheme": self.scheme});
@@ -239,12 +228,11 @@ impl Stored {
             shown["operationStatus"] = json!({"state": state, "statusMessage": ""});
         }
         if view.version >= Version(7, 2) {
-            let ((created, _), (modified, by)) = (&self.created, &self.modified);
             shown["isDisabled"] = self.disabled.into();
             shown["isOutdated"] = false.into();
-            shown["creationDate"] = moment::dotnet(*created).into();
-            shown["modificationDate"] = moment::dotnet(*modified).into();
-            shown["modifiedBy"] = who(by);
+            shown["creationDate"] = moment::dotnet(self.created.at).into();
+            shown["modificationDate"] = moment::dotnet(self.modified.at).into();
+            shown["modifiedBy"] = who(&self.modified.by);
             shown["serviceManagementReference"] = Value::Null;
         }
         shown
@@ -265,8 +253,8 @@ impl Stored {
             parameters: values(&self.parameters),
             data: values(&self.data),
             disabled: self.disabled,
-            modified: self.modified.0,
-            modified_by: self.modified.1.clone(),
+            modified: self.modified.at,
+            modified_by: self.modified.by.clone(),
         }
     }
 }
@@ -319,17 +307,7 @@ impl Connections {
 impl Services {
     /// As the service shows it: its references come in no order (terraform-provider-azuredevops#1248).
     pub(super) fn shown_connection(&mut self, connection: &Stored, view: &View) -> Value {
-        let mut references: Vec<Value> = connection
-            .references
-            .iter()
-            .map(|reference| {
-                json!({
-                    "projectReference": {"id": project_id(&reference.project), "name": reference.project},
-                    "name": reference.name,
-                    "description": reference.description,
-                })
-            })
-            .collect();
+        let mut references: Vec<Value> = connection.references.iter().map(Reference::shown).collect();
         for last in (1..references.len()).rev() {
             references.swap(last, self.chance.between(0, last as u64) as usize);
         }
@@ -350,7 +328,7 @@ impl Services {
         for (project, _) in &connection.references {
             self.add_project(&organization, project);
         }
-        let made = (moment::rounded_to_sql(now), crate::cast::PERSON.to_owned());
+        let made = Change::now(now, crate::cast::PERSON);
         let description = connection.description;
         let reference = |(project, name)| Reference { project, name, description: description.clone() };
         let stored = Stored {

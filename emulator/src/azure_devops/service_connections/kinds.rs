@@ -151,7 +151,7 @@ const KINDS: [Kind; 14] = [
     },
 ];
 
-/// Whether this parameter of a scheme is declared confidential; none where nothing is declared about it.
+/// Whether this parameter of a scheme is declared confidential; `None` if nothing is declared about it.
 pub(super) fn is_confidential(kind: &str, scheme: &str, parameter: &str) -> Option<bool> {
     let schemes = KINDS.iter().find(|known| known.name.eq_ignore_ascii_case(kind))?.schemes;
     let scheme = schemes.iter().find(|known| known.name.eq_ignore_ascii_case(scheme))?;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::group::{Change, GroupRole, Reference, Stored, Variable, View};
+use super::group::{GroupRole, Stored, Variable, View};
 use crate::answer::{self, Answer};
+use crate::azure_devops::change::Change;
+use crate::azure_devops::project_reference::Reference;
 use crate::azure_devops::projects::is_project;
 use crate::azure_devops::{Asked, Caller, VssError, not_authorized};
 use crate::services::Services;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::azure_devops::projects::{is_project, project_id};
+use crate::azure_devops::change::Change;
+use crate::azure_devops::project_reference::Reference;
 use crate::cast::id_from;
 use crate::moment;
 use crate::services::Services;
@@ -110,28 +111,6 @@ pub enum GroupRole {
     Administrator,
 }
 
-/// A project's name, and the name and description that the group has there.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    pub(super) project: String,
-    pub(super) name: String,
-    pub(super) description: String,
-}
-
-/// When something was done to a group, and by whom.
-#[derive(Clone, Debug)]
-pub(super) struct Change {
-    at: Timestamp,
-    by: String,
-}
-
-impl Change {
-    /// The service keeps instants in steps of 1/300 s, as recordings show.
-    pub(super) fn now(now: Timestamp, by: &str) -> Self {
-        Self { at: moment::rounded_to_sql(now), by: by.to_owned() }
-    }
-}
-
 /// Where a group is shown, which decides how much of it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum View {
@@ -161,7 +140,7 @@ impl Stored {
     /// Whether a project, by name or id, has this group.
     pub(super) fn is_in(&self, organization: &str, project: &str) -> bool {
         self.organization.eq_ignore_ascii_case(organization)
-            && self.references.iter().any(|reference| is_project(&reference.project, project))
+            && self.references.iter().any(|reference| reference.is_of(project))
     }
 
     /// As the service shows it; secrets are `null` everywhere.
@@ -171,17 +150,7 @@ impl Stored {
             .iter()
             .map(|(name, variable)| (name.clone(), self.shown_variable(variable)))
             .collect();
-        let references: Vec<Value> = self
-            .references
-            .iter()
-            .map(|reference| {
-                json!({
-                    "projectReference": {"id": project_id(&reference.project), "name": reference.project},
-                    "name": reference.name,
-                    "description": reference.description,
-                })
-            })
-            .collect();
+        let references: Vec<Value> = self.references.iter().map(Reference::shown).collect();
         let who = |change: &Change| match view {
             View::Changed => json!({"displayName": null, "id": id_from(&change.by)}),
             View::Listed | View::Whole => json!({"displayName": change.by, "id": id_from(&change.by)}),
