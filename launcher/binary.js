@@ -102,7 +102,7 @@ function executable(file, read, env) {
   if (mayBeExecuted(file)) return { file, cleanUp() {} };
   try {
     const { mode } = fs.statSync(file);
-    fs.chmodSync(file, mode | ((mode & 0o444) >> 2)); // whoever may read it may execute it
+    fs.chmodSync(file, mode | ((mode & 0o444) >> 2)); // every user who may read it may execute it
   } catch {
     // Not ours, or on a file system that is read-only.
   }

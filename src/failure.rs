@@ -70,7 +70,7 @@ impl Signal {
 pub struct Failure {
     /// The exit code it ends in, if nothing worse follows.
     pub exit: Exit,
-    /// What happened, in plain sentences with their full stops. A foreign name may be in them: whoever prints it
+    /// What happened, in plain sentences with their full stops. A foreign name may be in them: the code that prints it
     /// neutralises it first.
     pub cause: String,
     /// What the service itself says, as a sentence that begins with who says it. It may name a person.

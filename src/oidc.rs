@@ -42,7 +42,7 @@ impl fmt::Debug for JobTokens {
 
 impl JobTokens {
     /// The job's tokens from these sources; on Azure Pipelines of this service connection, by its id, if one is
-    /// given. `mask` hides each token from whoever reads the log.
+    /// given. `mask` hides each token from the readers of the log.
     pub fn new(http: Http, sources: OidcSources, service_connection: Option<String>, mask: Mask) -> Self {
         Self { http, sources, service_connection, mask }
     }

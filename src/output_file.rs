@@ -21,7 +21,7 @@ use crate::outputs::{Outputs, as_text};
 use crate::private_file;
 use crate::secret::Secret;
 
-/// The outputs in one of the formats; none where the format is for a PAT and none was minted.
+/// The outputs in one of the formats; `None` if the format is for a PAT and none was minted.
 ///
 /// - `json`: an object with kebab-case keys, among them `token` where a PAT was minted; ends in a newline.
 /// - `dotenv`: `KEY=value` lines, keys in `SCREAMING_SNAKE`. Each value is quoted only where it has to be.

@@ -63,7 +63,7 @@ pub fn sections(text: &str) -> impl Iterator<Item = Result<Section, Damaged>> + 
     })
 }
 
-/// The bytes that the text is base64 of, however its lines are broken; a `\n` may be spelt out. None where it is none.
+/// The bytes that the text is base64 of, however its lines are broken; a `\n` may be spelt out. `None` if it is not base64.
 pub fn bytes_in(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let spelt_out = Zeroizing::new(text.replace("\\r", "").replace("\\n", ""));
     let mut body = Zeroizing::new(String::with_capacity(spelt_out.len()));

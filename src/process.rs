@@ -96,7 +96,7 @@ fn keep_memory_private() {
 /// The first signal that cancels the run; a second one changes nothing. From its return on, no signal ends the process
 /// between the making of a file and its removal.
 ///
-/// A thread of its own listens, so that a signal is heard while the run waits for whoever reads what it prints.
+/// A thread of its own listens, so that a signal is heard while the run waits for the reader of what it prints.
 fn hear_signals() -> Cancellation {
     let (cancel, cancellation) = watch::channel(None);
     let (ready, heard) = std::sync::mpsc::channel();

@@ -360,7 +360,7 @@ mod tests {
         }
     }
 
-    /// A program with its arguments and input; none where it is not on this machine.
+    /// A program with its arguments and input; `None` if it is not on this machine.
     fn output_of(program: &str, arguments: &[&str], input: &str) -> Option<String> {
         use std::io::Write as _;
         use std::process::{Command, Stdio};

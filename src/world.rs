@@ -36,7 +36,7 @@ pub trait Wire: fmt::Debug + Send + Sync {
     /// finds it open. Nothing is sent over it, and nobody hears if it fails: the request itself will tell.
     fn open_ahead(&self, _address: &Url) {}
 
-    /// Host and port of the proxy through which this address is reached, for a person; none where it is reached
+    /// Host and port of the proxy through which this address is reached, for a person; `None` if it is reached
     /// directly.
     fn proxy(&self, _address: &Url) -> Option<String> {
         None

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rstest::rstest;
 use tempfile::TempDir;
 
-/// A key, its certificate, and others of both, made by openssl; none where it is not on this machine.
+/// A key, its certificate, and others of both, made by openssl; `None` if it is not on this machine.
 static WORKSHOP: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     if Command::new("openssl").arg("version").output().is_err() {
         eprintln!("skipped: openssl is not on this machine");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rstest::rstest;
 use tempfile::TempDir;
 
-/// What is typed before Tab, and the last word after it; none where nothing may be offered.
+/// What is typed before Tab, and the last word after it; `None` if nothing may be offered.
 const LINES: [(&str, Option<&str>); 22] = [
     ("adopat rot", Some("rotate")),
     ("adopat comp", Some("completions")),

@@ -49,7 +49,7 @@ fn pats(machine: &Machine, count: usize) -> Vec<String> {
 fn start(machine: &mut Machine, names: &[String]) -> Vec<Child> {
     let file = |number: usize| format!("delivered-{number}");
     let addresses: Vec<String> = (0..names.len()).map(|number| machine.file(&file(number))).collect();
-    // All of them, so that whoever sweeps the folder knows what these files are meant to hold.
+    // All of them, so that the sweep of the folder knows what these files are meant to hold.
     machine.deliver_to(&addresses);
     let run = |(name, address): (&String, &String)| {
         let mut command = machine.command();
@@ -172,7 +172,7 @@ fn eight_rotations_of_one_pat_leave_none_that_nobody_was_given(
         };
     }
     nobody_is_missing_a_pat(&machine, &before);
-    assert!(!machine.active("nightly").is_empty(), "whoever comes last is never left without");
+    assert!(!machine.active("nightly").is_empty(), "the last run is never left without one");
     assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")));
     the_store_is_good_for_a_following_run(&mut machine, "nightly");
 }

@@ -138,7 +138,7 @@ fn a_rotation_by_name_is_four_requests() {
     assert_eq!(machine.calls(), ["Entra POST", "Pats GET", "Pats POST", "Pats DELETE"]);
 }
 
-/// Which files a run opens, as far as strace sees; none where there is no strace.
+/// Which files a run opens, as far as strace sees; `None` if there is no strace.
 fn opened(machine: &Machine) -> Option<Vec<String>> {
     let there = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {

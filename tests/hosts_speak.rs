@@ -345,7 +345,7 @@ const AWKWARD: [&str; 8] = [
     "Ünïcode 日本語",
 ];
 
-/// Asks the hosts' own JavaScript libraries; none where they are not installed, which is said.
+/// Asks the hosts' own JavaScript libraries; `None` if they are not installed, which is said.
 fn ask_the_oracle(name: &str, question: &Value) -> Option<Value> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
     if !folder.join("node_modules").exists() {

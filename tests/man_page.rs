@@ -10,7 +10,7 @@ use adopat::cli::EXIT_CODES;
 use adopat::inputs::table::{INPUTS, Word};
 use adopat::outputs::OUTPUTS;
 
-/// The page through `mandoc`; none where there is none.
+/// The page through `mandoc`; `None` if there is no mandoc.
 fn mandoc(arguments: &[&str]) -> Option<(bool, String)> {
     let mut command = Command::new("mandoc");
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -86,7 +86,7 @@ fn the_task_declares_every_input_in_camel_case_with_its_help_and_choices() {
     }
 }
 
-/// The rule by which the editor shows an input for the operations that use it; none where all do.
+/// The rule by which the editor shows an input for the operations that use it; `None` if all do.
 fn visible_for(input: &Input) -> Value {
     let steps = || Word::ALL.into_iter().filter(|word| !matches!(word, Word::Exec | Word::Login));
     let terms: Vec<String> = steps()

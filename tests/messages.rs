@@ -532,7 +532,7 @@ fn an_answer_that_is_no_variable_group_is_told() {
 // doctor
 
 #[rstest]
-#[case::not_a_member(403, "", "does not let whoever is signed in into the organization")]
+#[case::not_a_member(403, "", "does not let the signed-in user into the organization")]
 #[case::hidden(404, "", "hides the organization")]
 #[case::failing(500, "", "did not say who is signed in")]
 #[case::anonymous(

@@ -634,7 +634,7 @@ fn what_speaks_no_tls_that_is_safe_is_told_and_not_tried_again(
     assert_eq!(came.load(Ordering::SeqCst), 1);
 }
 
-/// Services on `[::1]` alone; none where this machine has no such loopback.
+/// Services on `[::1]` alone; `None` if this machine has no such loopback.
 fn on_ipv6(tls: bool) -> Option<Machine> {
     let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
     if TcpListener::bind(address).is_err() {

@@ -85,7 +85,7 @@ impl Place {
         std::fs::write(self.project().join(name), text).expect("written");
     }
 
-    /// Makes the project one of this client's, and says how the client is asked for what the feed has. None where the
+    /// Makes the project one of this client's, and says how the client is asked for what the feed has. `None` if the
     /// client is not on this machine, which is said.
     fn project_of(&mut self, client: &str, test: &str) -> Option<Line> {
         let home = self.home().display().to_string();

@@ -1074,9 +1074,7 @@ fn a_tenant_that_lets_personal_accounts_in_is_wrong_input(
 }
 
 #[rstest]
-fn a_client_id_is_required_of_whoever_signs_in_to_an_app(
-    #[values("refresh-token", "device-code")] credential: &str,
-) {
+fn a_client_id_is_required_to_sign_in_to_an_app(#[values("refresh-token", "device-code")] credential: &str) {
     let mut machine = Machine::new(Host::GitHub, "list");
     machine.without("client-id").input("credential", credential);
     machine.run().expect(2).says("client-id");

@@ -65,7 +65,7 @@ struct Empty {
 }
 
 impl Empty {
-    /// None where this process may not change its root folder.
+    /// `None` if this process may not change its root folder.
     fn with(emulator: Emulator, test: &str) -> Option<Self> {
         if !rustix::process::getuid().is_root() {
             println!("skipped: {test}: only root may change the root folder");

@@ -25,7 +25,7 @@ pub struct Taken {
     pub peak: u64,
 }
 
-/// Runs what the shim was told to, and says what it took; none where this process is not the shim.
+/// Runs what the shim was told to, and says what it took; `None` if this process is not the shim.
 pub fn as_the_shim(arguments: &[OsString]) -> Option<ExitCode> {
     let [word, output, program, arguments @ ..] = arguments else { return None };
     if word != SHIM {

@@ -419,7 +419,7 @@ impl Emulator {
         self.services().services.refresh_token_state(token, now) == Some(RefreshTokenState::Valid)
     }
 
-    /// Revokes a refresh token; whoever redeems it is told AADSTS50173.
+    /// Revokes a refresh token; a client that redeems it gets AADSTS50173.
     ///
     /// # Panics
     /// When it never was one.

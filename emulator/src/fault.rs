@@ -1,6 +1,6 @@
 //! Faults to order: *which request*, and what becomes of it.
 //!
-//! A [`Fault`] is plain data between the wire and the services. Whoever carries the requests, the
+//! A [`Fault`] is plain data between the wire and the services. The code that carries the requests, the
 //! [server](crate::Emulator) or a simulation with a wire of its own, asks the
 //! [switchboard](crate::Switchboard) for the [`Course`] of each one and follows it, step by step.
 

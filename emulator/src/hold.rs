@@ -51,7 +51,7 @@ impl Hold {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Comes to its end when the test lets go. For whoever carries the request.
+    /// Comes to its end when the test lets go. For the code that carries the request.
     pub async fn released(&self) {
         self.lock().held += 1;
         self.0.changed.notify_all();

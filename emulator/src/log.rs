@@ -35,7 +35,7 @@ pub enum Outcome {
     Pending,
     /// This status was answered.
     Answered(StatusCode),
-    /// No answer, or not all of it, arrived. The status is what the service would have answered; none where it
+    /// No answer, or not all of it, arrived. The status is what the service would have answered; `None` if it
     /// did not act.
     Lost(Option<StatusCode>),
 }

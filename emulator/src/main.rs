@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn serve(serve: Serve) -> io::Result<()> {
     if !serve.interface.is_loopback() {
-        eprintln!("adopat-emulator: whoever reaches {} can use every token in it.", serve.interface);
+        eprintln!("adopat-emulator: anyone who can reach {} can use every token in it.", serve.interface);
     }
     let emulator = serve.builder.try_start()?;
     for number in 0..serve.pats {
@@ -60,7 +60,7 @@ fn serve(serve: Serve) -> io::Result<()> {
     stopped
 }
 
-/// Whoever waits for the file to appear finds all of it there.
+/// A program that waits for the file to appear finds all of it there.
 fn write_whole(file: &Path, text: &str) -> io::Result<()> {
     let beside = file.with_extension("env.new");
     std::fs::write(&beside, text)?;

@@ -1,5 +1,5 @@
 //! Managed identities: the endpoint that App Service and Container Apps give their apps, and IMDS, which virtual
-//! machines have at `169.254.169.254`. Both hand out tokens to whoever is on the machine.
+//! machines have at `169.254.169.254`. Both hand out tokens to every process on the machine.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use crate::services::Services;
 
 /// A world, read from JSON.
 ///
-/// Whoever is not named is as [`cast`] says: an organization, a public client, a member, a stranger.
+/// What is not named is as [`cast`] says: an organization, a public client, a member, a stranger.
 ///
 /// ```
 /// use adopat_emulator::{Emulator, Scenario};

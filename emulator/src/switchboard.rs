@@ -1,6 +1,6 @@
 //! [`Switchboard`]: the services with their faults and their log, still without a socket or a clock.
 //!
-//! Whoever carries requests does this with each one: [arrive](Switchboard::arrive), follow the
+//! The code that carries requests does this with each one: [arrive](Switchboard::arrive), follow the
 //! [course](Course), [act](Switchboard::act) at the right moment, and say in the end what
 //! [became of it](Switchboard::settle).
 //!
@@ -69,7 +69,7 @@ impl Switchboard {
         (self.forgotten + self.log.len() - 1, self.faults.course(service, request))
     }
 
-    /// The services act, unless the course says otherwise; the answer is spoiled as it says. There is none where
+    /// The services act, unless the course says otherwise; the answer is spoiled as it says. It is `None` if
     /// the request goes [unheard](Course::unheard).
     pub fn act(
         &mut self,

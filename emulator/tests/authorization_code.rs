@@ -146,7 +146,7 @@ fn only_a_registered_redirect_is_sent_to() {
 }
 
 #[test]
-fn whoever_declines_sends_an_error_back() {
+fn a_person_who_declines_sends_an_error_back() {
     let mut world = world();
     let asked = address(cast::CLIENT_ID, "http://localhost:5/", &[]);
     let location = world.services.decline_at(&asked, world.now);

@@ -8,7 +8,7 @@ mod harness;
 
 use harness::{CLIENTS, Client, Language, PAGE, Ran};
 
-/// Runs a client; none where it is not installed.
+/// Runs a client; `None` if it is not installed.
 fn ran(name: &str) -> Option<Ran> {
     let client: Client = *CLIENTS.iter().find(|client| client.name == name).expect("a client of that name");
     if !client.is_installed() {

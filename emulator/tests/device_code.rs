@@ -57,7 +57,7 @@ fn a_code_is_approved_and_redeemed_once() {
 }
 
 #[test]
-fn whoever_asks_too_often_is_slowed_down() {
+fn a_client_that_asks_too_often_is_slowed_down() {
     let mut world = World::new();
     let begun = begin(&mut world);
     assert_eq!(error(&poll(&mut world, &begun)), "authorization_pending");

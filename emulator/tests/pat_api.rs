@@ -63,7 +63,7 @@ fn a_preview_version_must_be_asked_for() {
 }
 
 #[test]
-fn whoever_has_no_credential_gets_a_page_or_a_401() {
+fn a_client_without_a_credential_gets_a_page_or_a_401() {
     let mut world = World::new();
     for authorization in [None, Some("Bearer nonsense"), Some("nonsense")] {
         let mut headers: Vec<(&str, &str)> =

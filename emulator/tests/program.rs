@@ -204,7 +204,7 @@ fn a_container_has_known_ports_and_a_folder_for_its_lines() {
     assert!(ask(&exports["ADOPAT_DEVOPS_URL"], "HEAD", "/fabrikam", "", "").starts_with("HTTP/1.1 302"));
     let mut warning = String::new();
     BufReader::new(program.stderr.take().unwrap()).read_line(&mut warning).unwrap();
-    assert!(warning.contains("whoever reaches 0.0.0.0"), "{warning}");
+    assert!(warning.contains("anyone who can reach 0.0.0.0"), "{warning}");
     stop(program);
     assert!(std::fs::read_dir(path).unwrap().next().is_none(), "the folder is empty again");
 }

@@ -29,7 +29,7 @@ fn inner(answer: &Read) -> String {
 }
 
 #[test]
-fn whoever_comes_without_a_token_is_challenged_first() {
+fn a_client_without_a_token_is_challenged_first() {
     let mut world = World::new();
     let refused = world.send(Service::Vault, "PUT", "/secrets/pat", &[], "").with_status(401);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Whoever needs the PAT: something that reads from Azure DevOps with it, as a package manager would.
+//! What needs the PAT: something that reads from Azure DevOps with it, as a package manager would.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;

@@ -66,7 +66,7 @@ impl Source {
 /// How sure it is that a service behaves so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sure {
-    /// Published by whoever runs the service, or measured.
+    /// Published by the service's operator, or measured.
     Certain,
     /// Somebody relies on it.
     Likely,

@@ -11,7 +11,7 @@ pub const PAGE: &str = "emulator/README.md";
 const BEGIN: &str = "<!-- Made by `cargo run -p adopat-probe --example fidelity`. Do not edit. -->\n";
 const END: &str = "<!-- The end of what is made. -->\n";
 
-/// The page with a table that is up to date in the place of the one it holds; none where it holds none.
+/// The page with a table that is up to date in the place of the one it holds; `None` if it holds none.
 pub fn page(before: &str, expectations: &[Expectation]) -> Option<String> {
     let (head, rest) = before.split_once(BEGIN)?;
     let (_, tail) = rest.split_once(END)?;

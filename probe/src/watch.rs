@@ -35,7 +35,7 @@ pub struct SignIn {
     pub scope: Option<String>,
     /// The answer's `expires_in`, in seconds.
     pub expires_in: Option<u64>,
-    /// Whether the refresh token in the answer is another than the one that was redeemed; none where none was
+    /// Whether the refresh token in the answer is another than the one that was redeemed; `None` if none was
     /// redeemed, or none came back.
     pub rolled: Option<bool>,
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::http::Answer;
 
-/// The identity of whoever presented no credential that was accepted.
+/// The identity of a caller without an accepted credential.
 const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
 /// Kinds of identities that are no person, as `descriptor` and `subjectDescriptor` begin.
@@ -42,7 +42,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity in an answer; none where it is no `connectionData`.
+    /// The identity in an answer; `None` if it is not `connectionData`.
     pub fn of(answer: &Answer) -> Option<Self> {
         answer.json::<ConnectionData>().ok().map(|data| data.authenticated_user)
     }

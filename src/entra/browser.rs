@@ -157,7 +157,7 @@ impl Listener {
         Ok(Self { port, v4, v6 })
     }
 
-    /// Serves whoever comes until one of them brings an answer with this `state`.
+    /// Serves every connection until one brings an answer with this `state`.
     async fn await_answer(&self, state: &str) -> Arrived {
         let state: Arc<str> = state.into();
         let mut visits = JoinSet::new();
@@ -203,7 +203,7 @@ async fn serve(mut visitor: TcpStream, state: &str) -> Option<Arrived> {
     arrived
 }
 
-/// The target of a GET request, once its head has been read to the end; none where it is no such request.
+/// The target of a GET request, once its head has been read to the end; `None` if it is not such a request.
 async fn read_target(visitor: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     loop {

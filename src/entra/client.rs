@@ -63,7 +63,7 @@ pub struct Refusal {
     pub failure: Failure,
     /// Entra said `invalid_grant`: another refresh token may do better.
     pub invalid_grant: bool,
-    /// The protocol's name of the error; none where Entra was not heard.
+    /// The protocol's name of the error; `None` if Entra did not answer.
     pub error: Option<String>,
     /// A new refresh token that came without an access token: the only copy there is.
     pub rolled: Option<Secret>,

@@ -38,7 +38,7 @@ pub(super) struct Opened {
     pub keys: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// Opens the file; none where it is no such file. Its seal is not looked at: without a password it proves nothing.
+/// Opens the file; `None` if it is not such a file. Its seal is not looked at: without a password it proves nothing.
 pub(super) fn open(bytes: &[u8]) -> Option<Opened> {
     let mut opened = Opened::default();
     let pfx = Pfx::from_der(bytes).ok()?;

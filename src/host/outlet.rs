@@ -1,4 +1,4 @@
-//! A stream of the process, written to without being at the mercy of whoever reads it.
+//! A stream of the process, written to without being at the mercy of its reader.
 //!
 //! A pipe that nobody reads is full at some time, and a write to it blocks the whole run: it would be deaf to the
 //! signal that cancels it. So nothing is written before the stream takes it, and once the run is cancelled a reader has

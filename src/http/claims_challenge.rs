@@ -28,7 +28,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What a challenge asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimsChallenge {
-    /// The claims to sign in with, as JSON; none where they cannot be read.
+    /// The claims to sign in with, as JSON; `None` if they cannot be read.
     pub claims: Option<String>,
 }
 

@@ -387,7 +387,7 @@ impl Http {
     }
 
     /// Waits until the service that the request is for may be called again, if it asked for a pause with its last
-    /// answer. [`Http::send`] does so by itself; whoever takes the time of a request has to do it before.
+    /// answer. [`Http::send`] does so by itself; code that takes the time of a request has to do it before.
     ///
     /// # Errors
     /// The run's time is over, it may not last so long, or it was cancelled meanwhile: nothing was sent.

@@ -86,7 +86,7 @@ impl ProxySettings {
         self.https_proxy.is_some() || self.agent.is_some()
     }
 
-    /// Host and port of the proxy that an address is reached through, without its credentials; none where it is
+    /// Host and port of the proxy that an address is reached through, without its credentials; `None` if it is
     /// reached directly.
     pub fn of(&self, address: &Url) -> Option<String> {
         let (_, url) = self.proxy().filter(|_| !self.is_direct(address))?;
@@ -110,7 +110,7 @@ impl ProxySettings {
             }
     }
 
-    /// What a failure on the way to an address comes to that the proxy is to blame for; none where there is no
+    /// What a failure on the way to an address comes to that the proxy is to blame for; `None` if there is no
     /// proxy on that way.
     pub fn blame(&self, address: &Url, trouble: Trouble) -> Option<Obstacle> {
         let proxy = self.of(address)?;

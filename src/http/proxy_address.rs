@@ -24,7 +24,7 @@ impl ProxyAddress {
     ///
     /// What stands before the last `@` is user and password, parted by the first `:`, and `%XX` in either is
     /// decoded where it is a byte. So a `\`, `/`, `?`, `#`, `@` or `%` may stand there as it is; curl lets the
-    /// address end at some of these. None where it is no address of an HTTP proxy.
+    /// address end at some of these. `None` if it is not the address of an HTTP proxy.
     pub fn parse(address: &Secret) -> Option<Self> {
         let (scheme, rest) =
             address.expose().trim().split_once("://").unwrap_or(("http", address.expose().trim()));

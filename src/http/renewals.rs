@@ -70,7 +70,7 @@ impl Renewals {
         true
     }
 
-    /// Gets a fresh bearer for a request that was challenged; none where its bearer is not one that there is another
+    /// Gets a fresh bearer for a request that was challenged; `None` if its bearer is not one that there is another
     /// for.
     pub(super) async fn renew(
         &self,

@@ -196,7 +196,7 @@ fn remedy_of_certificate(error: &rustls::CertificateError) -> &'static str {
     };
     match error {
         Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
-            "Set this machine's clock if it is wrong; if it is right, whoever runs that server, or the proxy in front \
+            "Set this machine's clock if it is wrong; if it is right, the operator of that server, or of the proxy in front \
              of it, has to renew the certificate."
         }
         NotValidForName | NotValidForNameContext { .. } => {

@@ -545,7 +545,7 @@ impl Check<'_> {
         }
     }
 
-    /// How many entries git's numbered configuration has already (git-config, `GIT_CONFIG_COUNT`). None where git
+    /// How many entries git's numbered configuration has already (git-config, `GIT_CONFIG_COUNT`). `None` if git
     /// itself would not understand it.
     fn git_entries(&self) -> Option<u16> {
         self.environment.text(feed::git::COUNT).map_or(Some(0), |count| count.parse().ok())
@@ -1097,7 +1097,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether this secret was handed over, and is empty. GitHub hands every input over, whoever gave it.
+    /// Whether this secret was handed over, and is empty. GitHub hands every input over, set or not.
     fn is_handed_over_empty(&self, name: &str) -> bool {
         let on_github = self.environment.is_true("GITHUB_ACTIONS");
         self.environment.is_set_but_empty(input(name)) && !on_github

@@ -32,7 +32,7 @@ impl FromIterator<(OsString, OsString)> for Environment {
 }
 
 impl Environment {
-    /// A variable's text, trimmed; none where it is unset, empty or no text.
+    /// A variable's text, trimmed; `None` if it is unset, empty or not text.
     pub fn text(&self, name: &str) -> Option<&str> {
         let value = self.raw(name)?.to_str()?.trim();
         (!value.is_empty()).then_some(value)

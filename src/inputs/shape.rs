@@ -27,7 +27,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The shape of a value that should be a token; none where it may be one that is not known here.
+    /// The shape of a value that should be a token; `None` if it may be one that is not known here.
     pub fn of(text: &str) -> Option<Self> {
         let quoted = |mark: char| text.len() > 1 && text.starts_with(mark) && text.ends_with(mark);
         let addresses = ["/", "./", "../", "~/", "file:", "keyvault:", "variable-group:", "github-secret:"];
@@ -51,7 +51,7 @@ impl Shape {
         })
     }
 
-    /// What it is, for a sentence that begins with the input's name, and what to do about it; none where it may be
+    /// What it is, for a sentence that begins with the input's name, and what to do about it; `None` if it may be
     /// a token all the same.
     pub fn misfit(self, wanted: Wanted) -> Option<(&'static str, &'static str)> {
         let bring_one = match wanted {

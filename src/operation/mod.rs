@@ -286,7 +286,7 @@ fn clock_off(ahead: jiff::SignedDuration) -> String {
     format!("{count} {unit} {side}")
 }
 
-/// A sign-in that fails, and a service that refuses whoever is signed in, can have twenty causes: doctor tells them
+/// A sign-in that fails, and a service that refuses the signed-in user, can have twenty causes: doctor tells them
 /// apart. Not so where adopat itself refuses, or where the service refuses what it was asked for: those have no name,
 /// or one of which doctor knows nothing.
 fn with_next_step(mut failure: Failure) -> Failure {

@@ -393,7 +393,7 @@ pub(super) fn readable_store<'a>(run: &'a Run<'_>) -> Option<&'a Address> {
 }
 
 /// The credential store, once it is found able to take a token: a person is not asked to sign in for one that
-/// has nowhere to go. None where there is no store, or it is opened by that very sign-in.
+/// has nowhere to go. `None` if there is no store, or it is opened by that very sign-in.
 pub(super) async fn writable_store(run: &Run<'_>) -> Result<Option<Box<dyn Store>>, Failure> {
     let store = run.request.sign_in.credential_store.as_ref();
     let Some(address) = store.filter(|address| !matches!(address, Address::VariableGroup { .. })) else {

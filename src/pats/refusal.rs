@@ -281,7 +281,7 @@ const OF_THE_SIGN_IN: [&str; 14] = [
     "invalidSubject",
 ];
 
-/// Whether the service's name of an error says that it refused what was asked for, whoever asks.
+/// Whether the service's name of an error says that it refused what was asked for, and would from any user.
 pub fn is_about_the_request(name: &str) -> bool {
     let name = name.strip_prefix("patTokenError ").map(|name| name.split(':').next().unwrap_or_default());
     name.is_some_and(|name| !OF_THE_SIGN_IN.iter().any(|known| known.eq_ignore_ascii_case(name)))
@@ -296,7 +296,7 @@ pub fn is_gone(answer: &Answer) -> bool {
 }
 
 /// What is not found, by an error's name such as `SessionTokenNotFoundException` or `authorizationNotFound`, in lower
-/// case; none where the error is another.
+/// case; `None` if the error is another.
 fn not_found(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     name.trim_end_matches("exception").strip_suffix("notfound").map(str::to_owned)

@@ -47,7 +47,7 @@ pub fn locate(path: &Path) -> io::Result<PathBuf> {
     Ok(location)
 }
 
-/// Why this path is unfit for a file with a secret, as the rest of a sentence that begins with it; none where it is
+/// Why this path is unfit for a file with a secret, as the rest of a sentence that begins with it; `None` if it is
 /// fit, and where the file system will say more when it is written.
 pub fn unfit(path: &Path) -> Option<String> {
     let error = locate(path).err()?;

@@ -73,7 +73,7 @@ fn beginning(path: &Path) -> String {
     format!(".adopat-{:016x}-", hasher.finish())
 }
 
-/// The file's bytes, wiped when dropped; none where there is no such file.
+/// The file's bytes, wiped when dropped; `None` if there is no such file.
 ///
 /// # Errors
 /// Any other failure of the file system; that it is a pipe or a device, whose end might never come, or far larger

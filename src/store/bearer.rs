@@ -20,7 +20,7 @@ pub struct Bearer(watch::Receiver<Option<Secret>>);
 #[derive(Debug)]
 pub struct BearerSlot(watch::Sender<Option<Secret>>);
 
-/// A place for the bearer, and whoever waits for it.
+/// A place for the bearer, and the tasks that wait for it.
 pub fn bearer() -> (BearerSlot, Bearer) {
     let (sender, receiver) = watch::channel(None);
     (BearerSlot(sender), Bearer(receiver))

@@ -1,6 +1,6 @@
 //! `file:PATH`: the bare value in a file that its owner alone can read, replaced whole or not at all.
 //!
-//! A refresh token is [sealed] when there is a `store-key`; a PAT never is, since whoever it is
+//! A refresh token is [sealed] when there is a `store-key`; a PAT never is, since the program it is
 //! for could not read it. Writers take turns by a lock on `PATH.lock`, never on the file itself, which every
 //! writer replaces. The lock is held for the write alone, not across a sign-in: two runs that sign in at once
 //! each hold a good refresh token, and the file holds one of them, whole.
@@ -127,7 +127,7 @@ impl FileStore {
         private_file::locate(&self.path).map(|file| lock_of(&file)).map_err(|error| self.not_writable(&error))
     }
 
-    /// Takes the lock that writers take turns by; it is given back when the file is dropped. None where the
+    /// Takes the lock that writers take turns by; it is given back when the file is dropped. `None` if the
     /// file system knows no locks: replacing the file in one step keeps its value whole all the same.
     async fn lock(&self, patience: &Patience) -> Result<Option<File>, Failure> {
         let path = self.lock_file()?;

@@ -5,7 +5,7 @@
 //! no other: what another run has stored meanwhile is not ours to switch off.
 //!
 //! A version's `exp` informs; a vault goes on to serve an expired one. A refresh token has none, unless a policy
-//! wants one of every secret. Tags can be read by whoever may list.
+//! wants one of every secret. Anyone who may list can read the tags.
 
 use std::collections::HashMap;
 use std::sync::Arc;

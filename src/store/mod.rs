@@ -98,7 +98,7 @@ pub trait Store: Send + Sync {
     /// Why it could not be asked: exit 7, or a cancelled run.
     async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure>;
 
-    /// The secret, or none where nothing has been stored yet, or the store never shows what it holds.
+    /// The secret, or `None` if nothing has been stored yet, or the store never shows what it holds.
     async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
 
     /// Stores the secret in place of what was there, whole or not at all.

@@ -13,7 +13,7 @@
 //! A key serves many texts: each has its own random nonce, long enough (24 bytes) never to be met twice. So a
 //! run that opens a file and seals its successor derives once, and keeps the file's salt.
 //!
-//! Whoever can write the file chooses the parameters that its reader derives with. They are bounded before
+//! Anyone who can write the file chooses the parameters that its reader derives with. They are bounded before
 //! anything is allocated; weak ones gain nothing, since the text would have to be sealed under the real key.
 
 use std::sync::{Mutex, PoisonError};

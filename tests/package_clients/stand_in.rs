@@ -1,4 +1,4 @@
-//! A stand-in for Azure Artifacts and Azure Repos: a proxy that answers in their place, over TLS, and lets in whoever
+//! A stand-in for Azure Artifacts and Azure Repos: a proxy that answers in their place, over TLS, and lets in anyone who
 //! brings the organization and a PAT as Basic credentials. It remembers every request.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -91,7 +91,7 @@ pub struct Part {
 
 impl Part {
     /// Sends a part onto the stage, after a delay; it plays until it ends or is killed. Returns its number, and
-    /// how it ends: with an exit code, or none where it was killed.
+    /// how it ends: with an exit code, or `None` if it was killed.
     pub fn play(
         errand: Errand,
         folder: PathBuf,

@@ -153,7 +153,7 @@ impl Stage {
         self.play().cast[number].abort = Some(abort);
     }
 
-    /// Waits until the services are done with every request, whoever is still there to hear of it.
+    /// Waits until the services are done with every request, even if nobody waits for the answer.
     pub async fn settle(&self) {
         loop {
             let carriers = std::mem::take(&mut self.play().carriers);
@@ -404,7 +404,7 @@ impl Wire for PartsWire {
                 play.strike(number, strike, Moment::Answered);
                 play.cast[number].killed
             };
-            // Whoever was killed does not come to read the answer.
+            // A run that was killed does not read the answer.
             if killed {
                 std::future::pending::<()>().await;
             }

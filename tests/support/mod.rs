@@ -297,7 +297,7 @@ impl Machine {
         (ours, self.begin(run))
     }
 
-    /// Starts a run as the launcher would, without the launcher: whoever kills it kills adopat itself.
+    /// Starts a run as the launcher would, without the launcher: a test that kills it kills adopat itself.
     pub fn spawn_binary_with_launcher(&self) -> Child {
         let mut command = self.a_run();
         command.env("ADOPAT_LAUNCHER", "1");
@@ -563,7 +563,7 @@ fn read_along(mut stream: impl std::io::Read + Send + 'static) -> Printed {
     let reader = std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = stream.read(&mut bytes) {
-            so_far.lock().expect("whoever looks lives").push_str(&String::from_utf8_lossy(&bytes[..count]));
+            so_far.lock().expect("the test lives").push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
     });
     (printed, reader)

@@ -166,7 +166,7 @@ fn client_credentials(
              /.default suffixed to the resource identifier (application ID URI)."
         )));
     };
-    // Whoever is to know this service principal knows it by its client id.
+    // This service principal is known by its client id.
     let user = User::service_principal(&app.client_id.to_string()).tenant(tenant);
     let grant = Grant { user, client_id: app.client_id, audience, permissions: Vec::new() };
     Ok(tokens(services, grant, &Wishes::default(), None, now))

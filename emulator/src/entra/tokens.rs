@@ -201,12 +201,12 @@ impl Services {
         })
     }
 
-    /// How a refresh token stands; none where it never was one.
+    /// How a refresh token stands; `None` if it never was one.
     pub fn refresh_token_state(&self, token: &str, now: Timestamp) -> Option<RefreshTokenState> {
         Some(self.entra.tokens.refresh.get(token)?.state(now))
     }
 
-    /// Revokes a refresh token; whoever redeems it is told this AADSTS code.
+    /// Revokes a refresh token; a client that redeems it gets this AADSTS code.
     ///
     /// # Panics
     /// When it never was one.
@@ -253,7 +253,7 @@ fn refresh_token_value(chance: &mut Chance) -> String {
     format!("1.AXXX-fake-{}.{}", chance.url_safe(90), chance.url_safe(1000))
 }
 
-/// Whether the value has the shape of a refresh token, whoever issued it.
+/// Whether the value has the shape of a refresh token, from any issuer.
 pub(crate) fn is_like_a_refresh_token(value: &str) -> bool {
     let url_safe = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

@@ -111,7 +111,7 @@ impl Repositories {
         }
     }
 
-    /// The secrets by their names; none where there is no such repository or environment.
+    /// The secrets by their names; `None` if there is no such repository or environment.
     pub(super) fn secrets(&self, vessel: &Vessel) -> Option<&BTreeMap<String, Kept>> {
         self.0.get(vessel).map(|contents| &contents.secrets)
     }

@@ -149,7 +149,7 @@ async fn carry(
             (Answering::With(cut(answer, bytes)), Outcome::Lost(status))
         }
     };
-    // Written down before it is said, so that whoever has read the answer finds it in the log.
+    // Written down before it is said, so that a client that has read the answer finds it in the log.
     shared.switchboard().settle(number, outcome);
     if answering.send(said).is_err() {
         shared.switchboard().settle(number, Outcome::Lost(status));
@@ -161,7 +161,7 @@ async fn carry(
 }
 
 /// Lets so much time pass, exactly: tokio's own timers round up to a whole millisecond, and no time at all is one,
-/// so that whoever measures a client would measure them.
+/// so that a client's measurements would include them.
 async fn pass(time: Duration) {
     if !time.is_zero() {
         let _ = tokio::task::spawn_blocking(move || std::thread::sleep(time)).await;

@@ -17,7 +17,7 @@ use crate::services::{Service, Services};
 pub struct VaultPolicy {
     /// How it decides.
     pub access: VaultAccess,
-    /// How it challenges whoever comes without a token.
+    /// How it challenges a client without a token.
     pub challenge: Challenge,
     /// Which end Azure Policy wants its secrets to have.
     pub expiry: Expiry,
@@ -95,7 +95,7 @@ pub struct VaultRights {
 }
 
 impl VaultRights {
-    /// Everything: what whoever has no rights of their own set has.
+    /// Everything: the rights of an identity that none were set for.
     pub const ALL: Self = Self { get: true, set: true, list: true, delete: true, recover: true, purge: true };
     /// Nothing.
     pub const NONE: Self =

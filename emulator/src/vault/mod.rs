@@ -32,7 +32,7 @@ pub(crate) fn answer(services: &mut Services, call: &Call, now: Timestamp) -> An
 }
 
 fn route(services: &mut Services, call: &Call, now: Timestamp) -> Result<Answer, Answer> {
-    // Whoever comes without a token learns first where to get one: clients send their first request without body.
+    // A client without a token learns first where to get one: clients send their first request without body.
     let caller = access::caller(services, call, now)?;
     check_version(call)?;
     let (right, name) = match (call.method.as_str(), &call.segments()[..]) {

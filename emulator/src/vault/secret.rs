@@ -49,7 +49,7 @@ pub struct VaultVersion {
     pub created: i64,
     /// When it was last changed, in whole seconds.
     pub updated: i64,
-    /// Its tags; whoever may list can read them.
+    /// Its tags; anyone who may list can read them.
     pub tags: BTreeMap<String, String>,
 }
 

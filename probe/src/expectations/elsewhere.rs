@@ -139,7 +139,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         Expectation::of(
             Area::Connections,
             "location-service",
-            "`OPTIONS _apis` and `_apis/ResourceAreas` say where resources are, to whoever is signed in",
+            "`OPTIONS _apis` and `_apis/ResourceAreas` say where resources are, to any signed-in user",
             &[(Run, "azure-devops, azure-devops-node-api"), (Guess, "that nobody else is told")],
             Likely,
         ),

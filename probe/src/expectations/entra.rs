@@ -68,7 +68,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "entra-one-permission",
-            "whoever asks for `vso.pats_manage` alone is granted all that was consented to; a token of that one \
+            "a client that asks for `vso.pats_manage` alone is granted all that was consented to; a token of that one \
              permission was measured to be refused",
             &[(Live, "wardyn, for the 401"), (Guess, "what is granted")],
             Open,
@@ -195,7 +195,7 @@ pub(super) fn expectations() -> Vec<Expectation> {
         }),
         of(
             "entra-device-code-too-soon",
-            "`slow_down` to whoever asks before the interval is over",
+            "`slow_down` to a client that asks before the interval is over",
             &[(Doc, "RFC 8628"), (Guess, "for Entra, and its number")],
             Open,
         )

@@ -1,4 +1,4 @@
-//! Whether Azure DevOps takes whoever is signed in for a person whom the organization knows. Never who that is.
+//! Whether Azure DevOps takes the caller for a user who is a member of the organization. Never who that is.
 
 use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use http::{Method, Request};
@@ -69,7 +69,7 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Identity, Fail
         let failure = Failure::new(
             Exit::Refused,
             format!(
-                "{service} does not let whoever is signed in into the organization {}.",
+                "{service} does not let the signed-in user into the organization {}.",
                 run.organization()
             ),
             "Let the organization's administrator add the user, or sign in as another with 'adopat login'.",
@@ -87,7 +87,7 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Identity, Fail
         404 => Failure::new(
             Exit::Refused,
             format!(
-                "{service} hides the organization {} from whoever is signed in (HTTP 404).",
+                "{service} hides the organization {} from the signed-in user (HTTP 404).",
                 run.organization()
             ),
             "Check the input organization, and that the user who signs in is a member of it.",

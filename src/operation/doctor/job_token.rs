@@ -14,12 +14,12 @@ use crate::store::Address;
 use crate::store::bearer::bearer;
 use crate::store::vault_identity::{self, Way};
 
-/// What the tokens say that this configuration proves something with; none where it does without, or where none
-/// can be had, which whoever needs it says.
+/// What the tokens say that this configuration proves something with; `None` if it needs none, or if none
+/// can be had, which the code that needs it says.
 pub(super) struct JobToken {
     /// Of the app that is signed in to (`federated`).
     pub(super) of_the_sign_in: Option<Identity>,
-    /// Of whoever opens the vaults.
+    /// Of the identity that opens the vaults.
     pub(super) of_the_vaults: Option<Identity>,
 }
 

@@ -117,7 +117,7 @@ fn open(run: &Run<'_>, address: &Address, token: Option<&Secret>) -> Box<dyn Sto
     destinations::open(run, address, bearer)
 }
 
-/// Reads the store; none where there is no store that can be read.
+/// Reads the store; `None` if there is no store that can be read.
 async fn read(run: &Run<'_>, store: Option<&dyn Store>) -> Option<Result<(), Failure>> {
     let patience = run.patience().at_most(ONE_CHECK);
     Some(store?.read(&patience).await.map(drop))
