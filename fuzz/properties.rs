@@ -12,14 +12,13 @@ use adopat::azure_devops::hosts::{Purpose, parse_trusted};
 use adopat::cli::CommandLine;
 use adopat::entra::{Certificate, Client};
 use adopat::failure::{Exit, Failure};
+use adopat::host::HostSettings;
 use adopat::host::streams::Captured;
 use adopat::host::{self, Host, Level, Streams};
 use adopat::http::Http;
-use adopat::inputs::request::{Delivery, HostSettings};
 use adopat::inputs::table::{INPUTS, Input};
 use adopat::inputs::{Environment, Inputs};
 use adopat::outputs::Outputs;
-use adopat::patience::Patience;
 use adopat::pats::model::Filter;
 use adopat::pats::reconciling::Unanswered;
 use adopat::pats::{Change, CreateError, Fingerprint, NewPat, Pat, Scope, Service, minting};
@@ -27,6 +26,7 @@ use adopat::secret::{Register, Secret};
 use adopat::store::Store as _;
 use adopat::store::file::FileStore;
 use adopat::store::sealed::is_sealed;
+use adopat::time::Deadline;
 use adopat::world::{Clock, Exchange, Random, Wire, World};
 use adopat::{oidc, pending};
 use bytes::Bytes;
@@ -120,7 +120,7 @@ pub fn addresses(bytes: &[u8]) {
     }
     let _ = Organization::parse(&text);
     let _ = adopat::store::Address::parse(&text);
-    let _ = adopat::inputs::span::parse(&text);
+    let _ = adopat::time::span::parse(&text);
     let _ = Scope::parse(&text).unknown();
     let _ = pending::Pending::parse(&text);
     let _ = adopat::http::proxy::parse_bypass_list(&text);
@@ -292,11 +292,11 @@ pub fn store_file(bytes: &[u8]) {
     std::fs::write(&path, &bytes).expect("written");
     run(async {
         let (_cancel, cancellation) = tokio::sync::watch::channel(None);
-        let patience = Patience::new(Duration::from_secs(20), cancellation);
+        let deadline = Deadline::new(Duration::from_secs(20), cancellation);
         for key in [None, Some(Secret::new("fake-store-key".into()))] {
-            let http = Http::new(world(http::Response::new(Bytes::new())), patience.clone());
+            let http = Http::new(world(http::Response::new(Bytes::new())), deadline.clone());
             let store = FileStore::new(path.clone(), key, http);
-            if let Err(failure) = store.read(&patience).await {
+            if let Err(failure) = store.read(&deadline).await {
                 assert_eq!(failure.exit, Exit::SignIn);
                 shows_harmlessly(&failure, "fake-store-key");
             }
@@ -341,16 +341,8 @@ fn streams() -> (Streams, Captured) {
 
 fn open(settings: HostSettings) -> (Box<dyn Host>, Captured) {
     let (streams, out) = streams();
-    let delivery = Delivery {
-        host: settings,
-        variable: None,
-        output_variable: None,
-        deliver_to: Vec::new(),
-        github_token: None,
-        feed: None,
-        output_file: None,
-    };
-    (host::open(&delivery, &world(http::Response::new(Bytes::new())), streams, false), out)
+    let world = world(http::Response::new(Bytes::new()));
+    (host::open(&settings, None, None, &world, streams, false), out)
 }
 
 fn run(work: impl Future<Output = ()>) {
@@ -362,7 +354,7 @@ fn http(answer: http::Response<Bytes>) -> Http {
     let (cancel, cancellation) = tokio::sync::watch::channel(None);
     // It must outlive the run: a channel whose sender is gone cancels nothing either.
     drop(cancel);
-    Http::new(world(answer), Patience::new(Duration::from_secs(60), cancellation))
+    Http::new(world(answer), Deadline::new(Duration::from_secs(60), cancellation))
 }
 
 fn now() -> Timestamp {

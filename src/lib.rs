@@ -12,7 +12,7 @@
 //! - [`azure_devops`]: what the services of Azure DevOps share;
 //! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
 //!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`meaning`], [`patience`], [`outputs`]: the words all of them speak in;
+//! - [`secret`], [`failure`], [`refusal_table`], [`time`], [`outputs`]: the words all of them speak in;
 //! - [`process`]: what a program of this house does with its own process; [`signals`]: what it was told of them;
 //!   [`subprocess`]: every helper program; [`executable`]: which file a command's name stands for.
 //!
@@ -23,27 +23,31 @@ pub mod azure_devops;
 pub mod cli;
 pub mod entra;
 pub mod executable;
+pub mod exit_codes;
 pub mod failure;
 pub mod feed;
 pub mod host;
 pub mod http;
 pub mod inputs;
 pub mod manifest;
-pub mod meaning;
+pub mod nearest;
 pub mod oidc;
 pub mod operation;
+pub mod operation_name;
 pub mod output_file;
 pub mod outputs;
-pub mod patience;
 pub mod pats;
 pub mod pem;
 pub mod pending;
 pub mod private_file;
 pub mod process;
+pub mod refusal_table;
 pub mod secret;
 pub mod signals;
 pub mod store;
 pub mod subprocess;
+pub mod time;
+pub mod token_shape;
 pub mod world;
 
 use std::ffi::OsString;
@@ -55,13 +59,14 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::cli::CommandLine;
 use crate::failure::Exit;
+use crate::host::HostSettings;
 use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
-use crate::inputs::request::{HostSettings, Surroundings};
-use crate::inputs::table::Word;
+use crate::inputs::request::{Delivery, EarlySettings};
 use crate::inputs::{Arguments, Environment, Flags, Inputs};
 use crate::operation::Run;
-use crate::patience::Cancellation;
+use crate::operation_name::OperationName;
+use crate::time::Cancellation;
 use crate::world::World;
 
 /// Runs adopat: arguments and environment in, words and files out, and the exit code.
@@ -71,7 +76,7 @@ pub async fn run(
     arguments: &[OsString],
     environment: &Environment,
     streams: Streams,
-    open_world: impl FnOnce(&Surroundings) -> World,
+    open_world: impl FnOnce(&EarlySettings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
     let print = |text: &str| {
@@ -95,15 +100,14 @@ pub async fn run(
         }
         return Exit::Inputs.code();
     }
-    let world = open_world(&inputs.surroundings);
+    let world = open_world(&inputs.early_settings);
     let run = arguments.as_ref().ok().and_then(|arguments| inputs.operation(arguments));
     for secret in &inputs.hosts_secrets {
         streams.register().add(secret.forms());
     }
-    let streams = if inputs.surroundings.colours { streams } else { streams.coloured(false) };
-    let own_words_to_stderr = matches!(run, Some(Word::Exec | Word::Login));
-    let host: Arc<dyn Host> =
-        host::open(&inputs.delivery, &world, streams.clone(), own_words_to_stderr).into();
+    let streams = if inputs.early_settings.colours { streams } else { streams.coloured(false) };
+    let own_words_to_stderr = matches!(run, Some(OperationName::Exec | OperationName::Login));
+    let host = open_host(&inputs.delivery, &world, streams.clone(), own_words_to_stderr);
     let code = match arguments {
         Err(misuse) => {
             for problem in &misuse.problems {
@@ -116,11 +120,22 @@ pub async fn run(
             for secret in std::mem::take(&mut inputs.secrets) {
                 host.mask(&secret);
             }
-            let _tracing = trace(&inputs.surroundings, streams.clone());
+            let _tracing = trace(&inputs.early_settings, streams.clone());
             carry_out(inputs, &arguments, environment, host, world, cancellation).await
         }
     };
     code_of_what_was_printed(code, &streams)
+}
+
+/// The host that this run is on, as the inputs and the environment describe it; see [`host::open`].
+pub fn open_host(
+    delivery: &Delivery,
+    world: &World,
+    streams: Streams,
+    own_words_to_stderr: bool,
+) -> Arc<dyn Host> {
+    let (variable, output_variable) = (delivery.variable.as_deref(), delivery.output_variable.as_deref());
+    host::open(&delivery.host, variable, output_variable, world, streams, own_words_to_stderr).into()
 }
 
 /// The exit code, unless all went well but what was asked for could not be printed.
@@ -143,18 +158,18 @@ async fn carry_out(
     world: World,
     cancellation: Cancellation,
 ) -> u8 {
-    let doctor = inputs.operation(arguments) == Some(Word::Doctor);
+    let doctor = inputs.operation(arguments) == Some(OperationName::Doctor);
     let delivery = inputs.delivery.clone();
     let (warnings, request) = inputs.into_request(arguments, environment);
     // The job's last step has the same inputs as the first, which has told of them.
-    for warning in warnings.iter().filter(|_| !arguments.complete) {
+    for warning in warnings.iter().filter(|_| !arguments.post_step) {
         host.say(Level::Warning, warning);
     }
     let request = match request {
         Ok(request) => request,
         // A run whose inputs were wrong has made nothing, and has told of them itself.
-        Err(_) if arguments.complete && environment.pending().is_empty() => return 0,
-        Err(problems) if arguments.complete => {
+        Err(_) if arguments.post_step && environment.pending().is_empty() => return 0,
+        Err(problems) if arguments.post_step => {
             for problem in problems {
                 host.say(Level::Warning, &problem.to_string());
             }
@@ -191,8 +206,8 @@ async fn carry_out(
 }
 
 /// Traces to standard error for as long as the guard lives, where anyone asked for it.
-fn trace(surroundings: &Surroundings, streams: Streams) -> Option<tracing::subscriber::DefaultGuard> {
-    let filter: Targets = surroundings.log.as_ref()?.parse().ok()?;
+fn trace(early_settings: &EarlySettings, streams: Streams) -> Option<tracing::subscriber::DefaultGuard> {
+    let filter: Targets = early_settings.log.as_ref()?.parse().ok()?;
     let lines = tracing_subscriber::fmt::layer().with_writer(streams).with_ansi(false).without_time();
     let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
     Some(tracing::subscriber::set_default(subscriber))

@@ -5,7 +5,7 @@
 //! subject and audience are ever shown, and nothing is decided by them.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -20,10 +20,24 @@ use url::Url;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::failure::{Exit, Failure, without_people};
 use crate::http::{Answer, Effect, Http};
-use crate::inputs::request::OidcSources;
-use crate::patience::Patience;
 use crate::private_file;
 use crate::secret::{Mask, Secret};
+use crate::time::Deadline;
+
+/// Where the job's own OIDC token can come from, in the order in which they are tried.
+#[derive(Clone, Debug, Default)]
+pub struct OidcSources {
+    /// GitHub: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub github: Option<(Url, Secret)>,
+    /// Azure Pipelines: `SYSTEM_OIDCREQUESTURI` and the job's access token.
+    pub azure_pipelines: Option<(Url, Secret)>,
+    /// `AZURE_FEDERATED_TOKEN_FILE`.
+    pub file: Option<PathBuf>,
+    /// `id-token`.
+    pub id_token: Option<Secret>,
+    /// Whether the run is on GitHub Actions, where a missing endpoint means a missing permission.
+    pub on_github: bool,
+}
 
 /// Where the job's own OIDC token comes from.
 #[derive(Clone)]
@@ -47,9 +61,9 @@ impl JobTokens {
         Self { http, sources, service_connection, mask }
     }
 
-    /// The same, asked for within another patience.
-    pub fn with_patience(&self, patience: Patience) -> Self {
-        Self { http: self.http.with_patience(patience), ..self.clone() }
+    /// The same, asked for within another deadline.
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self { http: self.http.with_deadline(deadline), ..self.clone() }
     }
 
     /// A fresh token for `audience`: asked of GitHub's or Azure Pipelines' endpoint; else the file that
@@ -218,7 +232,7 @@ fn refused(answer: &Answer, service: &str, remedy: &str) -> Failure {
 
 /// What a job's OIDC token says of itself, for a person who has to register it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct TokenIdentity {
     /// `iss`.
     pub issuer: Option<String>,
     /// `sub`.
@@ -227,7 +241,7 @@ pub struct Identity {
     pub audience: Option<String>,
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for TokenIdentity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         // No claim is longer than an address; what is, is no use to a person.
         let cut =
@@ -246,7 +260,7 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Issuer, subject and audience of the job's own token; what cannot be read is none.
-pub fn describe(jwt: &Secret) -> Identity {
+pub fn describe(jwt: &Secret) -> TokenIdentity {
     let claims = jwt.expose().split('.').nth(1).and_then(|claims| BASE64_URL.decode(claims).ok());
     let claims: Value = claims.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -254,7 +268,11 @@ pub fn describe(jwt: &Secret) -> Identity {
         let all: Vec<&str> = claims.get(name)?.as_array()?.iter().filter_map(Value::as_str).collect();
         (!all.is_empty()).then(|| all.join(" "))
     };
-    Identity { issuer: text("iss"), subject: text("sub"), audience: text("aud").or_else(|| several("aud")) }
+    TokenIdentity {
+        issuer: text("iss"),
+        subject: text("sub"),
+        audience: text("aud").or_else(|| several("aud")),
+    }
 }
 
 #[cfg(test)]

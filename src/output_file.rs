@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
 use crate::feed::Feed;
-use crate::host::neutral;
+use crate::host::sanitize;
 use crate::inputs::request::OutputFormat;
 use crate::outputs::{Outputs, as_text};
 use crate::private_file;
@@ -147,7 +147,7 @@ fn plain_text(value: &Value) -> String {
     let text = as_text(value);
     match value {
         Value::Array(_) | Value::Object(_) => {
-            neutral::json(&text).replace("\\\\", "\\u005c").replace('\'', "\\u0027")
+            sanitize::json(&text).replace("\\\\", "\\u005c").replace('\'', "\\u0027")
         }
         _ => text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
             match c {

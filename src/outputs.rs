@@ -2,12 +2,12 @@
 
 mod results;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::inputs::table::Word::{self, Create, Doctor, Get, List, Revoke, Rotate, Update};
+use crate::operation_name::OperationName::{self, Create, Doctor, Get, List, Revoke, Rotate, Update};
 use crate::pats::Pat;
 use crate::secret::Secret;
+use crate::time::to_the_second;
 
 pub use self::results::{ApplyAction, ApplyError, ApplyResult};
 
@@ -19,17 +19,17 @@ pub struct Output {
     /// Whether it is a secret.
     pub secret: bool,
     /// The operations that set it.
-    pub operations: &'static [Word],
+    pub operations: &'static [OperationName],
     /// When it is set and what it holds.
     pub help: &'static str,
 }
 
-const fn output(name: &'static str, operations: &'static [Word], help: &'static str) -> Output {
+const fn output(name: &'static str, operations: &'static [OperationName], help: &'static str) -> Output {
     Output { name, secret: false, operations, help }
 }
 
 /// The operations that one PAT is the subject of.
-const OF_ONE_PAT: &[Word] = &[Create, Rotate, Revoke, Update, Get];
+const OF_ONE_PAT: &[OperationName] = &[Create, Rotate, Revoke, Update, Get];
 
 /// Every output there is, in the order in which it is written.
 pub const OUTPUTS: [Output; 10] = [
@@ -114,10 +114,4 @@ pub fn as_text(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// The instant in UTC, as RFC 3339 with whole seconds, rounded down: a PAT is never said to live longer than
-/// it does.
-pub fn to_the_second(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }

@@ -12,8 +12,6 @@ use crate::pats::{Fingerprint, Pat};
 
 /// The name under which it is saved. The launcher looks for it before it looks for the binary.
 pub const STATE: &str = "adopat_pending";
-/// The name under which the refresh token is saved, where the last step could not sign in otherwise.
-pub const REFRESH_TOKEN_STATE: &str = "adopat_refresh_token";
 
 /// A PAT that was, or was going to be, made.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

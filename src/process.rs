@@ -12,15 +12,15 @@ use crate::failure::{Exit, Signal};
 use crate::host::Streams;
 use crate::http::reqwest_wire::ReqwestWire;
 use crate::inputs::Environment;
-use crate::inputs::request::Surroundings;
-use crate::patience::Cancellation;
+use crate::inputs::request::EarlySettings;
 use crate::secret::Register;
 #[cfg(unix)]
 use crate::signals;
+use crate::time::Cancellation;
 use crate::world::{SystemClock, SystemRandom, World};
 
 /// The world outside, reached as the environment says.
-pub type OpenWorld = fn(&Surroundings) -> World;
+pub type OpenWorld = fn(&EarlySettings) -> World;
 
 /// Runs a program with this process's arguments, environment and streams, in the real world; its exit code.
 pub fn run(
@@ -61,9 +61,9 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-fn real_world(surroundings: &Surroundings) -> World {
+fn real_world(early_settings: &EarlySettings) -> World {
     World {
-        wire: Arc::new(ReqwestWire::new(surroundings.proxy.clone(), surroundings.authorities.clone())),
+        wire: Arc::new(ReqwestWire::new(early_settings.proxy.clone(), early_settings.authorities.clone())),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
     }
@@ -130,14 +130,14 @@ async fn listen_for_signals(cancel: watch::Sender<Option<Signal>>, ready: std::s
     drop(listen(System::XFSZ));
     // Ignored, the system would not tell how a command ended. No program that is started inherits what is heard here.
     drop(signal(SignalKind::child()));
-    let [mut interrupt, mut terminate, mut hang_up, mut out_of_time] =
+    let [mut interrupt, mut terminate, mut sighup, mut out_of_time] =
         [System::INT, System::TERM, System::HUP, System::XCPU].map(listen);
     drop(ready);
     loop {
         let signal = tokio::select! {
             () = next(&mut interrupt) => Signal::Interrupt,
             () = next(&mut terminate) => Signal::Terminate,
-            () = next(&mut hang_up) => Signal::HangUp,
+            () = next(&mut sighup) => Signal::HangUp,
             // A limit on the processor's time: the system asks once before it kills.
             () = next(&mut out_of_time) => Signal::Terminate,
         };

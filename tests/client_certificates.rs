@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use adopat::entra::Certificate;
 use adopat::secret::Secret;
+use adopat::token_shape::is_inline_certificate;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rstest::rstest;
@@ -185,7 +186,7 @@ fn a_pkcs12_is_read(
     };
     is_our_own(&bytes, password);
     if how == "base64" {
-        assert!(Certificate::is_inline(std::str::from_utf8(&bytes).expect("text")));
+        assert!(is_inline_certificate(std::str::from_utf8(&bytes).expect("text")));
     }
 }
 
@@ -242,7 +243,7 @@ fn what_keytool_writes_is_read() {
 #[case("C:\\certificates\\client.pfx", false)]
 #[case("-----BEGIN PRIVATE KEY-----", true)]
 fn a_path_is_told_from_a_certificate(#[case] value: &str, #[case] inline: bool) {
-    assert_eq!(Certificate::is_inline(value), inline);
+    assert_eq!(is_inline_certificate(value), inline);
 }
 
 /// As Windows and Key Vault write it: openssl's command cannot, and reads it.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use adopat::inputs::table::{INPUTS, Input, Word};
+use adopat::inputs::table::{INPUTS, Input};
+use adopat::operation_name::OperationName;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ fn a_step_sets_only_inputs_that_its_operation_uses(#[case] name: &str, #[case] c
     let azure = name.starts_with("azure");
     let spelling = |input: &Input| if azure { input.camel_case() } else { input.name.to_owned() };
     for step in steps {
-        let operation = step["operation"].as_str().and_then(Word::parse).expect("an operation");
+        let operation = step["operation"].as_str().and_then(OperationName::parse).expect("an operation");
         for (key, value) in step {
             let input = INPUTS.iter().find(|input| spelling(input) == *key);
             let input = input.unwrap_or_else(|| panic!("{key} is no input"));

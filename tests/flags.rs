@@ -5,8 +5,9 @@ mod support;
 use std::ffi::OsString;
 
 use adopat::cli::CommandLine;
-use adopat::inputs::table::{INPUTS, Input, Value, Word};
+use adopat::inputs::table::{INPUTS, Input, Value};
 use adopat::inputs::{Environment, Inputs};
+use adopat::operation_name::OperationName;
 use adopat_emulator::{NewPat, cast};
 use rstest::rstest;
 use support::{Host, Machine};
@@ -34,7 +35,7 @@ fn values(input: &Input) -> Vec<String> {
 /// What a run would do, in words: the request, or what is wrong.
 fn understood(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-    if arguments[0] == Word::Exec.text() {
+    if arguments[0] == OperationName::Exec.text() {
         words.extend(["--".into(), "true".into()]);
     }
     let arguments = match CommandLine::parse(&words) {
@@ -52,7 +53,7 @@ fn understood(arguments: &[String], variables: &[(String, String)]) -> String {
 }
 
 /// The operation with what it needs, but for one input.
-fn needed(operation: Word, but_for: &Input) -> Vec<(String, String)> {
+fn needed(operation: OperationName, but_for: &Input) -> Vec<(String, String)> {
     let needed = [
         ("organization", "fabrikam"),
         ("client-id", "00000000-0000-0000-0000-000000000000"),
@@ -74,7 +75,7 @@ fn needed(operation: Word, but_for: &Input) -> Vec<(String, String)> {
 #[test]
 fn every_flag_is_its_variable() {
     let mut compared = 0;
-    for (input, operation) in INPUTS.iter().flat_map(|input| Word::ALL.map(|word| (input, word))) {
+    for (input, operation) in INPUTS.iter().flat_map(|input| OperationName::ALL.map(|word| (input, word))) {
         let Some(flag) = input.flag().filter(|_| input.is_for(operation)) else { continue };
         for value in values(input) {
             let variables = needed(operation, input);
@@ -97,7 +98,7 @@ fn every_flag_is_its_variable() {
 
 #[test]
 fn an_empty_flag_unsets_every_spelling() {
-    for (input, operation) in INPUTS.iter().flat_map(|input| Word::ALL.map(|word| (input, word))) {
+    for (input, operation) in INPUTS.iter().flat_map(|input| OperationName::ALL.map(|word| (input, word))) {
         let Some(flag) = input.flag().filter(|_| input.is_for(operation)) else { continue };
         let variables = needed(operation, input);
         let mut words = vec![operation.text().to_owned()];
@@ -179,7 +180,7 @@ fn a_secret_is_refused_and_never_repeated(
 
 #[test]
 fn help_needs_nothing_and_sends_nothing() {
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         for line in [vec![word.text(), "--help"], vec!["help", word.text()], vec![word.text(), "-h"]] {
             let mut machine = Machine::new(Host::Generic, "list");
             let ended = machine.arguments(&line).input("organization", "not/one").run();
@@ -207,7 +208,7 @@ fn the_command_that_signs_in_again_is_one_that_can_be_typed() {
     let command = ended.expect(3).stderr.split('`').nth(1).expect("a command").to_owned();
     let words: Vec<OsString> = command.split(' ').skip(1).map(OsString::from).collect();
     let CommandLine::Run(arguments) = CommandLine::parse(&words) else { panic!("{command}") };
-    assert_eq!(arguments.operation, Some(Word::Login));
+    assert_eq!(arguments.operation, Some(OperationName::Login));
     let value =
         |name: &str| arguments.flags.value(adopat::inputs::table::input(name)).map(|value| value.to_owned());
     assert_eq!(value("organization"), Some(cast::ORGANIZATION.into()));
@@ -257,7 +258,7 @@ mod at_a_terminal {
     }
 
     /// The example of an operation, as its help prints it.
-    fn example(machine: &mut Machine, word: Word) -> String {
+    fn example(machine: &mut Machine, word: OperationName) -> String {
         let help = machine.arguments(&["help", word.text()]).run().stdout;
         let example = help.split("\nExample:\n").nth(1).expect("an example").to_owned();
         assert!(example.starts_with(&format!("  adopat {} ", word.text())), "{example}");
@@ -269,15 +270,15 @@ mod at_a_terminal {
         #[values("create", "rotate", "revoke", "update", "get", "list", "exec", "login", "doctor")]
         name: &str,
     ) {
-        let word = Word::parse(name).expect("an operation");
+        let word = OperationName::parse(name).expect("an operation");
         let mut machine = Machine::new(Host::Generic, name);
         let example = example(&mut machine, word);
         machine.emulator.services().services.add_app(AppRegistration::public(Uuid::nil()));
-        if word != Word::Create {
+        if word != OperationName::Create {
             let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(5 * 24);
             machine.emulator.add_pat(NewPat::named("ci").valid_to(soon));
         }
-        if word == Word::Login {
+        if word == OperationName::Login {
             machine.emulator.set_device_code_policy(DeviceCodePolicy {
                 interval: Duration::from_secs(1),
                 approved_by: Some(cast::PERSON.into()),
@@ -304,14 +305,14 @@ mod at_a_terminal {
         assert_eq!(ended.status.code(), Some(0), "{words}");
         let of_that_name = machine.active("ci").len();
         match word {
-            Word::Create => assert!(of_that_name == 1 && machine.path("pat.env").exists()),
-            Word::Rotate => assert!(of_that_name == 1 && machine.path("pat").exists()),
-            Word::Revoke => assert_eq!(of_that_name, 0),
-            Word::Exec => assert!(words.contains("published"), "{words}"),
-            Word::Login => assert!(machine.path("token").exists()),
-            Word::Update => assert_eq!(machine.sent("PUT").len(), 1),
-            Word::Doctor => assert!(words.contains("ok       delivery"), "{words}"),
-            Word::Get | Word::List => {
+            OperationName::Create => assert!(of_that_name == 1 && machine.path("pat.env").exists()),
+            OperationName::Rotate => assert!(of_that_name == 1 && machine.path("pat").exists()),
+            OperationName::Revoke => assert_eq!(of_that_name, 0),
+            OperationName::Exec => assert!(words.contains("published"), "{words}"),
+            OperationName::Login => assert!(machine.path("token").exists()),
+            OperationName::Update => assert_eq!(machine.sent("PUT").len(), 1),
+            OperationName::Doctor => assert!(words.contains("ok       delivery"), "{words}"),
+            OperationName::Get | OperationName::List => {
                 assert!(words.contains("\"ci\"") || words.contains("'ci'"), "{words}")
             }
         }

@@ -12,9 +12,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use adopat::azure_devops::Organization;
+use adopat::host::HostSettings;
 use adopat::host::streams::{Captured, Streams};
-use adopat::host::{self, Host, Level, Remembered, neutral};
-use adopat::inputs::request::{Delivery, HostSettings, OutputFormat};
+use adopat::host::{self, Host, Level, Remembered, sanitize};
+use adopat::inputs::request::OutputFormat;
 use adopat::output_file;
 use adopat::outputs::Outputs;
 use adopat::pats::{Pat, Scope};
@@ -49,17 +50,8 @@ fn open(
     output_variable: Option<&str>,
     quiet: bool,
 ) -> Opened {
-    let delivery = Delivery {
-        host: settings,
-        variable: variable.map(String::from),
-        output_variable: output_variable.map(String::from),
-        deliver_to: Vec::new(),
-        github_token: None,
-        feed: None,
-        output_file: None,
-    };
     let (streams, out, err) = Streams::captured(Register::default());
-    Opened { host: host::open(&delivery, &world(), streams, quiet), out, err }
+    Opened { host: host::open(&settings, variable, output_variable, &world(), streams, quiet), out, err }
 }
 
 fn azure(variable: Option<&str>, output_variable: Option<&str>) -> Opened {
@@ -174,7 +166,7 @@ proptest! {
             if let (Some(command), Some(kind)) = (heard.first(), kind) {
                 prop_assert_eq!(&command.name, "task.logissue");
                 prop_assert_eq!(command.properties.get("type").map(String::as_str), Some(kind));
-                prop_assert_eq!(&command.data, &neutral::line(&text));
+                prop_assert_eq!(&command.data, &sanitize::line(&text));
             }
 
             let folder = tempfile::tempdir().expect("a folder");
@@ -193,7 +185,7 @@ proptest! {
             prop_assert_eq!(heard.len(), usize::from(kind.is_some()), "{}", printed);
             if let (Some(command), Some(kind)) = (heard.first(), kind) {
                 prop_assert_eq!((command.name.as_str(), command.properties.as_str()), (kind, ""));
-                prop_assert_eq!(&command.data, &neutral::line(&text));
+                prop_assert_eq!(&command.data, &sanitize::line(&text));
             }
 
             let generic = generic();
@@ -230,7 +222,7 @@ proptest! {
             (variable, true, false, pat_text()),
             (text("token"), true, true, pat_text()),
             (text("authorizationId"), false, true, text("00000000-0000-0000-0000-000000000001")),
-            (text("displayName"), false, true, neutral::line(&name).into_owned()),
+            (text("displayName"), false, true, sanitize::line(&name).into_owned()),
             (text("scope"), false, true, text("vso.code vso.packaging")),
             (text("validTo"), false, true, text("2026-02-01T00:00:00Z")),
             (text("changed"), false, true, text("true")),
@@ -301,7 +293,7 @@ proptest! {
         generic.host.print(&format!("{around} {text} {around}"));
         let printed = generic.out.text() + &generic.err.text();
         // A secret made of what is made harmless, or that the words around it hold by chance, may stand there.
-        if neutral::line(&text) == text && !"adopat: error: ***".contains(&text) {
+        if sanitize::line(&text) == text && !"adopat: error: ***".contains(&text) {
             prop_assert!(!printed.contains(&text), "{}", printed);
         }
     }
@@ -325,7 +317,7 @@ fn under_exec_standard_output_is_left_to_the_command() {
 fn json_that_is_printed_keeps_its_value() {
     let value = json!([{ "display-name": "##vso[task.complete result=Failed]\u{202e}::x\u{7f}\n##[error]" }]);
     let opened = generic();
-    opened.host.print(&neutral::json(&serde_json::to_string_pretty(&value).expect("JSON")));
+    opened.host.print(&sanitize::json(&serde_json::to_string_pretty(&value).expect("JSON")));
     let printed = opened.out.text();
     assert_harmless(&printed);
     assert_eq!(azure_agent::commands(&printed, true), []);
@@ -410,7 +402,7 @@ fn githubs_own_toolkit_says_the_same() {
         for (call, level) in [("notice", Level::Notice), ("warning", Level::Warning), ("error", Level::Error)]
         {
             // Words are made harmless first, which the toolkit does not do: it is asked about the outcome.
-            calls.push(json!({ "call": call, "args": [neutral::line(text)] }));
+            calls.push(json!({ "call": call, "args": [sanitize::line(text)] }));
             let before = opened.out.text().len();
             opened.host.say(level, text);
             ours.push((opened.out.text()[before..].to_owned(), String::new()));

@@ -6,8 +6,9 @@ mod page;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use adopat::cli::EXIT_CODES;
-use adopat::inputs::table::{INPUTS, Word};
+use adopat::exit_codes::EXIT_CODES;
+use adopat::inputs::table::INPUTS;
+use adopat::operation_name::OperationName;
 use adopat::outputs::OUTPUTS;
 
 /// The page through `mandoc`; `None` if there is no mandoc.
@@ -45,14 +46,14 @@ fn the_page_names_everything_there_is() {
     }
     let names = INPUTS.iter().filter(|input| input.name != "operation");
     let names = names.map(|input| input.flag().unwrap_or_else(|| input.variable()));
-    let names = names.chain(Word::ALL.map(|word| word.text().to_owned()));
+    let names = names.chain(OperationName::ALL.map(|word| word.text().to_owned()));
     let names = names.chain(OUTPUTS.iter().map(|output| output.name.to_owned()));
     for name in names.chain(EXIT_CODES.iter().map(|exit| exit.code.to_owned())) {
         let entry =
             plain.lines().any(|line| line.trim_start().starts_with(&name) && line.starts_with("     "));
         assert!(entry, "{name} has no entry:\n{plain}");
     }
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         let example = word.example().lines().next().expect("a line");
         assert!(plain.contains(example), "{example}:\n{plain}");
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adopat::inputs::table::{INPUTS, Input, Word, camel_case};
+use adopat::inputs::table::{INPUTS, Input, camel_case};
+use adopat::operation_name::OperationName;
 use adopat::outputs::OUTPUTS;
 use serde_json::Value;
 
@@ -88,7 +89,11 @@ fn the_task_declares_every_input_in_camel_case_with_its_help_and_choices() {
 
 /// The rule by which the editor shows an input for the operations that use it; `None` if all do.
 fn visible_for(input: &Input) -> Value {
-    let steps = || Word::ALL.into_iter().filter(|word| !matches!(word, Word::Exec | Word::Login));
+    let steps = || {
+        OperationName::ALL
+            .into_iter()
+            .filter(|word| !matches!(word, OperationName::Exec | OperationName::Login))
+    };
     let terms: Vec<String> = steps()
         .filter(|word| input.is_for(*word))
         .map(|word| format!("operation = {}", word.text()))
@@ -107,9 +112,9 @@ fn the_task_offers_the_operations_that_a_step_can_do() {
     let operation =
         task["inputs"].as_array().expect("inputs").iter().find(|entry| entry["name"] == "operation");
     let options = operation.expect("operation")["options"].as_object().expect("options");
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         // A step has no command to hand to exec, and nobody to sign in.
-        let offered = !matches!(word, Word::Exec | Word::Login);
+        let offered = !matches!(word, OperationName::Exec | OperationName::Login);
         assert_eq!(options.contains_key(word.text()), offered, "{}", word.text());
     }
 }

@@ -10,8 +10,8 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use adopat::meaning::{self, Meaning};
 use adopat::pats::refusal as pats;
+use adopat::refusal_table::{self, RefusalRow};
 use adopat::store::{github_secret, key_vault_refusal, variable_group};
 use adopat_emulator::{Emulator, Fault, NewPat, Service, cast};
 use rstest::rstest;
@@ -308,7 +308,7 @@ fn every_message_is_quoted_by_a_test_or_excused() {
 #[case::key_vault(key_vault_refusal::REFUSALS)]
 #[case::variable_group(variable_group::REFUSALS)]
 #[case::github_secret(github_secret::REFUSALS)]
-fn every_row_of_every_table_is_found_by_what_it_is_known_by(#[case] table: &[Meaning]) {
+fn every_row_of_every_table_is_found_by_what_it_is_known_by(#[case] table: &[RefusalRow]) {
     for meaning in table {
         let statuses = if meaning.statuses.is_empty() {
             vec![418]
@@ -317,7 +317,7 @@ fn every_row_of_every_table_is_found_by_what_it_is_known_by(#[case] table: &[Mea
         };
         let words = meaning.says.join(" ");
         let is_found = statuses.iter().any(|status| {
-            meaning::find(table, *status, meaning.key, &words)
+            refusal_table::find(table, *status, meaning.key, &words)
                 .is_some_and(|found| found.cause == meaning.cause)
         });
         assert!(is_found, "no refusal is told as: {}", meaning.cause);

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use adopat::cli::EXIT_CODES;
 use adopat::entra::refusal as entra;
-use adopat::inputs::table::{Group, INPUTS, Input, Value, Word, camel_case};
-use adopat::meaning::Meaning;
+use adopat::exit_codes::EXIT_CODES;
+use adopat::inputs::table::{Group, INPUTS, Input, Value, camel_case};
+use adopat::operation_name::OperationName;
 use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
+use adopat::refusal_table::RefusalRow;
 use adopat::store::key_vault_refusal as key_vault;
 use adopat::store::{github_secret, variable_group};
 
@@ -40,7 +41,7 @@ fn inputs() -> String {
          - A secret is never a flag: others on the machine can read a command line. `--client-certificate` takes a path.\n\n\
          ## Operations\n\n| operation | what it does |\n| --- | --- |\n",
     );
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         row(&mut page, &[&code(word.text()), word.help()]);
     }
     for group in Group::ALL {
@@ -138,7 +139,7 @@ fn errors() -> String {
 }
 
 /// A table of refusals, in the order in which they are looked for.
-fn refusals(page: &mut String, title: &str, words: &str, table: &[Meaning]) {
+fn refusals(page: &mut String, title: &str, words: &str, table: &[RefusalRow]) {
     let _ = write!(
         page,
         "\n## {title}\n\n{words} The first row that fits holds.\n\n| known by | exit | cause | what to do |\n\
@@ -165,7 +166,7 @@ fn flag(input: &Input) -> String {
 }
 
 fn operations(input: &Input) -> String {
-    if input.operations.len() == Word::ALL.len() {
+    if input.operations.len() == OperationName::ALL.len() {
         return "all".into();
     }
     input.operations.iter().map(|word| word.text()).collect::<Vec<_>>().join(", ")

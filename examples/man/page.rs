@@ -1,7 +1,8 @@
 //! The man page, made from the tables of operations, inputs, outputs and exit codes.
 
-use adopat::cli::EXIT_CODES;
-use adopat::inputs::table::{Group, INPUTS, Input, Value, Word};
+use adopat::exit_codes::EXIT_CODES;
+use adopat::inputs::table::{Group, INPUTS, Input, Value};
+use adopat::operation_name::OperationName;
 use adopat::outputs::OUTPUTS;
 use roff::{Inline, Roff, bold, italic, line_break, roman};
 
@@ -52,7 +53,7 @@ pub fn page() -> String {
         ),
     ]);
     section(&mut page, "OPERATIONS");
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         entry(&mut page, [bold(word.text())], word.about());
     }
     for group in Group::ALL {
@@ -71,7 +72,7 @@ pub fn page() -> String {
         entry(&mut page, [bold(exit.code)], &format!("{}.", exit.meaning));
     }
     section(&mut page, "EXAMPLES");
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         page.control("PP", []);
         let lines = word.example().lines().flat_map(|line| [roman(line), line_break()]);
         page.control("nf", []);
@@ -105,7 +106,7 @@ fn head(input: &Input) -> Vec<Inline> {
 /// What an input means, and to which operations.
 fn explained(input: &Input) -> String {
     let mut text = input.help.to_owned();
-    if input.operations.len() < Word::ALL.len() {
+    if input.operations.len() < OperationName::ALL.len() {
         let words: Vec<_> = input.operations.iter().map(|word| word.text()).collect();
         text.push_str(&format!("; for {}", words.join(", ")));
     }

@@ -32,7 +32,7 @@ pub(crate) struct Left {
 
 /// Revokes every PAT of this run. `before` are those that were there when it began.
 pub(crate) async fn clean_up(scene: &Scene, before: &[Pat]) -> Left {
-    let service = scene.service().with_patience(scene.http.patience().to_clean_up());
+    let service = scene.service().with_deadline(scene.http.deadline().to_clean_up());
     let ledger = scene.ledger().clone();
     let in_doubt = ledger.in_doubt > 0;
     let mut left = Left::default();
@@ -40,7 +40,7 @@ pub(crate) async fn clean_up(scene: &Scene, before: &[Pat]) -> Left {
         left.revoke(&service, id).await;
     }
     for pause in LOOKS {
-        let looked = match service.http().patience().pause(Duration::from_secs(pause)).await {
+        let looked = match service.http().deadline().pause(Duration::from_secs(pause)).await {
             Ok(()) => service.list(Filter::Active).await,
             Err(ended) => Err(NoAnswer::from(ended).into_failure("The PAT service")),
         };

@@ -27,14 +27,14 @@ use std::time::Duration;
 
 use adopat::azure_devops::hosts;
 use adopat::failure::{Exit, Failure};
-use adopat::host::{self, Host, Level, Streams};
-use adopat::inputs::request::Surroundings;
-use adopat::inputs::table::Word;
+use adopat::host::{Host, Level, Streams};
+use adopat::inputs::request::EarlySettings;
 use adopat::inputs::{Arguments, Environment, Flags, Inputs, Request};
 use adopat::operation::Run;
-use adopat::patience::Cancellation;
+use adopat::operation_name::OperationName;
 use adopat::pats::Pat;
 use adopat::pats::model::Filter;
+use adopat::time::Cancellation;
 use adopat::world::World;
 use tokio::time::Instant;
 
@@ -58,15 +58,15 @@ pub async fn run(
     arguments: &[OsString],
     environment: &Environment,
     streams: Streams,
-    open_world: impl FnOnce(&Surroundings) -> World,
+    open_world: impl FnOnce(&EarlySettings) -> World,
     cancellation: Cancellation,
 ) -> u8 {
     let mut inputs = Inputs::read(environment, &Flags::default());
-    let world = open_world(&inputs.surroundings);
+    let world = open_world(&inputs.early_settings);
     let streams = streams.coloured(false);
     inputs.hosts_secrets.iter().for_each(|secret| drop(streams.register().add(secret.forms())));
     // Standard output is the report's alone.
-    let host: Arc<dyn Host> = host::open(&inputs.delivery, &world, streams.clone(), true).into();
+    let host = adopat::open_host(&inputs.delivery, &world, streams.clone(), true);
     let options = match CommandLine::parse(arguments) {
         CommandLine::Probe(options) => options,
         CommandLine::Help => {
@@ -84,7 +84,7 @@ pub async fn run(
     };
     std::mem::take(&mut inputs.secrets).iter().for_each(|secret| host.mask(secret));
     // It reads PATs, and needs what reading them needs.
-    let arguments = Arguments { operation: Some(Word::List), ..Arguments::default() };
+    let arguments = Arguments { operation: Some(OperationName::List), ..Arguments::default() };
     let (warnings, request) = inputs.into_request(&arguments, environment);
     warnings.iter().for_each(|warning| host.say(Level::Warning, warning));
     let request = match request {
@@ -121,9 +121,9 @@ async fn probe(
         Client { id: request.sign_in.client_id.clone(), confidential: request.sign_in.proof.is_some() };
     // Cleaning up needs a token that is alive.
     let life = tokens.expires.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-    let patience = run.http().patience();
-    let patience = patience.at_most(life.saturating_sub(TO_CLEAN_UP).min(patience.left()));
-    let http = run.http().with_patience(patience);
+    let deadline = run.http().deadline();
+    let deadline = deadline.at_most(life.saturating_sub(TO_CLEAN_UP).min(deadline.left()));
+    let http = run.http().with_deadline(deadline);
     let places = request.places.clone();
     let scene =
         Scene::new(http, places, organization, &tokens, client, Arc::clone(host), Arc::clone(&watched));

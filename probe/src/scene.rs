@@ -7,15 +7,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use adopat::azure_devops::Endpoints;
 use adopat::azure_devops::Organization;
 use adopat::entra::Tokens;
 use adopat::failure::{Exit, Failure};
 use adopat::host::Host;
 use adopat::http::{Effect, Http, NoAnswer};
-use adopat::inputs::request::Places;
-use adopat::patience::Ended;
 use adopat::pats::Service;
 use adopat::secret::Secret;
+use adopat::time::Ended;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ const PAGES: usize = 10;
 /// What every observation works with.
 pub struct Scene {
     pub(crate) http: Http,
-    pub(crate) places: Places,
+    pub(crate) places: Endpoints,
     pub(crate) organization: Organization,
     pub(crate) bearer: Secret,
     pub(crate) client: Client,
@@ -81,7 +81,7 @@ pub struct Ledger {
 impl Scene {
     pub(crate) fn new(
         http: Http,
-        places: Places,
+        places: Endpoints,
         organization: Organization,
         tokens: &Tokens,
         client: Client,
@@ -249,7 +249,7 @@ impl Scene {
 
     /// Waits, unless the run ends before.
     pub(crate) async fn wait(&self, time: Duration) -> Result<(), Unobserved> {
-        self.http.patience().pause(time).await.map_err(|ended| unanswered(ended.into()))
+        self.http.deadline().pause(time).await.map_err(|ended| unanswered(ended.into()))
     }
 
     /// Whether a list holds the PAT.

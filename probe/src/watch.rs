@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use adopat::inputs::request::Places;
+use adopat::azure_devops::Endpoints;
 use adopat::secret::Secret;
 use adopat::world::{Exchange, Wire};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::seen::keys;
 /// A wire that is watched.
 pub struct Watched {
     wire: Arc<dyn Wire>,
-    places: Places,
+    places: Endpoints,
     count: AtomicUsize,
     sign_in: Mutex<Option<SignIn>>,
 }
@@ -41,7 +41,7 @@ pub struct SignIn {
 }
 
 impl Watched {
-    pub(crate) fn new(wire: Arc<dyn Wire>, places: Places) -> Self {
+    pub(crate) fn new(wire: Arc<dyn Wire>, places: Endpoints) -> Self {
         Self { wire, places, count: AtomicUsize::new(0), sign_in: Mutex::new(None) }
     }
 

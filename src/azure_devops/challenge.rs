@@ -7,7 +7,7 @@
 use crate::failure::Exit;
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::{Answer, ClaimsChallenge};
-use crate::meaning::Meaning;
+use crate::refusal_table::RefusalRow;
 
 /// What has happened. Which of the three it was the service does not say.
 pub const WHAT: &str = "A policy has revoked the access token before its end (continuous access evaluation): the user \
@@ -24,10 +24,10 @@ pub const OF_THE_CLI: &str = "Run 'az logout' and then 'az login', from a networ
                               and are not revoked in this way.";
 
 /// What the PAT service means by it.
-pub const REVOKED: Meaning =
-    Meaning::new(Exit::SignIn, WHAT, REMEDY).status(&[401..=401]).key(INSUFFICIENT_CLAIMS);
+pub const REVOKED: RefusalRow =
+    RefusalRow::new(Exit::SignIn, WHAT, REMEDY).status(&[401..=401]).key(INSUFFICIENT_CLAIMS);
 /// The same, for a store.
-pub const REVOKED_FOR_A_STORE: Meaning = Meaning { exit: Exit::Store, ..REVOKED };
+pub const REVOKED_FOR_A_STORE: RefusalRow = RefusalRow { exit: Exit::Store, ..REVOKED };
 
 /// The error that an answer's challenge names, else what its body calls the error.
 pub fn key_of(answer: &Answer, key: Option<String>) -> String {

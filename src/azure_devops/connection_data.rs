@@ -23,13 +23,13 @@ const NO_PERSON: [&str; 6] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ConnectionData {
-    authenticated_user: Identity,
+    authenticated_user: AuthenticatedUser,
 }
 
 /// Whom Azure DevOps takes the caller for.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Identity {
+pub struct AuthenticatedUser {
     id: String,
     #[serde(default)]
     descriptor: Option<String>,
@@ -41,7 +41,7 @@ pub struct Identity {
     properties: Value,
 }
 
-impl Identity {
+impl AuthenticatedUser {
     /// The identity in an answer; `None` if it is not `connectionData`.
     pub fn of(answer: &Answer) -> Option<Self> {
         answer.json::<ConnectionData>().ok().map(|data| data.authenticated_user)
@@ -77,9 +77,9 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn identity(json: serde_json::Value) -> Option<Identity> {
+    fn identity(json: serde_json::Value) -> Option<AuthenticatedUser> {
         let body = bytes::Bytes::from(json.to_string());
-        Identity::of(&http::Response::new(body).into())
+        AuthenticatedUser::of(&http::Response::new(body).into())
     }
 
     #[rstest]

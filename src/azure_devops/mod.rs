@@ -3,9 +3,11 @@
 
 pub mod challenge;
 pub mod connection_data;
+pub mod endpoints;
 pub mod error_body;
 pub mod hosts;
 pub mod organization;
 pub mod tenant;
 
+pub use self::endpoints::Endpoints;
 pub use self::organization::{IS_DEACTIVATED, Organization};

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::failure::Exit;
 use crate::http::DEACTIVATED;
-use crate::meaning::Meaning;
+use crate::refusal_table::RefusalRow;
 
 /// What every service of Azure DevOps answers for an organization that was deactivated.
-pub const IS_DEACTIVATED: Meaning = Meaning::new(
+pub const IS_DEACTIVATED: RefusalRow = RefusalRow::new(
     Exit::Refused,
     "The organization {organization} has been deactivated: Azure DevOps serves nothing there any more.",
     "Check the input organization; if it is the right one, ask its owner or Azure DevOps support to bring it back.",

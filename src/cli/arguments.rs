@@ -7,8 +7,9 @@ use lexopt::{Arg, Parser};
 
 use super::completions::Shell;
 use crate::inputs::Arguments;
-use crate::inputs::nearest::nearest;
-use crate::inputs::table::{INPUTS, Input, Value, Word};
+use crate::inputs::table::{INPUTS, Input, Value};
+use crate::nearest::nearest;
+use crate::operation_name::OperationName;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum Topic {
     /// What there is.
     Everything,
     /// One operation.
-    Operation(Word),
+    Operation(OperationName),
     /// The completion scripts.
     Completions,
 }
@@ -40,7 +41,7 @@ impl Topic {
     fn parse(word: &str) -> Option<Self> {
         match word {
             "completions" => Some(Self::Completions),
-            word => Word::parse(word).map(Self::Operation),
+            word => OperationName::parse(word).map(Self::Operation),
         }
     }
 }
@@ -73,9 +74,9 @@ impl CommandLine {
             "--help" | "-h" | "help" => help(rest),
             "--version" | "-V" => Self::Version,
             "completions" => completions(rest),
-            "complete" if rest.is_empty() => Self::Run(Arguments { complete: true, ..Arguments::default() }),
+            "complete" if rest.is_empty() => Self::Run(Arguments { post_step: true, ..Arguments::default() }),
             flag if flag.starts_with('-') => misused(Topic::Everything, flag_first(flag)),
-            word => match Word::parse(word) {
+            word => match OperationName::parse(word) {
                 Some(operation) => Operands::new(operation, rest).read(),
                 None => misused(Topic::Everything, unknown_operation(word)),
             },
@@ -113,10 +114,10 @@ fn completions(shells: &[OsString]) -> CommandLine {
 
 /// Names the nearest operation, but never the word itself.
 fn unknown_operation(word: &str) -> String {
-    let names = Word::ALL.into_iter().map(Word::text).chain(["help", "completions"]);
+    let names = OperationName::ALL.into_iter().map(OperationName::text).chain(["help", "completions"]);
     let nearest = nearest(word, names);
     let advice = if nearest.is_alike { format!(" Did you mean {}?", nearest.name) } else { String::new() };
-    let words = Word::ALL.map(Word::text).join(", ");
+    let words = OperationName::ALL.map(OperationName::text).join(", ");
     format!("There is no such operation.{advice} The operations are {words}.")
 }
 
@@ -143,7 +144,7 @@ fn no_flag(input: &Input) -> String {
 
 /// What follows the operation, while it is read.
 struct Operands {
-    operation: Word,
+    operation: OperationName,
     parser: Parser,
     count: usize,
     /// Which of the program's arguments is being read, counted from 1.
@@ -156,7 +157,7 @@ struct Operands {
 }
 
 impl Operands {
-    fn new(operation: Word, operands: &[OsString]) -> Self {
+    fn new(operation: OperationName, operands: &[OsString]) -> Self {
         Self {
             operation,
             parser: Parser::from_args(operands),
@@ -190,7 +191,7 @@ impl Operands {
                     self.problems.push(problem);
                     self.skip_value();
                 }
-                _ if self.operation == Word::Exec => break,
+                _ if self.operation == OperationName::Exec => break,
                 _ => {
                     let problem = self.stray(boolean);
                     self.skip();
@@ -202,7 +203,7 @@ impl Operands {
         if self.wants_help {
             return CommandLine::Help(topic);
         }
-        if self.operation == Word::Exec && self.arguments.command.is_empty() {
+        if self.operation == OperationName::Exec && self.arguments.command.is_empty() {
             self.problems
                 .push("exec needs its command after two hyphens: adopat exec -- COMMAND ARG...".into());
         }
@@ -301,7 +302,7 @@ impl Operands {
 
     fn command(&mut self) {
         let rest = self.parser.raw_args().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-        if self.operation == Word::Exec {
+        if self.operation == OperationName::Exec {
             self.arguments.command = rest;
         } else if !rest.is_empty() {
             let operation = self.operation.text();
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     fn an_operation_is_one_word() {
-        let expected = Arguments { operation: Some(Word::Rotate), ..Arguments::default() };
+        let expected = Arguments { operation: Some(OperationName::Rotate), ..Arguments::default() };
         assert_eq!(parse(&["rotate"]), CommandLine::Run(expected));
         assert_eq!(parse(&[]), CommandLine::Run(Arguments::default()));
     }
@@ -401,10 +402,14 @@ mod tests {
 
     #[test]
     fn every_input_is_a_flag_of_the_operations_that_use_it_and_of_no_other() {
-        for (input, operation) in INPUTS.iter().flat_map(|input| Word::ALL.map(|word| (input, word))) {
+        for (input, operation) in INPUTS.iter().flat_map(|input| OperationName::ALL.map(|word| (input, word)))
+        {
             let mut words = vec![operation.text().to_owned(), format!("--{}=x", input.name)];
             words.extend(
-                (operation == Word::Exec).then_some(["--".into(), "true".into()]).into_iter().flatten(),
+                (operation == OperationName::Exec)
+                    .then_some(["--".into(), "true".into()])
+                    .into_iter()
+                    .flatten(),
             );
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             if input.flag().is_some() && input.is_for(operation) {
@@ -506,12 +511,12 @@ mod tests {
     #[case(&["-h"], Topic::Everything)]
     #[case(&["help"], Topic::Everything)]
     #[case(&["help", "help"], Topic::Everything)]
-    #[case(&["help", "list"], Topic::Operation(Word::List))]
-    #[case(&["--help", "list"], Topic::Operation(Word::List))]
-    #[case(&["list", "--help"], Topic::Operation(Word::List))]
-    #[case(&["list", "-h"], Topic::Operation(Word::List))]
-    #[case(&["list", "--filter", "all", "--help"], Topic::Operation(Word::List))]
-    #[case(&["exec", "--help", "--", "true"], Topic::Operation(Word::Exec))]
+    #[case(&["help", "list"], Topic::Operation(OperationName::List))]
+    #[case(&["--help", "list"], Topic::Operation(OperationName::List))]
+    #[case(&["list", "--help"], Topic::Operation(OperationName::List))]
+    #[case(&["list", "-h"], Topic::Operation(OperationName::List))]
+    #[case(&["list", "--filter", "all", "--help"], Topic::Operation(OperationName::List))]
+    #[case(&["exec", "--help", "--", "true"], Topic::Operation(OperationName::Exec))]
     #[case(&["completions", "--help"], Topic::Completions)]
     #[case(&["help", "completions"], Topic::Completions)]
     fn help_can_be_asked_for_anywhere(#[case] words: &[&str], #[case] topic: Topic) {

@@ -6,7 +6,8 @@ mod fish;
 mod powershell;
 mod zsh;
 
-use crate::inputs::table::{INPUTS, Input, Word};
+use crate::inputs::table::{INPUTS, Input};
+use crate::operation_name::OperationName;
 
 /// A shell that can complete adopat's command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +64,12 @@ pub fn script(shell: Shell) -> String {
 
 /// What can stand first: the operations, and what explains and completes them, each with what it does.
 fn first_words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let operations = Word::ALL.into_iter().map(|word| (word.text(), word.help()));
+    let operations = OperationName::ALL.into_iter().map(|word| (word.text(), word.help()));
     operations.chain([("help", "explain an operation"), ("completions", "print a completion script")])
 }
 
 /// The inputs that are flags of an operation, with their flags.
-fn flags_of(word: Word) -> impl Iterator<Item = (&'static Input, String)> {
+fn flags_of(word: OperationName) -> impl Iterator<Item = (&'static Input, String)> {
     let inputs = INPUTS.iter().filter(move |input| input.is_for(word));
     inputs.filter_map(|input| Some((input, input.flag()?)))
 }
@@ -79,7 +80,7 @@ fn summary(input: &Input) -> &'static str {
 }
 
 fn operations() -> String {
-    Word::ALL.map(Word::text).join(" ")
+    OperationName::ALL.map(OperationName::text).join(" ")
 }
 
 fn shells() -> String {

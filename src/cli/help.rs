@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::arguments::Topic;
 use super::completions::Shell;
-use super::exit_codes::EXIT_CODES;
-use crate::inputs::table::{Group, INPUTS, Input, Value, Word};
+use crate::exit_codes::EXIT_CODES;
+use crate::inputs::table::{Group, INPUTS, Input, Value};
+use crate::operation_name::OperationName;
 use crate::outputs::OUTPUTS;
 
 /// The width of a terminal that nobody has widened.
@@ -22,7 +23,7 @@ pub fn usage() -> String {
          adopat exec [--INPUT VALUE]... -- COMMAND ARG...\n  \
          adopat OPERATION --help\n\n",
     );
-    let words = Word::ALL.map(Word::text).join(", ");
+    let words = OperationName::ALL.map(OperationName::text).join(", ");
     paragraph(&mut text, &format!("Operations: {words}."));
     paragraph(&mut text, "'adopat --help' says what each does.");
     text
@@ -48,7 +49,7 @@ fn everything() -> String {
          adopat completions SHELL    a completion script: bash, zsh, fish, powershell\n  \
          adopat --help | --version\n\nOperations:\n",
     );
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         let _ = writeln!(text, "  {:<8}{}", word.text(), word.help());
     }
     text.push_str("\nInputs:\n");
@@ -72,12 +73,12 @@ fn everything() -> String {
     text
 }
 
-fn operation(word: Word) -> String {
+fn operation(word: OperationName) -> String {
     let mut text = String::new();
     paragraph(&mut text, &format!("adopat {}: {}", word.text(), word.help()));
     text.push('\n');
     paragraph(&mut text, word.about());
-    let command = if word == Word::Exec { " -- COMMAND ARG..." } else { "" };
+    let command = if word == OperationName::Exec { " -- COMMAND ARG..." } else { "" };
     let _ = writeln!(text, "\nUsage: adopat {} [--INPUT VALUE]...{command}", word.text());
     for group in Group::ALL {
         let _ = writeln!(text, "\n{}:", group.title());
@@ -132,7 +133,7 @@ pub fn as_typed(input: &Input) -> String {
 }
 
 /// What an input means to an operation, with its choices and its default.
-pub fn describe(input: &Input, word: Word) -> String {
+pub fn describe(input: &Input, word: OperationName) -> String {
     let mut text = input.help.to_owned();
     let choices: Vec<_> = input.choices_for(word).collect();
     if !choices.is_empty() && input.value != Value::Boolean {
@@ -198,14 +199,14 @@ mod tests {
     }
 
     fn topics() -> impl Iterator<Item = Topic> {
-        let operations = Word::ALL.into_iter().map(Topic::Operation);
+        let operations = OperationName::ALL.into_iter().map(Topic::Operation);
         operations.chain([Topic::Everything, Topic::Completions])
     }
 
     #[test]
     fn the_whole_help_names_every_operation_and_exit_code() {
         let help = about(Topic::Everything);
-        let names = Word::ALL.into_iter().map(Word::text);
+        let names = OperationName::ALL.into_iter().map(OperationName::text);
         for name in names.chain(EXIT_CODES.iter().map(|exit| exit.code)) {
             assert!(help.lines().any(|line| line.starts_with(&format!("  {name}  "))), "{name} is missing");
         }
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_help_on_an_operation_names_its_inputs_outputs_and_exit_codes_and_no_others() {
-        for word in Word::ALL {
+        for word in OperationName::ALL {
             let help = about(Topic::Operation(word));
             let names = first_words(&help);
             for input in INPUTS.iter().filter(|input| input.name != "operation") {
@@ -245,9 +246,9 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Word::List, "JSON")]
-    #[case(Word::Get, "JSON")]
-    fn the_help_says_what_a_pipe_gets(#[case] word: Word, #[case] what: &str) {
+    #[case(OperationName::List, "JSON")]
+    #[case(OperationName::Get, "JSON")]
+    fn the_help_says_what_a_pipe_gets(#[case] word: OperationName, #[case] what: &str) {
         assert!(about(Topic::Operation(word)).contains(what));
         assert!(about(Topic::Everything).contains(what));
     }

@@ -3,9 +3,7 @@
 
 mod arguments;
 pub mod completions;
-pub mod exit_codes;
 pub mod help;
 
 pub use self::arguments::{CommandLine, Misuse, Topic};
 pub use self::completions::Shell;
-pub use self::exit_codes::{EXIT_CODES, ExitCode};

@@ -31,7 +31,7 @@ const AZURE_CLI: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
 /// What the CLI is asked to say of the account: what kind it is, nothing else of it.
 const WHO: &str = "az account show --query user.type -o json";
 
-/// Signs in as the person that the Azure CLI is signed in as, in `tenant` if one is given. Clock and patience
+/// Signs in as the person that the Azure CLI is signed in as, in `tenant` if one is given. Clock and deadline
 /// are those of `http`.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub async fn sign_in_by_azure_cli(
             "There is no shell here, and so no Azure CLI, which credential azure-cli asks.",
         ));
     }
-    // The run's own patience is its limit.
+    // The run's own deadline is its limit.
     sign_in_through(subprocess::azure_cli(Duration::MAX), http, authority, tenant).await
 }
 
@@ -66,7 +66,7 @@ async fn sign_in_through(
         asked_a_person: false,
     };
     let executor: Arc<dyn Executor> = Arc::new(Tidied { executor, now: http.world().clock.now() });
-    let asked = http.patience().bound(async {
+    let asked = http.deadline().bound(async {
         be_a_person(executor.as_ref(), app).await?;
         let options = AzureCliCredentialOptions {
             tenant_id: tenant.map(str::to_owned),

@@ -24,9 +24,9 @@ use super::client::{self, Client, Refusal};
 use super::refusal::{self, ErrorAnswer};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
-use crate::patience::Ended;
 use crate::secret::Secret;
 use crate::subprocess::Helper;
+use crate::time::Ended;
 
 /// How long one connection may take to say what it wants.
 const ONE_VISIT: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ impl Client {
             .url();
 
         open(&page);
-        let arrived = self.http.patience().bound(listener.await_answer(&state)).await;
+        let arrived = self.http.deadline().bound(listener.await_answer(&state)).await;
         let code = match arrived.map_err(|ended| self.nobody_came(ended))? {
             Arrived::Code(code) => AuthorizationCode::new(code.expose().to_owned()),
             Arrived::Refused(error) => {
@@ -77,7 +77,7 @@ impl Client {
             }
         };
 
-        let courier = self.courier();
+        let courier = self.transport();
         let proven = self.prove().await?;
         let protocol = self.protocol().set_redirect_uri(redirect);
         let scopes = client::scopes().map(|scope| scope.to_string()).join(" ");

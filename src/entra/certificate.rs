@@ -53,18 +53,6 @@ struct Contents {
 }
 
 impl Certificate {
-    /// Whether a text is a certificate itself and not the path of one: a PEM, or base64 of that or of a PKCS#12. The
-    /// latter is known by how it begins, and may be cut short.
-    pub fn is_inline(text: &str) -> bool {
-        // What base64 makes of the tag and the length of any DER that is long enough, and of "-----BEGIN ".
-        const BEGINNINGS: [&str; 2] = ["MI", "LS0tLS1CRUdJTi"];
-        let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c) || c.is_whitespace();
-        pem::is_pem(text)
-            || text.len() >= 100
-                && text.chars().all(is_base64)
-                && BEGINNINGS.iter().any(|beginning| text.trim_start().starts_with(beginning))
-    }
-
     /// Reads a PEM (in any order) or a PKCS#12, either perhaps in base64, and picks a key and the certificate that
     /// belongs to it.
     ///

@@ -25,8 +25,8 @@ use super::token_answer::{TokenAnswer, token};
 use super::{AZURE_DEVOPS, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http};
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// How often a request is sent that Entra answers with "temporarily unavailable" under a status that does not
 /// say so.
@@ -88,10 +88,10 @@ impl Client {
         Self { http, authority, tenant, client_id, proof }
     }
 
-    /// The same client under another patience, such as that of cleaning up.
-    pub fn with_patience(&self, patience: Patience) -> Self {
-        let proof = self.proof.as_ref().map(|proof| proof.with_patience(&patience));
-        Self { http: self.http.with_patience(patience), proof, ..self.clone() }
+    /// The same client under another deadline, such as that of cleaning up.
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        let proof = self.proof.as_ref().map(|proof| proof.with_deadline(&deadline));
+        Self { http: self.http.with_deadline(deadline), proof, ..self.clone() }
     }
 
     /// Redeems a refresh token for an access token to Azure DevOps. The answer nearly always holds a new
@@ -101,7 +101,7 @@ impl Client {
     /// # Errors
     /// Exit 3 where Entra refuses, 6 where it fails or is not heard. A new refresh token may have come all the same.
     pub async fn redeem(&self, refresh_token: &Secret, claims: Option<&str>) -> Result<Tokens, Refusal> {
-        let courier = self.courier();
+        let transport = self.transport();
         let protocol = self.protocol();
         let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
         let mut request = protocol.exchange_refresh_token(&refresh_token).add_scopes(scopes());
@@ -112,8 +112,8 @@ impl Client {
         for (name, value) in &proven.parameters {
             request = request.add_extra_param(*name, value.expose());
         }
-        let answer = request.request_async(&courier).await;
-        answer.map(tokens).map_err(|error| self.refusal(error, &courier, &proven, self.app()))
+        let answer = request.request_async(&transport).await;
+        answer.map(tokens).map_err(|error| self.refusal(error, &transport, &proven, self.app()))
     }
 
     /// Where a sign-in begins, at which host and for whom: for the words of a failure.
@@ -137,9 +137,9 @@ impl Client {
     }
 
     /// Carries one request of the protocol, under an id of its own.
-    pub(super) fn courier(&self) -> Courier {
+    pub(super) fn transport(&self) -> OAuthTransport {
         let (http, request_id) = (self.http.clone(), self.http.world().uuid());
-        Courier { http, service: self.service(), request_id, rolled: Mutex::default() }
+        OAuthTransport { http, service: self.service(), request_id, rolled: Mutex::default() }
     }
 
     /// What a confidential client adds to a token request; nothing for a public one.
@@ -154,7 +154,7 @@ impl Client {
     pub(super) fn refusal(
         &self,
         error: RequestTokenError<Failure, ErrorAnswer>,
-        courier: &Courier,
+        transport: &OAuthTransport,
         proven: &Proven,
         app: App<'_>,
     ) -> Refusal {
@@ -182,8 +182,8 @@ impl Client {
             )
             .into(),
         };
-        let id = ("client-request-id", courier.request_id.to_string());
-        let rolled = courier.rolled.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let id = ("client-request-id", transport.request_id.to_string());
+        let rolled = transport.rolled.lock().unwrap_or_else(PoisonError::into_inner).take();
         Refusal { failure: refusal.failure.with_support_ids([id]), rolled, ..refusal }
     }
 
@@ -216,7 +216,7 @@ pub(super) fn tokens(answer: TokenAnswer) -> Tokens {
 /// Carries one request of the protocol over our [`Http`], with the id that support can find it by. What comes
 /// back is a token or an error of the protocol; all else is a failure.
 #[derive(Debug)]
-pub(super) struct Courier {
+pub(super) struct OAuthTransport {
     http: Http,
     service: String,
     pub(super) request_id: Uuid,
@@ -224,7 +224,7 @@ pub(super) struct Courier {
     rolled: Mutex<Option<Secret>>,
 }
 
-impl<'c> AsyncHttpClient<'c> for Courier {
+impl<'c> AsyncHttpClient<'c> for OAuthTransport {
     type Error = Failure;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + Send + 'c>>;
 
@@ -233,7 +233,7 @@ impl<'c> AsyncHttpClient<'c> for Courier {
     }
 }
 
-impl Courier {
+impl OAuthTransport {
     async fn carry(&self, mut request: http::Request<Bytes>) -> Result<HttpResponse, Failure> {
         let id = HeaderValue::try_from(self.request_id.to_string()).expect("a GUID is plain ASCII");
         request.headers_mut().insert("client-request-id", id);

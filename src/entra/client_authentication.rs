@@ -10,8 +10,8 @@ use super::certificate::Certificate;
 use crate::failure::Failure;
 use crate::http::Http;
 use crate::oidc::{self, JobTokens};
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// What proves a confidential client.
 #[derive(Clone, Debug)]
@@ -30,17 +30,17 @@ pub(super) struct Proven {
     /// What is added to the request's form. Secret.
     pub(super) parameters: Vec<(&'static str, Secret)>,
     /// What the job's token said of itself, where that was the proof.
-    pub(super) job: Option<oidc::Identity>,
+    pub(super) job: Option<oidc::TokenIdentity>,
 }
 
 /// RFC 7523, section 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Proof {
-    /// The same proof, had within another patience.
-    pub(super) fn with_patience(&self, patience: &Patience) -> Self {
+    /// The same proof, had within another deadline.
+    pub(super) fn with_deadline(&self, deadline: &Deadline) -> Self {
         match self {
-            Self::Federated(tokens) => Self::Federated(Box::new(tokens.with_patience(patience.clone()))),
+            Self::Federated(tokens) => Self::Federated(Box::new(tokens.with_deadline(deadline.clone()))),
             other => other.clone(),
         }
     }
@@ -84,7 +84,7 @@ mod tests {
 
     use super::super::scripted::{self, Script};
     use super::*;
-    use crate::inputs::request::OidcSources;
+    use crate::oidc::OidcSources;
 
     fn federated(script: &std::sync::Arc<Script>) -> Proof {
         let sources = OidcSources {

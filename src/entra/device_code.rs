@@ -47,7 +47,7 @@ pub struct Prompt {
 
 impl Client {
     /// Signs a person in by device code. `show` is given the address and the code; `tick` is told once a minute
-    /// how much of the code's life is left. The code's life comes on top of this client's patience, so what
+    /// how much of the code's life is left. The code's life comes on top of this client's deadline, so what
     /// follows should be given [`Prompt::expires_in`] more, too.
     ///
     /// # Errors
@@ -67,12 +67,12 @@ impl Client {
             message: begun.message,
         });
 
-        let waiting = self.with_patience(self.http.patience().extended(expires_in));
+        let waiting = self.with_deadline(self.http.deadline().extended(expires_in));
         let mut interval = begun.interval.clamp(SHORTEST_INTERVAL, LONGEST_LIFE);
         let mut next_tick = Instant::now() + TICK;
         loop {
             let left = expires.saturating_duration_since(Instant::now());
-            let paused = waiting.http.patience().pause(interval.min(left)).await;
+            let paused = waiting.http.deadline().pause(interval.min(left)).await;
             paused.map_err(|ended| NoAnswer::from(ended).into_failure(&self.service()))?;
             match waiting.poll(&begun.device_code).await {
                 Ok(tokens) => return Ok(tokens),
@@ -113,7 +113,7 @@ impl Client {
         parameters: &[(&str, &str)],
         proven: &Proven,
     ) -> Result<T, Refusal> {
-        let courier = self.courier();
+        let courier = self.transport();
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", self.app().client_id).extend_pairs(parameters);
         for (name, value) in &proven.parameters {

@@ -24,9 +24,6 @@ use crate::secret::Secret;
 /// The resource every token is for: Azure DevOps (MicrosoftDocs/azure-devops-docs).
 pub const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 
-/// How long Entra keeps a refresh token that nobody uses (MicrosoftDocs/entra-docs, refresh-tokens).
-pub const IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
 /// What a sign-in yields.
 #[derive(Clone, Debug)]
 pub struct Tokens {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{Client, Proof};
 use crate::failure::Signal;
 use crate::http::Http;
-use crate::patience::Patience;
+use crate::time::Deadline;
 use crate::world::{Clock, Exchange, Random, Wire, WireError, World};
 
 /// The client registration of every test.
@@ -70,7 +70,7 @@ pub(crate) fn text(status: u16, kind: &str, body: impl Into<String>) -> Result<R
 pub(crate) fn http(script: &Arc<Script>, seconds: u64) -> (Http, watch::Sender<Option<Signal>>) {
     let world = World { wire: script.clone(), clock: Arc::new(Still), random: Arc::new(Counting::default()) };
     let (sender, receiver) = watch::channel(None);
-    (Http::new(world, Patience::new(Duration::from_secs(seconds), receiver)), sender)
+    (Http::new(world, Deadline::new(Duration::from_secs(seconds), receiver)), sender)
 }
 
 /// A client of tenant `contoso.com` over the scripted wire.

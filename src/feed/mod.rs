@@ -96,7 +96,7 @@ pub fn is_own(text: &[u8]) -> bool {
 
 /// The clients that `exec` can sign in through the environment of its command, as `clients` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Client {
+pub enum PackageClient {
     /// git.
     Git,
     /// npm and pnpm.
@@ -119,7 +119,7 @@ pub enum Client {
     Cargo,
 }
 
-impl Client {
+impl PackageClient {
     /// Every client.
     pub const ALL: [Self; 10] = [
         Self::Git,
@@ -175,8 +175,8 @@ impl Client {
 
     /// What the environment of a command needs so that the client signs in. Of a client that needs a feed and has
     /// none, nothing.
-    pub fn variables(self, sign_in: &SignIn<'_>) -> Variables {
-        let SignIn { organization, feed, token, variable, git_entries } = *sign_in;
+    pub fn variables(self, sign_in: &ClientLogin<'_>) -> Variables {
+        let ClientLogin { organization, feed, token, variable, git_entries } = *sign_in;
         match (self, feed) {
             (Self::Git, _) => git::variables(organization, variable, git_entries),
             (Self::Npm, feed) => npm::variables(organization, feed, token),
@@ -195,7 +195,7 @@ impl Client {
 
 /// What clients sign in with, and to what.
 #[derive(Clone, Copy, Debug)]
-pub struct SignIn<'a> {
+pub struct ClientLogin<'a> {
     /// The organization.
     pub organization: &'a Organization,
     /// The feed, for the clients that need one.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::generic::worded;
-use super::neutral;
+use super::sanitize;
 use super::streams::{Stream, Streams};
 use super::{Host, Level, Remembered};
 use crate::failure::{Exit, Failure};
@@ -75,7 +75,7 @@ impl AzurePipelines {
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
         let name = path.to_str().ok_or("its path is no text")?;
         // The agent uploads it as it is, unmasked.
-        let markdown = neutral::visible(markdown);
+        let markdown = sanitize::visible(markdown);
         let markdown = self.streams.register().redact(&markdown);
         std::fs::write(&path, &*markdown).map_err(|error| error.to_string())?;
         self.command("task.uploadsummary", &[], name).map_err(|error| error.to_string())
@@ -153,8 +153,8 @@ impl Host for AzurePipelines {
 /// nothing that would be a command where a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
-        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)).into_owned(),
-        _ => neutral::line(&as_text(value)).into_owned(),
+        Value::Array(_) | Value::Object(_) => sanitize::json(&as_text(value)).into_owned(),
+        _ => sanitize::line(&as_text(value)).into_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::command_file::{self, Append, record};
-use super::neutral;
+use super::sanitize;
 use super::streams::{Stream, Streams};
 use super::{Host, Level, Remembered};
 use crate::failure::{Exit, Failure};
@@ -108,7 +108,7 @@ impl Host for GithubActions {
     fn summarize(&self, markdown: &str) {
         let Some(path) = self.step_summary.as_deref() else { return };
         let mut text =
-            Zeroizing::new(self.streams.register().redact(&neutral::visible(markdown)).into_owned());
+            Zeroizing::new(self.streams.register().redact(&sanitize::visible(markdown)).into_owned());
         if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -139,7 +139,7 @@ impl Host for GithubActions {
 /// A plain output as one text. JSON holds nothing that would be a command where a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
-        Value::Array(_) | Value::Object(_) => neutral::json(&as_text(value)).into_owned(),
+        Value::Array(_) | Value::Object(_) => sanitize::json(&as_text(value)).into_owned(),
         _ => as_text(value),
     }
 }

@@ -9,8 +9,9 @@ mod buildkite;
 mod command_file;
 mod generic;
 mod github_actions;
-pub mod neutral;
 mod outlet;
+pub mod sanitize;
+mod settings;
 pub mod streams;
 #[cfg(test)]
 mod testing;
@@ -20,9 +21,9 @@ use std::sync::atomic::AtomicBool;
 use self::azure_pipelines::AzurePipelines;
 use self::generic::Generic;
 use self::github_actions::GithubActions;
+pub use self::settings::HostSettings;
 pub use self::streams::Streams;
 use crate::failure::Failure;
-use crate::inputs::request::{Delivery, HostSettings};
 use crate::outputs::Outputs;
 use crate::secret::Secret;
 use crate::world::World;
@@ -116,7 +117,7 @@ pub trait Host: Send + Sync {
     fn say(&self, level: Level, text: &str);
 
     /// Prints what was asked for (a table, JSON) on standard output, line by line, each made harmless. JSON
-    /// keeps its value if it went through [`neutral::json`] first.
+    /// keeps its value if it went through [`sanitize::json`] first.
     fn print(&self, text: &str);
 
     /// Prints a line of what was asked for, in pieces.
@@ -171,18 +172,20 @@ pub trait Host: Send + Sync {
 /// `own_words_to_stderr` keeps standard output free, commands of the host included (both hosts read them on
 /// either stream): `exec` leaves it to its command.
 pub fn open(
-    delivery: &Delivery,
+    settings: &HostSettings,
+    variable: Option<&str>,
+    output_variable: Option<&str>,
     world: &World,
     streams: Streams,
     own_words_to_stderr: bool,
 ) -> Box<dyn Host> {
     let streams = if own_words_to_stderr { streams.all_on_stderr() } else { streams };
     let world = world.clone();
-    let variable = delivery.variable.clone();
-    match delivery.host.clone() {
+    let variable = variable.map(str::to_owned);
+    match settings.clone() {
         HostSettings::AzurePipelines { temp, decodes_percent } => {
             let variable = variable.unwrap_or_else(|| azure_pipelines::DEFAULT_VARIABLE.into());
-            let output_variable = delivery.output_variable.clone();
+            let output_variable = output_variable.map(str::to_owned);
             Box::new(AzurePipelines { streams, world, variable, output_variable, temp, decodes_percent })
         }
         HostSettings::GithubActions { output, env, state, step_summary } => {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 #[cfg(unix)]
 use self::unix::wait_until_it_takes;
-use crate::patience::Cancellation;
+use crate::time::Cancellation;
 
 /// The most that is written at once: what a pipe takes whole once it takes anything (pipe(7), `PIPE_BUF`).
 const AT_ONCE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
@@ -61,7 +61,7 @@ mod unix {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
 
-    use crate::patience::Cancellation;
+    use crate::time::Cancellation;
 
     /// How long a reader has to read on, once the run is cancelled.
     const GRACE: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Standard output and standard error: the one way out for whatever is printed.
 //!
-//! Words are made [harmless](neutral::line) and searched for every secret of the run. A command of the host
+//! Words are made [harmless](sanitize::line) and searched for every secret of the run. A command of the host
 //! goes out as it was built, since some carry a secret on purpose. Tests and simulations put buffers in the
 //! place of both streams.
 
@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 use zeroize::Zeroizing;
 
-use super::neutral;
 use super::outlet::Outlet;
+use super::sanitize;
 use crate::failure::{Exit, Failure};
-use crate::patience::Cancellation;
 use crate::secret::{Register, Secret};
+use crate::time::Cancellation;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Streams {
     /// The text as it may be shown: one harmless line, without a known secret.
     pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         // Before, since a secret may itself hold what is made harmless; after, since that may bring one about.
-        let harmless = |text: &str| match neutral::line(text) {
+        let harmless = |text: &str| match sanitize::line(text) {
             Cow::Borrowed(_) => None,
             Cow::Owned(line) => Some(self.register.redact(&line).into_owned()),
         };

@@ -1,7 +1,7 @@
 //! How adopat speaks HTTP: one [`Http`] for every service, over the [wire](crate::world::Wire).
 //!
 //! It never follows a redirect, never reads more than a bounded body, obeys `Retry-After` within the run's
-//! [patience](crate::patience), and repeats a request only where a repetition does no harm.
+//! [deadline](crate::time::deadline), and repeats a request only where a repetition does no harm.
 
 mod answer;
 pub mod claims_challenge;
@@ -34,7 +34,7 @@ pub use self::claims_challenge::ClaimsChallenge;
 use self::renewals::Renewals;
 pub use self::service_clock::{CLOCK_OFF, ServiceClock};
 use crate::failure::{Exit, Failure};
-use crate::patience::{Ended, Grace, Patience};
+use crate::time::{Deadline, Ended, Grace};
 use crate::world::{WireError, World};
 
 /// How adopat names itself to services; it shows up in their audit logs.
@@ -45,6 +45,9 @@ const ONE_EXCHANGE: Duration = Duration::from_secs(60);
 /// How long a request that must not be torn apart may go on after the run was cancelled, and one whose answer must
 /// not be lost after the run's time is over.
 pub const GRACE: Duration = Duration::from_secs(4);
+/// How long after a lost answer its request is looked after: the 15 s for which a service may still be at work on it, and
+/// a moment for what is made at the very end of them.
+pub const LATE_EFFECT: Duration = Duration::from_millis(15_200);
 /// How often an idempotent request is sent where nothing says how long to wait.
 const ATTEMPTS: u32 = 4;
 /// The same where cleaning up: what is not revoked lives on.
@@ -182,7 +185,7 @@ impl NoAnswer {
 #[derive(Clone)]
 pub struct Http {
     world: World,
-    patience: Patience,
+    deadline: Deadline,
     /// Until when a host asked not to be called again.
     pauses: Arc<Mutex<HashMap<String, Instant>>>,
     clock: ServiceClock,
@@ -191,15 +194,15 @@ pub struct Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Http").field("patience", &self.patience).finish_non_exhaustive()
+        formatter.debug_struct("Http").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 
 impl Http {
-    /// The way to every service, for as long as `patience` lasts.
-    pub fn new(world: World, patience: Patience) -> Self {
+    /// The way to every service, for as long as `deadline` lasts.
+    pub fn new(world: World, deadline: Deadline) -> Self {
         let clock = ServiceClock::new(Arc::clone(&world.clock), &[]);
-        Self { world, patience, pauses: Arc::default(), clock, renewals: Renewals::default() }
+        Self { world, deadline, pauses: Arc::default(), clock, renewals: Renewals::default() }
     }
 
     /// The same way, reckoning by the clock of these services, the one that counts most first.
@@ -234,7 +237,7 @@ impl Http {
             .header(CACHE_CONTROL, "no-cache")
             .header("X-TFS-FedAuthRedirect", "Suppress");
         let request = request::build(builder, Bytes::new());
-        let brief = self.with_patience(self.patience.at_most(TO_TELL_THE_TIME));
+        let brief = self.with_deadline(self.deadline.at_most(TO_TELL_THE_TIME));
         let _ = brief.send(request, Effect::Idempotent).await;
     }
 
@@ -244,13 +247,13 @@ impl Http {
     }
 
     /// How long its requests may go on.
-    pub fn patience(&self) -> &Patience {
-        &self.patience
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
-    /// The same way under another patience.
-    pub fn with_patience(&self, patience: Patience) -> Self {
-        Self { patience, ..self.clone() }
+    /// The same way under another deadline.
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self { deadline, ..self.clone() }
     }
 
     /// Begins to open the connection to a service that is about to be called, beside what is done before: a
@@ -284,7 +287,7 @@ impl Http {
         loop {
             self.await_turn(&request).await?;
             // A request that is given a moment to end by itself is not begun any more.
-            if let Some(signal) = self.patience.cancelled() {
+            if let Some(signal) = self.deadline.cancelled() {
                 return Err(Ended::Cancelled(signal).into());
             }
             let outcome = self.exchange(request.clone(), effect).await;
@@ -298,7 +301,7 @@ impl Http {
             if !is_renewed
                 && let Ok(answer) = &outcome
                 && let Some(claims) = ClaimsChallenge::of(answer).and_then(|challenge| challenge.claims)
-                && let Some(renewed) = self.renewals.renew(&mut request, claims, &self.patience).await
+                && let Some(renewed) = self.renewals.renew(&mut request, claims, &self.deadline).await
             {
                 renewed.map_err(|failure| NoAnswer::NotSignedIn(Box::new(failure)))?;
                 is_renewed = true;
@@ -328,15 +331,15 @@ impl Http {
             Err(NoAnswer::Wire(error)) if error.may_pass() => None,
             _ => return None,
         };
-        let attempts = if self.patience.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
+        let attempts = if self.deadline.is_cleaning_up() { ATTEMPTS_TO_CLEAN_UP } else { ATTEMPTS };
         let pause = asked.or_else(|| (attempt < attempts).then(|| self.backoff(attempt)))?;
         // What came of this attempt tells more than that there is no time for another.
-        (pause <= self.patience.left()).then_some(pause)
+        (pause <= self.deadline.left()).then_some(pause)
     }
 
     /// Waits as a service asked; one that asks for longer than the run may last fails at once.
     pub async fn wait(&self, wait: Duration) -> Result<(), NoAnswer> {
-        match self.patience.pause(wait).await {
+        match self.deadline.pause(wait).await {
             Err(Ended::TimedOut) => Err(NoAnswer::Throttled(wait)),
             Err(cancelled) => Err(cancelled.into()),
             Ok(()) => Ok(()),
@@ -359,7 +362,7 @@ impl Http {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let begun = Instant::now();
         let ended = self
-            .patience
+            .deadline
             .at_most(ONE_EXCHANGE)
             .bound_with_grace(grace, self.world.wire.exchange(request))
             .await;
@@ -370,7 +373,7 @@ impl Http {
                 Ok(answer)
             }
             Ok(Err(error)) => Err(NoAnswer::Wire(error)),
-            Err(Ended::TimedOut) if !self.patience.left().is_zero() => {
+            Err(Ended::TimedOut) if !self.deadline.left().is_zero() => {
                 let seconds = ONE_EXCHANGE.as_secs();
                 Err(NoAnswer::Wire(WireError::BrokenOff(format!("no answer within {seconds} s"))))
             }
@@ -395,7 +398,7 @@ impl Http {
         let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
         match until.map(|until| until.saturating_duration_since(Instant::now())) {
             Some(wait) if !wait.is_zero() => self.wait(wait).await,
-            _ if self.patience.left().is_zero() => Err(Ended::TimedOut.into()),
+            _ if self.deadline.left().is_zero() => Err(Ended::TimedOut.into()),
             _ => Ok(()),
         }
     }

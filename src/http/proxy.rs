@@ -46,7 +46,7 @@ pub struct AgentProxy {
 
 /// What a proxy did, or did not do, with a request for a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ProxyTrouble {
     /// Its name, or the connection to it, failed. The words say how.
     Unreachable(String),
     /// It is spoken to over TLS, and its certificate does not hold. The words say why.
@@ -112,30 +112,34 @@ impl ProxySettings {
 
     /// What a failure on the way to an address comes to that the proxy is to blame for; `None` if there is no
     /// proxy on that way.
-    pub fn blame(&self, address: &Url, trouble: Trouble) -> Option<Obstacle> {
+    pub fn blame(&self, address: &Url, trouble: ProxyTrouble) -> Option<Obstacle> {
         let proxy = self.of(address)?;
         let (variable, _) = self.proxy()?;
         let why = match &trouble {
-            Trouble::Unreachable(why) => format!("the proxy {proxy} on the way could not be reached: {why}"),
-            Trouble::Untrusted(why) => {
+            ProxyTrouble::Unreachable(why) => {
+                format!("the proxy {proxy} on the way could not be reached: {why}")
+            }
+            ProxyTrouble::Untrusted(why) => {
                 format!("the certificate of the proxy {proxy} on the way does not hold: {why}")
             }
-            Trouble::Unauthorized => {
+            ProxyTrouble::Unauthorized => {
                 format!(
                     "the proxy {proxy} on the way wants a user and a password, or did not accept those that it was given \
                      (HTTP 407)"
                 )
             }
-            Trouble::Refused => format!("the proxy {proxy} on the way refused to open a tunnel to it"),
-            Trouble::BrokenOff => format!("the proxy {proxy} on the way broke off before it opened a tunnel"),
+            ProxyTrouble::Refused => format!("the proxy {proxy} on the way refused to open a tunnel to it"),
+            ProxyTrouble::BrokenOff => {
+                format!("the proxy {proxy} on the way broke off before it opened a tunnel")
+            }
         };
         let remedy = match (&trouble, variable) {
-            (Trouble::Unauthorized, AGENTS) => {
+            (ProxyTrouble::Unauthorized, AGENTS) => {
                 format!(
                     "Give the agent the proxy's user and password (--proxyusername, --proxypassword). {BASIC_ALONE}"
                 )
             }
-            (Trouble::Unauthorized, variable) => {
+            (ProxyTrouble::Unauthorized, variable) => {
                 format!(
                     "Put the proxy's user and password into {variable}: http://USER:PASSWORD@{proxy}. {BASIC_ALONE}"
                 )
@@ -150,7 +154,7 @@ impl ProxySettings {
                  NO_PROXY."
             ),
         };
-        let lasts = matches!(trouble, Trouble::Unauthorized | Trouble::Untrusted(_));
+        let lasts = matches!(trouble, ProxyTrouble::Unauthorized | ProxyTrouble::Untrusted(_));
         Some(Obstacle { why, remedy, lasts })
     }
 

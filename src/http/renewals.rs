@@ -12,8 +12,8 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// Who can be given another access token, and by whom. Clones share it.
 #[derive(Clone, Default)]
@@ -42,7 +42,7 @@ pub struct Ask {
     /// The refresh token that came with the revoked one.
     pub refresh_token: Option<Secret>,
     /// How long there is.
-    pub patience: Patience,
+    pub deadline: Deadline,
     /// Where the fresh access token goes.
     pub reply: oneshot::Sender<Result<Secret, Failure>>,
 }
@@ -76,7 +76,7 @@ impl Renewals {
         &self,
         request: &mut Request<Bytes>,
         claims: String,
-        patience: &Patience,
+        deadline: &Deadline,
     ) -> Option<Result<(), Failure>> {
         let _turn = self.0.turn.lock().await;
         if self.freshen(request) {
@@ -85,7 +85,7 @@ impl Renewals {
         let refresh_token = self.of(request, |bearer| bearer.refresh_token.clone())?;
         let attendant = self.0.attendant.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let (reply, answer) = oneshot::channel();
-        attendant.send(Ask { claims, refresh_token, patience: patience.clone(), reply }).ok()?;
+        attendant.send(Ask { claims, refresh_token, deadline: deadline.clone(), reply }).ok()?;
         match answer.await.ok()? {
             Ok(fresh) => {
                 let fresh = bearer(&fresh)?;

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::inspect::Issuers;
 use super::names::{Names, NoNameServer};
-use super::proxy::{ProxySettings, Trouble};
+use super::proxy::{ProxySettings, ProxyTrouble};
 use super::tls_words;
 use super::trust::{self, AuthorityFile};
 use crate::world::{Exchange, LARGEST_ANSWER, Obstacle, Wire, WireError};
@@ -164,17 +164,17 @@ fn why_unreachable(error: &(dyn Error + 'static)) -> String {
 
 /// What the proxy on the way has to do with a failure, if it has. hyper-util does not let its errors be told apart
 /// but by their words; the tests hold these to what it says.
-fn with_the_proxy(error: &(dyn Error + 'static)) -> Option<Trouble> {
+fn with_the_proxy(error: &(dyn Error + 'static)) -> Option<ProxyTrouble> {
     let (tunnel, why) = causes(error)
         .find_map(|cause| Some((cause, cause.to_string().strip_prefix("tunnel error: ")?.to_owned())))?;
     Some(match (why.as_str(), tls_error(tunnel)) {
-        ("proxy authorization required", _) => Trouble::Unauthorized,
-        ("unsuccessful" | "proxy response headers too long", _) => Trouble::Refused,
-        ("unexpected end of file" | "io error establishing tunnel", _) => Trouble::BrokenOff,
+        ("proxy authorization required", _) => ProxyTrouble::Unauthorized,
+        ("unsuccessful" | "proxy response headers too long", _) => ProxyTrouble::Refused,
+        ("unexpected end of file" | "io error establishing tunnel", _) => ProxyTrouble::BrokenOff,
         (_, Some(rustls::Error::InvalidCertificate(why))) => {
-            Trouble::Untrusted(tls_words::of_certificate(why))
+            ProxyTrouble::Untrusted(tls_words::of_certificate(why))
         }
-        _ => Trouble::Unreachable(why_unreachable(tunnel)),
+        _ => ProxyTrouble::Unreachable(why_unreachable(tunnel)),
     })
 }
 
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
     use crate::failure::Exit;
     use crate::http::{Effect, Http, NoAnswer};
-    use crate::patience::Patience;
+    use crate::time::Deadline;
     use crate::world::{SystemClock, SystemRandom, World};
 
     /// A resolver that fails so often, then knows every name as loopback.
@@ -271,10 +271,10 @@ mod tests {
         wire.plain.set(Ok(client)).expect("not built yet");
         let world =
             World { wire: Arc::new(wire), clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        let patience = Patience::new(Duration::from_secs(30), watch::channel(None).1);
+        let deadline = Deadline::new(Duration::from_secs(30), watch::channel(None).1);
         let address = format!("http://login.contoso.example:{}/", server.socket_address().port());
         let request = Request::get(address).body(Bytes::new()).expect("a request");
-        let answer = Http::new(world, patience).send(request, effect).await;
+        let answer = Http::new(world, deadline).send(request, effect).await;
         (answer.map(|answer| answer.status.as_u16()), names.asked.load(Ordering::SeqCst))
     }
 

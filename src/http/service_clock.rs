@@ -68,8 +68,8 @@ impl ServiceClock {
     /// How far this machine's clock is ahead of the services' (behind: negative), where one has told and it is more
     /// than [`CLOCK_OFF`].
     pub fn machine_is_off(&self) -> Option<SignedDuration> {
-        let ahead = self.machine.now().duration_since(self.heard()?.now());
-        (ahead.abs() > CLOCK_OFF).then_some(ahead)
+        let clock_skew = self.machine.now().duration_since(self.heard()?.now());
+        (clock_skew.abs() > CLOCK_OFF).then_some(clock_skew)
     }
 
     /// Sets the clock by the answer to a request for `address`, unless that is none of the services, a gateway spoke in its place,
@@ -161,7 +161,7 @@ mod tests {
         hear(&clock, PATS, 401, &[("Date", date)]);
         tokio::time::advance(Duration::from_millis(90_500)).await;
         assert_eq!((clock.is_set(), clock.now()), (true, at("1994-11-06T08:51:07.5Z")));
-        assert!(clock.machine_is_off().is_some_and(|ahead| ahead.is_positive()));
+        assert!(clock.machine_is_off().is_some_and(|clock_skew| clock_skew.is_positive()));
     }
 
     #[rstest]

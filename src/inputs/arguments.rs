@@ -1,18 +1,19 @@
-//! What a command line asks for, once it is understood. [`cli`](crate::cli) reads it.
+//! What a command line asks for, once it is understood. `cli` reads it.
 
 use std::ffi::{OsStr, OsString};
 
-use super::table::{Input, Word};
+use super::table::Input;
+use crate::operation_name::OperationName;
 
 /// A command line that was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// The operation, where it was given as a word.
-    pub operation: Option<Word>,
+    pub operation: Option<OperationName>,
     /// The inputs that were given as flags.
     pub flags: Flags,
     /// Whether the launcher asks for the job's last step.
-    pub complete: bool,
+    pub post_step: bool,
     /// exec's command and its arguments; empty where none was given.
     pub command: Vec<OsString>,
 }

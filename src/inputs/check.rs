@@ -12,23 +12,29 @@ use super::arguments::Arguments;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{
-    ClientProof, Create, Credential, Delivery, Doctor, Doubt, Exec, Expiry, HostSettings, IfMissing, List,
-    Minting, OidcSources, OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Places,
-    Request, Revoke, Rotate, ServiceConnection, SignIn, Subject, Update, VaultIdentity, Verify,
+    ClientProof, Create, Credential, Delivery, Doctor, Doubt, Exec, Expiry, IfMissing, List, Minting,
+    OnCompletion, OnShortenedLifetime, Operation, OutputFile, OutputFormat, Request, Revoke, Rotate, SignIn,
+    Subject, Update, Verify,
 };
-use super::shape::{Shape, Wanted};
-use super::table::{Input, Word, camel_case, input};
-use super::{Inputs, Values, span};
+use super::table::{Input, camel_case, input};
+use super::{Inputs, Values};
+use crate::azure_devops::Endpoints;
 use crate::azure_devops::hosts::{self, Purpose};
 use crate::azure_devops::organization::Organization;
 use crate::entra::Certificate;
-use crate::feed::{self, Client, Feed, Settings};
+use crate::feed::{self, Feed, PackageClient, Settings};
+use crate::host::HostSettings;
+use crate::oidc::OidcSources;
+use crate::operation_name::OperationName;
 use crate::outputs::OUTPUTS;
 use crate::pats::model::Filter;
 use crate::pats::{Scope, scope_wording};
 use crate::private_file;
 use crate::secret::Secret;
 use crate::store::Address;
+use crate::store::vault_identity::{ServiceConnection, VaultIdentity};
+use crate::time::span;
+use crate::token_shape::{Shape, Wanted};
 
 /// 2026-01-01, in seconds since 1970: no instant before this program was written lies ahead, whatever any clock says.
 const WRITTEN: i64 = 1_767_225_600;
@@ -206,26 +212,26 @@ pub(super) fn request(
         problems: &mut problems,
         warnings: &mut warnings,
     };
-    if given.is_none() && !arguments.complete {
+    if given.is_none() && !arguments.post_step {
         check.operation_is_missing();
     }
-    let word = given.unwrap_or(Word::Doctor);
+    let word = given.unwrap_or(OperationName::Doctor);
     let organization = check.organization(word);
     let places = check.places();
     delivery.feed = organization.as_ref().and_then(|organization| check.feed(organization));
     check.settings_file(word, &delivery);
-    let sign_in = check.sign_in(word, arguments.complete, &delivery);
+    let sign_in = check.sign_in(word, arguments.post_step, &delivery);
     let timeout = check.span("timeout", values.timeout.as_deref()).unwrap_or(Duration::from_secs(5 * 60));
     if timeout.is_zero() {
         check.problems.add("timeout", "leaves no time at all", "give a duration like 5m");
     }
-    let operation = if arguments.complete {
-        Some(Operation::Complete(environment.pending()))
+    let operation = if arguments.post_step {
+        Some(Operation::PostStep(environment.pending()))
     } else {
         check.operation(word, arguments, organization.as_ref(), places.as_ref(), &delivery)
     };
     let valid_to = check.valid_to;
-    if !input("deliver-to").is_for(word) || arguments.complete {
+    if !input("deliver-to").is_for(word) || arguments.post_step {
         delivery.deliver_to.clear();
     }
     if matches!(delivery.host, HostSettings::AzurePipelines { .. }) && delivery.variable.is_none() {
@@ -242,7 +248,7 @@ pub(super) fn request(
             format!("give a token that may write secrets (GITHUB_TOKEN cannot). {EMPTY_SECRET}"),
         );
     }
-    if given.is_some() && word != Word::Doctor {
+    if given.is_some() && word != OperationName::Doctor {
         problems.retain_for(word);
     }
     let problems = problems.into_vec();
@@ -301,11 +307,11 @@ impl Check<'_> {
         }
     }
 
-    fn organization(&mut self, word: Word) -> Option<Organization> {
+    fn organization(&mut self, word: OperationName) -> Option<Organization> {
         let given = self.values.organization.as_deref();
         let jobs = ["SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"];
         let Some(text) = given.or_else(|| self.environment.first(&jobs)) else {
-            if word != Word::Login {
+            if word != OperationName::Login {
                 self.problems.add("organization", "is required", "give the Azure DevOps organization's name");
             }
             return None;
@@ -317,13 +323,13 @@ impl Check<'_> {
         self.problems.check("organization", text, read)
     }
 
-    fn places(&mut self) -> Option<Places> {
+    fn places(&mut self) -> Option<Endpoints> {
         let authority_host =
             self.place("authority-host", self.values.authority_host.as_deref(), Purpose::SignIn);
         let service_url = self.place("service-url", self.values.service_url.as_deref(), Purpose::AzureDevOps);
         let devops_url = self.place("devops-url", self.values.devops_url.as_deref(), Purpose::AzureDevOps);
         let github_api_url = self.github_api();
-        Some(Places {
+        Some(Endpoints {
             authority_host: authority_host?,
             service_url: service_url?,
             devops_url: devops_url?,
@@ -372,21 +378,21 @@ impl Check<'_> {
 
     fn operation(
         &mut self,
-        word: Word,
+        word: OperationName,
         arguments: &Arguments,
         organization: Option<&Organization>,
-        places: Option<&Places>,
+        places: Option<&Endpoints>,
         delivery: &Delivery,
     ) -> Option<Operation> {
         let values = self.values;
-        let minting = if matches!(word, Word::Create | Word::Exec | Word::Rotate) {
+        let minting = if matches!(word, OperationName::Create | OperationName::Exec | OperationName::Rotate) {
             self.minting(organization, places)
         } else {
             None
         };
-        let dry_run = word != Word::Exec && self.boolean("dry-run", values.dry_run.as_deref());
+        let dry_run = word != OperationName::Exec && self.boolean("dry-run", values.dry_run.as_deref());
         Some(match word {
-            Word::Create => {
+            OperationName::Create => {
                 let display_name = self.required_name();
                 let scope = self.required_scope();
                 let expiry = self.expiry();
@@ -400,7 +406,7 @@ impl Check<'_> {
                     revoke_on_completion,
                 })
             }
-            Word::Rotate => {
+            OperationName::Rotate => {
                 let subject = self.subject();
                 let if_missing = self.if_missing(IfMissing::Fail, matches!(subject, Some(Subject::Id(_))));
                 let rotate = Rotate {
@@ -418,13 +424,13 @@ impl Check<'_> {
                 };
                 Operation::Rotate(rotate)
             }
-            Word::Revoke => {
+            OperationName::Revoke => {
                 let subject = self.subject();
                 let if_missing = self.if_missing(IfMissing::Ignore, true);
                 let revoke_duplicates = self.revoke_duplicates();
                 Operation::Revoke(Revoke { subject: subject?, if_missing, revoke_duplicates, dry_run })
             }
-            Word::Update => {
+            OperationName::Update => {
                 let subject = self.subject();
                 let new_display_name = self.name("new-display-name", values.new_display_name.as_deref());
                 let (scope, expiry) = (self.scope(), self.expiry());
@@ -448,9 +454,9 @@ impl Check<'_> {
                     dry_run,
                 })
             }
-            Word::Get => Operation::Get(self.subject()?),
-            Word::List => Operation::List(self.list()),
-            Word::Exec => {
+            OperationName::Get => Operation::Get(self.subject()?),
+            OperationName::List => Operation::List(self.list()),
+            OperationName::Exec => {
                 let (display_name, is_dated) = match &values.display_name {
                     Some(_) => (self.required_name(), false),
                     None => {
@@ -485,8 +491,8 @@ impl Check<'_> {
                     environment,
                 })
             }
-            Word::Login => Operation::Login,
-            Word::Doctor => {
+            OperationName::Login => Operation::Login,
+            OperationName::Doctor => {
                 self.inputs_of_every_operation(organization, places);
                 let display_name = self.name("display-name", values.display_name.as_deref());
                 Operation::Doctor(Doctor { display_name, doubts: std::mem::take(&mut self.doubts) })
@@ -501,9 +507,9 @@ impl Check<'_> {
 
     /// A file of settings needs a feed that its client can use, and takes no place of anybody else's settings. Under
     /// `exec` no file is replaced at all, since it goes with the command.
-    fn settings_file(&mut self, word: Word, delivery: &Delivery) {
+    fn settings_file(&mut self, word: OperationName, delivery: &Delivery) {
         let Some(OutputFile { path, format }) = &delivery.output_file else { return };
-        if word == Word::Exec {
+        if word == OperationName::Exec {
             if path.symlink_metadata().is_ok() {
                 self.problems.wrong(
                     "output-file",
@@ -512,7 +518,8 @@ impl Check<'_> {
                     "name a file that does not exist",
                 );
             }
-        } else if let (Word::Create | Word::Rotate, OutputFormat::Settings(_)) = (word, format)
+        } else if let (OperationName::Create | OperationName::Rotate, OutputFormat::Settings(_)) =
+            (word, format)
             && let Ok(Some(text)) = private_file::read(path)
             && !feed::is_own(&text)
         {
@@ -536,11 +543,15 @@ impl Check<'_> {
                 }
             }
             (None, Some(_)) => {}
-            (None, None) if matches!(word, Word::Create | Word::Rotate | Word::Exec) => self.problems.add(
-                "feed",
-                "is required by this output-format",
-                "name the Azure Artifacts feed, like website/packages",
-            ),
+            (None, None)
+                if matches!(word, OperationName::Create | OperationName::Rotate | OperationName::Exec) =>
+            {
+                self.problems.add(
+                    "feed",
+                    "is required by this output-format",
+                    "name the Azure Artifacts feed, like website/packages",
+                )
+            }
             (None, None) => {}
         }
     }
@@ -558,23 +569,23 @@ impl Check<'_> {
         delivery: &Delivery,
         variable: &str,
         git_entries: Option<u16>,
-    ) -> Vec<Client> {
+    ) -> Vec<PackageClient> {
         let words = self.values.clients.as_deref().unwrap_or_default();
         let words = words.split(|c: char| c == ',' || c == ';' || c.is_whitespace());
         let mut clients = Vec::new();
         for word in words.filter(|word| !word.is_empty()) {
-            match Client::ALL.into_iter().find(|client| client.word() == word) {
+            match PackageClient::ALL.into_iter().find(|client| client.word() == word) {
                 Some(client) if !clients.contains(&client) => clients.push(client),
                 Some(_) => {}
                 None => {
-                    let known = Client::ALL.map(Client::word).join(", ");
+                    let known = PackageClient::ALL.map(PackageClient::word).join(", ");
                     let remedy = format!("use one or more of {known} (npm is for pnpm too)");
                     self.problems.wrong("clients", word, "is not a client that adopat knows", remedy);
                 }
             }
         }
         let Some(organization) = organization else { return clients };
-        if clients.contains(&Client::Git) {
+        if clients.contains(&PackageClient::Git) {
             if git_entries.is_none() {
                 let what =
                     "holds git, and its variable GIT_CONFIG_COUNT is not a number that git understands";
@@ -588,7 +599,7 @@ impl Check<'_> {
         let token = Secret::new(String::new());
         let feed = delivery.feed.as_ref();
         let git_entries = git_entries.unwrap_or_default();
-        let sign_in = feed::SignIn { organization, feed, token: &token, variable, git_entries };
+        let sign_in = feed::ClientLogin { organization, feed, token: &token, variable, git_entries };
         for client in &clients {
             match feed {
                 None if client.needs_a_feed() && self.values.feed.is_none() => {
@@ -621,7 +632,7 @@ impl Check<'_> {
     }
 
     /// doctor is asked about a job whose operation it does not know: every input that is given has to be right.
-    fn inputs_of_every_operation(&mut self, organization: Option<&Organization>, places: Option<&Places>) {
+    fn inputs_of_every_operation(&mut self, organization: Option<&Organization>, places: Option<&Endpoints>) {
         let values = self.values;
         self.scope();
         self.expiry();
@@ -640,7 +651,11 @@ impl Check<'_> {
         }
     }
 
-    fn minting(&mut self, organization: Option<&Organization>, places: Option<&Places>) -> Option<Minting> {
+    fn minting(
+        &mut self,
+        organization: Option<&Organization>,
+        places: Option<&Endpoints>,
+    ) -> Option<Minting> {
         let shortened = self.values.on_shortened_lifetime.as_deref();
         let on_shortened_lifetime =
             choice("on-shortened-lifetime", shortened, self.problems, |word| match word {
@@ -884,7 +899,7 @@ impl Check<'_> {
         wanted.then(|| OnCompletion { left: self.environment.pending() })
     }
 
-    fn sign_in(&mut self, word: Word, complete: bool, delivery: &Delivery) -> Option<SignIn> {
+    fn sign_in(&mut self, word: OperationName, post_step: bool, delivery: &Delivery) -> Option<SignIn> {
         let values = self.values;
         let credential_store = values
             .credential_store
@@ -895,7 +910,7 @@ impl Check<'_> {
         }
         let proof = self.proof();
         let (credential, inferred_from) = match self.environment.saved_refresh_token() {
-            Some(token) if complete => {
+            Some(token) if post_step => {
                 (Some(Credential::RefreshToken(Some(token))), "saved by the step".into())
             }
             _ => self.credential(word, proof.is_some()),
@@ -911,7 +926,7 @@ impl Check<'_> {
                 format!("pass the secret that holds it as refresh-token. {EMPTY_SECRET}"),
             );
         }
-        if word == Word::Login && values.credential_store.is_none() {
+        if word == OperationName::Login && values.credential_store.is_none() {
             self.problems.add(
                 "credential-store",
                 "is required",
@@ -991,7 +1006,7 @@ impl Check<'_> {
         Some(tenant)
     }
 
-    fn credential(&mut self, word: Word, has_proof: bool) -> (Option<Credential>, String) {
+    fn credential(&mut self, word: OperationName, has_proof: bool) -> (Option<Credential>, String) {
         let values = self.values;
         // One that is malformed is told as such, and no reason to ask for another credential.
         let has_store = values.credential_store.is_some();
@@ -1002,7 +1017,7 @@ impl Check<'_> {
         if values.credential.is_some() && given.is_none() {
             return (None, String::new());
         }
-        if word == Word::Login {
+        if word == OperationName::Login {
             let credential = match given {
                 Some("browser") => Some(Credential::Browser),
                 Some("device-code") => Some(Credential::DeviceCode),

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::arguments::Flags;
-use super::nearest::nearest;
 use super::problem::Problems;
 use super::table::{INPUTS, Input, input};
+use crate::nearest::nearest;
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
+use crate::subprocess::child_environment::{REFRESH_TOKEN_STATE, is_secret};
 
 /// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
 const LAUNCHERS: [&str; 2] = ["ADOPAT_BINARY", "ADOPAT_LAUNCHER"];
@@ -100,7 +101,7 @@ impl Environment {
 
     /// The refresh token that an earlier run of this step saved.
     pub(super) fn saved_refresh_token(&self) -> Option<Secret> {
-        self.state(pending::REFRESH_TOKEN_STATE).map(|text| Secret::new(text.to_owned()))
+        self.state(REFRESH_TOKEN_STATE).map(|text| Secret::new(text.to_owned()))
     }
 
     fn state(&self, name: &str) -> Option<&str> {
@@ -133,9 +134,9 @@ impl Environment {
             .collect()
     }
 
-    /// Every variable.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(OsString, OsString)> {
-        self.0.iter()
+    /// For the command of `exec`: all but adopat's secrets. What else the user has set is the command's.
+    pub fn for_a_command(&self) -> Vec<(OsString, OsString)> {
+        self.0.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
     }
 
     fn raw(&self, wanted: &str) -> Option<&OsStr> {

@@ -4,7 +4,7 @@
 use super::Values;
 use super::environment::Environment;
 use super::problem::Problems;
-use super::request::HostSettings;
+use crate::host::HostSettings;
 
 pub(super) fn detect(environment: &Environment, values: &Values, problems: &mut Problems) -> HostSettings {
     let detected = || {

@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::shape::Shape;
 use crate::secret::Secret;
+use crate::token_shape::Shape;
 
 /// The passwords in the addresses that a text holds, as they are written and as they are sent; and in place of a user
 /// alone what looks like a PAT, which some put there.

@@ -5,16 +5,12 @@
 
 pub mod arguments;
 mod check;
-pub mod child_environment;
+mod early_settings;
 pub mod environment;
 mod host;
 mod logins;
-pub mod nearest;
 pub mod problem;
 pub mod request;
-pub mod shape;
-pub mod span;
-mod surroundings;
 pub mod table;
 
 use serde::Deserialize;
@@ -25,8 +21,9 @@ pub use self::problem::Problem;
 pub use self::request::Request;
 
 use self::problem::Problems;
-use self::request::{Delivery, HostSettings, Surroundings};
-use self::table::Word;
+use self::request::{Delivery, EarlySettings};
+use crate::host::HostSettings;
+use crate::operation_name::OperationName;
 use crate::secret::Secret;
 
 /// What the environment says before anything of it is checked: enough to open the host and to mask.
@@ -35,7 +32,7 @@ pub struct Inputs {
     values: Values,
     problems: Problems,
     /// How to log and how to reach the network.
-    pub surroundings: Surroundings,
+    pub early_settings: EarlySettings,
     /// The CI system.
     pub host: HostSettings,
     /// The names of the PAT's variables at the host, as given: enough to open it.
@@ -70,11 +67,11 @@ impl Inputs {
         });
         let values: Values = envy::from_iter(pairs).expect("every field is an optional text");
         let mut warnings = environment.misspelt();
-        let surroundings = surroundings::read(environment, &values, &mut problems, &mut warnings);
+        let early_settings = early_settings::read(environment, &values, &mut problems, &mut warnings);
         let host = host::detect(environment, &values, &mut problems);
         let delivery = check::delivery(&values, host.clone(), &mut problems);
-        let hosts_secrets = surroundings::hosts_secrets(environment);
-        Self { values, problems, surroundings, host, delivery, secrets, hosts_secrets, warnings }
+        let hosts_secrets = early_settings::hosts_secrets(environment);
+        Self { values, problems, early_settings, host, delivery, secrets, hosts_secrets, warnings }
     }
 
     /// Checks everything, and makes a request of it, or tells every problem there is; beside it, what a person
@@ -88,8 +85,8 @@ impl Inputs {
     }
 
     /// The operation, if it is given and is one.
-    pub fn operation(&self, arguments: &Arguments) -> Option<Word> {
-        arguments.operation.or_else(|| Word::parse(self.values.operation.as_deref()?))
+    pub fn operation(&self, arguments: &Arguments) -> Option<OperationName> {
+        arguments.operation.or_else(|| OperationName::parse(self.values.operation.as_deref()?))
     }
 
     /// Whether the environment says nothing of what to do.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::shape::may_hold_a_secret;
-use super::table::{Word, input};
+use super::table::input;
+use crate::operation_name::OperationName;
+use crate::token_shape::may_hold_a_secret;
 
 /// The most that is repeated of a value, in characters.
 const LONGEST_VALUE: usize = 120;
@@ -84,7 +85,7 @@ impl Problems {
     }
 
     /// Forgets those of inputs that the operation does not use: it ignores them.
-    pub fn retain_for(&mut self, operation: Word) {
+    pub fn retain_for(&mut self, operation: OperationName) {
         self.0.retain(|problem| input(problem.input).is_for(operation));
     }
 

@@ -4,20 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use url::Url;
 
-use crate::azure_devops::Organization;
+use crate::azure_devops::{Endpoints, Organization};
 use crate::entra::Certificate;
-use crate::feed::{Client, Feed, Settings};
+use crate::feed::{Feed, PackageClient, Settings};
+use crate::host::HostSettings;
 use crate::http::proxy::ProxySettings;
 use crate::http::trust::AuthorityFile;
 use crate::manifest::{Entry, Manifest};
+use crate::oidc::OidcSources;
 use crate::pats::Scope;
 use crate::pats::model::Filter;
 pub use crate::pats::terms::{Expiry, Minting, OnShortenedLifetime, Verify};
 use crate::pending::Pending;
 use crate::secret::Secret;
 use crate::store::Address;
+use crate::store::vault_identity::VaultIdentity;
 
 /// A whole run.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct Request {
     /// Who signs in, and how.
     pub sign_in: SignIn,
     /// Where the services are.
-    pub places: Places,
+    pub places: Endpoints,
     /// Where a new PAT goes.
     pub delivery: Delivery,
     /// `timeout`: the whole operation's limit.
@@ -62,7 +64,7 @@ pub enum Operation {
     /// Check every precondition of a run.
     Doctor(Doctor),
     /// The job's last step: revoke what this step minted (`revoke-on-completion`).
-    Complete(Vec<Pending>),
+    PostStep(Vec<Pending>),
 }
 
 /// What doctor is asked about, beside what every run has.
@@ -253,7 +255,7 @@ pub struct Exec {
     /// `variable`: the child's environment variable that holds the PAT.
     pub variable: String,
     /// `clients`.
-    pub clients: Vec<Client>,
+    pub clients: Vec<PackageClient>,
     /// How many entries git's numbered configuration has in that environment.
     pub git_entries: u16,
     /// The command and its arguments, as given.
@@ -320,60 +322,6 @@ pub enum ClientProof {
     Federated,
 }
 
-/// Where the job's own OIDC token can come from, in the order in which they are tried.
-#[derive(Clone, Debug, Default)]
-pub struct OidcSources {
-    /// GitHub: `ACTIONS_ID_TOKEN_REQUEST_URL` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
-    pub github: Option<(Url, Secret)>,
-    /// Azure Pipelines: `SYSTEM_OIDCREQUESTURI` and the job's access token.
-    pub azure_pipelines: Option<(Url, Secret)>,
-    /// `AZURE_FEDERATED_TOKEN_FILE`.
-    pub file: Option<PathBuf>,
-    /// `id-token`.
-    pub id_token: Option<Secret>,
-    /// Whether the run is on GitHub Actions, where a missing endpoint means a missing permission.
-    pub on_github: bool,
-}
-
-/// What the environment offers for opening a vault. Never the user's own app.
-#[derive(Clone, Debug, Default)]
-pub struct VaultIdentity {
-    /// `AZURE_CLIENT_ID`.
-    pub client_id: Option<String>,
-    /// `AZURE_TENANT_ID`.
-    pub tenant_id: Option<String>,
-    /// `AZURE_CLIENT_SECRET`.
-    pub client_secret: Option<Secret>,
-    /// The service connection's own client and tenant, as the agent hands them to the task.
-    pub service_connection: Option<ServiceConnection>,
-    /// App Service's `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are both set.
-    pub app_service: bool,
-}
-
-/// An Azure Pipelines service connection, as `ENDPOINT_AUTH_PARAMETER_<id>_*` describe it.
-#[derive(Clone, Debug)]
-pub struct ServiceConnection {
-    /// Its id.
-    pub id: String,
-    /// `SERVICEPRINCIPALID`.
-    pub client_id: String,
-    /// `TENANTID`.
-    pub tenant_id: String,
-}
-
-/// Where the services are. Each has been checked: Microsoft's own hosts or loopback.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// `authority-host`.
-    pub authority_host: Url,
-    /// `service-url`.
-    pub service_url: Url,
-    /// `devops-url`.
-    pub devops_url: Url,
-    /// `github-api-url`.
-    pub github_api_url: Url,
-}
-
 /// Where a new PAT goes, and where the outputs go.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -419,37 +367,9 @@ pub enum OutputFormat {
     Settings(Settings),
 }
 
-/// A CI system and what its environment says.
-#[derive(Clone, Debug)]
-pub enum HostSettings {
-    /// Azure Pipelines.
-    AzurePipelines {
-        /// `AGENT_TEMPDIRECTORY`.
-        temp: Option<PathBuf>,
-        /// Whether the agent decodes `%AZP25` (`DECODE_PERCENTS` is not false).
-        decodes_percent: bool,
-    },
-    /// GitHub Actions: the files a step writes to.
-    GithubActions {
-        /// `GITHUB_OUTPUT`.
-        output: Option<PathBuf>,
-        /// `GITHUB_ENV`.
-        env: Option<PathBuf>,
-        /// `GITHUB_STATE`.
-        state: Option<PathBuf>,
-        /// `GITHUB_STEP_SUMMARY`.
-        step_summary: Option<PathBuf>,
-    },
-    /// Any other: GitLab, Jenkins, CircleCI, a shell.
-    Generic {
-        /// Buildkite, which can be told to redact.
-        buildkite: bool,
-    },
-}
-
 /// What holds for every run before there is a request: how to log, how to reach the network.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct EarlySettings {
     /// The tracing filter: `log`, else `debug` where the host asks for it.
     pub log: Option<String>,
     /// The proxies.

@@ -1,141 +1,10 @@
 //! The one table of inputs: the source of their names, flags, help, defaults and choices, of which operation takes
 //! what, of `--help`, the completions and the man page, and of what `action.yml` and `task.json` declare.
 
-use self::Word::{Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
-use crate::entra::Certificate;
-
-/// The operations, as words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// Mint a PAT.
-    Create,
-    /// Replace a PAT.
-    Rotate,
-    /// Revoke a PAT.
-    Revoke,
-    /// Change a PAT.
-    Update,
-    /// Describe a PAT.
-    Get,
-    /// List PATs.
-    List,
-    /// Run a command with a short-lived PAT.
-    Exec,
-    /// Sign in once.
-    Login,
-    /// Check every precondition.
-    Doctor,
-}
-
-impl Word {
-    /// Every operation, in the order of the help.
-    pub const ALL: [Self; 9] = [Create, Rotate, Revoke, Update, Get, List, Exec, Login, Doctor];
-
-    /// The word as it is written.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Create => "create",
-            Rotate => "rotate",
-            Revoke => "revoke",
-            Update => "update",
-            Get => "get",
-            List => "list",
-            Exec => "exec",
-            Login => "login",
-            Doctor => "doctor",
-        }
-    }
-
-    /// What the operation does, in one line.
-    pub const fn help(self) -> &'static str {
-        match self {
-            Create => "create a PAT and hand it to the pipeline as a masked secret",
-            Rotate => "create a successor, deliver it, then revoke the old PAT",
-            Revoke => "revoke a PAT",
-            Update => "change a PAT's name, scope or expiry; its value stays as it is",
-            Get => "describe one PAT",
-            List => "list PATs, and say which expire soon",
-            Exec => "run a command with a PAT that is revoked when the command ends",
-            Login => "sign in once, as a person, and store the refresh token",
-            Doctor => "check, one by one, everything that a run needs",
-        }
-    }
-
-    /// What the operation does, in a few sentences.
-    pub const fn about(self) -> &'static str {
-        match self {
-            Create => {
-                "Makes a PAT with the scopes and the lifetime that you give, and hands it over: to the later steps \
-                 of the job, to the stores of deliver-to and to output-file. If one of them cannot take it, adopat \
-                 revokes it again."
-            }
-            Rotate => {
-                "Makes a new PAT with the scopes and the lifetime of the old one, delivers it, and only then \
-                 revokes the old one. If the new PAT cannot be delivered, adopat revokes it and leaves the old one \
-                 as it was."
-            }
-            Revoke => {
-                "Revokes the active PAT with this name or this id. If there is none, that is fine, unless \
-                 if-missing says fail."
-            }
-            Update => {
-                "Changes the name, the scopes or the expiry of a PAT. Its value stays the same, so it goes on \
-                 working everywhere. Give at least one of new-display-name, scope, lifetime and valid-to."
-            }
-            Get => {
-                "Describes one PAT: its id, its scopes, when it was made and when it expires. Nobody can read the \
-                 token itself again. In a terminal it prints one property a line; into a pipe or a file, a JSON \
-                 object with the names that output-file uses."
-            }
-            List => {
-                "Lists your PATs in the organization, and marks those that expire soon. In a terminal it prints a \
-                 table as wide as the terminal; into a pipe or a file, a JSON array with the names that output-file \
-                 uses."
-            }
-            Exec => {
-                "Makes a PAT, runs the command with the PAT in its environment (ADO_PAT), and revokes the PAT when \
-                 the command ends, however it ends. adopat ends with the command's exit code, and its own words go \
-                 to standard error."
-            }
-            Login => {
-                "Signs you in, once, and writes the refresh token to the credential store. Then it prints what to \
-                 paste into a pipeline. It shows a code that you type in any browser, on any machine; with \
-                 credential browser, you sign in in the browser of this machine."
-            }
-            Doctor => {
-                "Checks, one by one, everything that a run with the same inputs needs: the network, the \
-                 organization, the sign-in, the stores. Each line that is not ok says what to do. It changes nothing \
-                 but the stored refresh token, which every sign-in renews."
-            }
-        }
-    }
-
-    /// A command line that does it, as a shell reads it. Who signs in is in the environment.
-    pub const fn example(self) -> &'static str {
-        match self {
-            Create => {
-                "adopat create --organization fabrikam --display-name ci \\\n    --scope vso.packaging --output-file pat.env"
-            }
-            Rotate => {
-                "adopat rotate --organization fabrikam --display-name ci \\\n    --renew-within 10d --deliver-to file:pat"
-            }
-            Revoke => "adopat revoke --organization fabrikam --display-name ci",
-            Update => "adopat update --organization fabrikam --display-name ci --lifetime 30d",
-            Get => "adopat get --organization fabrikam --display-name ci",
-            List => "adopat list --organization fabrikam --expiring-within 14d",
-            Exec => "adopat exec --organization fabrikam --scope vso.packaging -- ./publish.sh",
-            Login => {
-                "adopat login --organization fabrikam --credential-store file:token \\\n    --client-id 00000000-0000-0000-0000-000000000000"
-            }
-            Doctor => "adopat doctor --organization fabrikam --deliver-to file:pat",
-        }
-    }
-
-    /// Reads a word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|word| word.text() == text)
-    }
-}
+use crate::operation_name::OperationName::{
+    self, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update,
+};
+use crate::token_shape;
 
 /// What an input says something about: the help and the documentation list the inputs in these groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +67,7 @@ pub struct Input {
     /// What it says something about.
     pub group: Group,
     /// The operations that use it; every other ignores it.
-    pub operations: &'static [Word],
+    pub operations: &'static [OperationName],
     /// Whether its value is a secret: it is masked, never handed to a child, and never taken as a flag.
     pub secret: bool,
     /// Whether its flag may be given several times: each adds to the list.
@@ -208,7 +77,7 @@ pub struct Input {
     /// The values it can take, where they are few.
     pub choices: &'static [&'static str],
     /// Those of its choices that only some of its operations take, with these operations.
-    pub reserved: &'static [(&'static str, &'static [Word])],
+    pub reserved: &'static [(&'static str, &'static [OperationName])],
     /// Its default, where it depends neither on the operation nor on the host.
     pub default: Option<&'static str>,
     /// What it means; also its other defaults.
@@ -216,7 +85,7 @@ pub struct Input {
 }
 
 /// An input that says what is to be done.
-const fn what(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+const fn what(name: &'static str, operations: &'static [OperationName], help: &'static str) -> Input {
     Input {
         name,
         group: Group::What,
@@ -232,12 +101,12 @@ const fn what(name: &'static str, operations: &'static [Word], help: &'static st
 }
 
 /// An input that says who signs in.
-const fn who(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+const fn who(name: &'static str, operations: &'static [OperationName], help: &'static str) -> Input {
     Input { group: Group::Who, ..what(name, operations, help) }
 }
 
 /// An input that says where something goes.
-const fn destination(name: &'static str, operations: &'static [Word], help: &'static str) -> Input {
+const fn destination(name: &'static str, operations: &'static [OperationName], help: &'static str) -> Input {
     Input { group: Group::Destination, ..what(name, operations, help) }
 }
 
@@ -254,7 +123,7 @@ impl Input {
         Self { choices, value: Value::Choice, ..self }
     }
 
-    const fn reserved(self, reserved: &'static [(&'static str, &'static [Word])]) -> Self {
+    const fn reserved(self, reserved: &'static [(&'static str, &'static [OperationName])]) -> Self {
         Self { reserved, ..self }
     }
 
@@ -286,7 +155,7 @@ impl Input {
     }
 
     /// The choices that this operation takes.
-    pub fn choices_for(&self, operation: Word) -> impl Iterator<Item = &'static str> {
+    pub fn choices_for(&self, operation: OperationName) -> impl Iterator<Item = &'static str> {
         self.choices.iter().copied().filter(move |choice| {
             let mut reserved = self.reserved.iter().filter(|(word, _)| word == choice);
             reserved.all(|(_, operations)| operations.contains(&operation))
@@ -311,11 +180,11 @@ impl Input {
 
     /// Whether this value is a secret: a certificate may also be given by its path, which is none.
     pub fn holds_a_secret(&self, value: &str) -> bool {
-        self.secret && (self.name != "client-certificate" || Certificate::is_inline(value))
+        self.secret && (self.name != "client-certificate" || token_shape::is_inline_certificate(value))
     }
 
     /// Whether the operation uses it.
-    pub fn is_for(&self, operation: Word) -> bool {
+    pub fn is_for(&self, operation: OperationName) -> bool {
         self.operations.contains(&operation)
     }
 }
@@ -340,10 +209,10 @@ pub fn input(name: &str) -> &'static Input {
     INPUTS.iter().find(|input| input.name == name).expect("a name of the table")
 }
 
-const ALL: &[Word] = &Word::ALL;
-const MINTING: &[Word] = &[Create, Exec, Rotate];
+const ALL: &[OperationName] = &OperationName::ALL;
+const MINTING: &[OperationName] = &[Create, Exec, Rotate];
 /// All but login, which a person runs.
-const IN_A_JOB: &[Word] = &[Create, Rotate, Revoke, Update, Get, List, Exec, Doctor];
+const IN_A_JOB: &[OperationName] = &[Create, Rotate, Revoke, Update, Get, List, Exec, Doctor];
 
 /// Every input there is.
 pub const INPUTS: &[Input] = &[
@@ -635,7 +504,7 @@ mod tests {
 
     #[test]
     fn the_operations_are_the_choices_of_the_input_operation() {
-        let words: Vec<_> = Word::ALL.iter().map(|word| word.text()).collect();
+        let words: Vec<_> = OperationName::ALL.iter().map(|word| word.text()).collect();
         assert_eq!(input("operation").choices, words);
     }
 }

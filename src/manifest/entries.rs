@@ -11,11 +11,11 @@ use super::problem::{Position, Problem, in_order, quoted};
 use super::{Context, Entry, MOST_PATS, Manifest, placeholder, scalar, secret_shape};
 use crate::azure_devops::Organization;
 use crate::azure_devops::hosts::{self, Purpose};
-use crate::inputs::span;
 use crate::pats::terms::{Expiry, Minting, OnShortenedLifetime, Verify};
 use crate::pats::{Scope, scope_wording};
 use crate::private_file::{self, Identity};
 use crate::store::{Address, Place};
+use crate::time::span;
 
 /// The shortest `prune.name-prefix`: a shorter one would cover what nobody meant.
 const SHORTEST_PREFIX: usize = 3;

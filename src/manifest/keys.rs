@@ -1,6 +1,6 @@
 //! The one table of a manifest's keys: the errors, the documentation and the JSON Schema are made from it.
 
-use crate::inputs::nearest::nearest;
+use crate::nearest::nearest;
 
 /// One key.
 #[derive(Clone, Copy, Debug)]

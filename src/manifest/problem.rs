@@ -1,6 +1,6 @@
 //! What is wrong with a manifest, and where.
 
-use crate::inputs::shape::may_hold_a_secret;
+use crate::token_shape::may_hold_a_secret;
 
 /// The most problems that are told at once. Nobody reads more, and most of what follows so many follows from them.
 const MOST_TOLD: usize = 100;

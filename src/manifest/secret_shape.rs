@@ -1,7 +1,7 @@
 //! What looks like a secret in a manifest, comments included: a manifest is committed, and read by many.
 
 use super::problem::{Position, Problem};
-use crate::inputs::shape::Shape;
+use crate::token_shape::Shape;
 
 /// What to do about one.
 const REMEDY: &str = "remove it from the manifest and from its history, and revoke it";

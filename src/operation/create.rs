@@ -1,6 +1,6 @@
 //! `create`: sign in, mint, deliver.
 
-use super::minting::{Ticket, mint_and_deliver};
+use super::lifecycle::{MintRequest, mint_and_deliver};
 use super::outcome::Outcome;
 use super::plan::{Plan, new_pat};
 use super::{Run, delivery, sign_in};
@@ -16,14 +16,14 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
         delivery::describe(run, &Plan::create(new), create.revoke_on_completion.is_some());
         return delivery::hand_over_unchanged(run, &Outputs::default());
     }
-    let ticket = Ticket {
+    let mint_request = MintRequest {
         new: &new,
         before: None,
         minting: &create.minting,
         previous: None,
         on_completion: create.revoke_on_completion.as_ref(),
     };
-    let mut delivered = mint_and_deliver(run, &session, &ticket).await?;
+    let mut delivered = mint_and_deliver(run, &session, &mint_request).await?;
     let left = create.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
     let issues = delivered.settle(left).await;
     Outcome { made: Some(delivered.pat), fates: Vec::new(), issues }.tell(run);

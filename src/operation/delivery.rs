@@ -10,7 +10,8 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::{HostSettings, Operation, OutputFile, OutputFormat};
+use crate::host::HostSettings;
+use crate::inputs::request::{Operation, OutputFile, OutputFormat};
 use crate::output_file;
 use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
 use crate::pats::Pat;
@@ -32,7 +33,7 @@ pub(super) fn require_a_writable_output_file(run: &Run<'_>) -> Result<(), Failur
         | Operation::Update(_)
         | Operation::Get(_)
         | Operation::List(_) => is_for_outputs(file),
-        Operation::Login | Operation::Complete(_) | Operation::Doctor(_) => false,
+        Operation::Login | Operation::PostStep(_) | Operation::Doctor(_) => false,
     };
     match is_written.then(|| output_file::prepare(&file.path)) {
         Some(Err(failure)) => Err(failure.and("Nothing was done.")),
@@ -51,7 +52,7 @@ pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs)
     destinations::write(run, &session.stores, outputs).await?;
     let file = match replace_output_file(run, outputs) {
         Ok(file) => file,
-        Err(failure) => return Err(destinations::take_back(run, &session.stores, failure).await),
+        Err(failure) => return Err(destinations::roll_back(run, &session.stores, failure).await),
     };
     match run.host.deliver(outputs) {
         Ok(()) => Ok(()),
@@ -60,7 +61,7 @@ pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs)
                 Some(Err(why)) => failure.and(format!("It still holds the revoked PAT: {why}")),
                 _ => failure,
             };
-            Err(destinations::take_back(run, &session.stores, failure).await)
+            Err(destinations::roll_back(run, &session.stores, failure).await)
         }
     }
 }

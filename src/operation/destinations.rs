@@ -9,11 +9,11 @@ use super::Run;
 use crate::failure::Failure;
 use crate::oidc::JobTokens;
 use crate::outputs::Outputs;
-use crate::patience::Patience;
 use crate::secret::Secret;
 use crate::store::vault_identity::JobToken;
-use crate::store::{self, Address, Bearer, Context, Delivery, Kind, Store, VaultSettings};
+use crate::store::{self, Address, AllStores, Bearer, Context, Kind, Store, VaultSettings};
 use crate::subprocess;
+use crate::time::Deadline;
 
 /// What a run opens its stores with.
 pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
@@ -44,15 +44,15 @@ pub(super) fn open(run: &Run<'_>, address: &Address, bearer: Bearer) -> Box<dyn 
 }
 
 /// Opens the stores that are to receive the PAT.
-pub(super) fn open_all(run: &Run<'_>, bearer: Bearer) -> Delivery {
+pub(super) fn open_all(run: &Run<'_>, bearer: Bearer) -> AllStores {
     let context = context(run, bearer);
-    Delivery::new(
+    AllStores::new(
         run.request.delivery.deliver_to.iter().map(|address| store::open(address, &context)).collect(),
     )
 }
 
 /// Writes the new PAT to every store, or to none.
-pub(super) async fn write(run: &Run<'_>, stores: &Delivery, outputs: &Outputs) -> Result<(), Failure> {
+pub(super) async fn write(run: &Run<'_>, stores: &AllStores, outputs: &Outputs) -> Result<(), Failure> {
     let (Some(token), Some(pat)) = (&outputs.token, &outputs.subject) else { return Ok(()) };
     let kind = Kind::Pat {
         authorization_id: pat.authorization_id.clone(),
@@ -61,12 +61,12 @@ pub(super) async fn write(run: &Run<'_>, stores: &Delivery, outputs: &Outputs) -
         valid_from: pat.valid_from,
         valid_to: pat.valid_to,
     };
-    stores.write_all(token, &kind, &run.patience().undisturbed()).await
+    stores.write_all(token, &kind, &run.deadline().undisturbed()).await
 }
 
 /// Gives the stores back what they held; the failure then names those that could not be.
-pub(super) async fn take_back(run: &Run<'_>, stores: &Delivery, failure: Failure) -> Failure {
-    match stores.take_back(run.patience()).await {
+pub(super) async fn roll_back(run: &Run<'_>, stores: &AllStores, failure: Failure) -> Failure {
+    match stores.roll_back(run.deadline()).await {
         Some(left) => failure.and(left),
         None => failure,
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for TokenOfThisJob {
 
 #[async_trait]
 impl JobToken for TokenOfThisJob {
-    async fn assertion(&self, audience: &str, patience: &Patience) -> Result<Secret, Failure> {
-        self.0.with_patience(patience.clone()).token(audience).await
+    async fn assertion(&self, audience: &str, deadline: &Deadline) -> Result<Secret, Failure> {
+        self.0.with_deadline(deadline.clone()).token(audience).await
     }
 }

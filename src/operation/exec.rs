@@ -11,19 +11,20 @@ use std::process::ExitStatus;
 use tokio::time::Instant;
 
 use super::find::describe;
-use super::minting::{Made, Ticket, may_be_alive, mint};
+use super::lifecycle::{Made, MintRequest, may_be_alive, mint};
 use super::plan::new_pat;
 use super::sign_in::{self, Session};
 use super::{Run, delivery};
 use crate::executable::{self, NotRunnable};
 use crate::failure::{Exit, Failure};
-use crate::feed::{SignIn, Variables};
+use crate::feed::{ClientLogin, Variables};
 use crate::inputs::request::Exec;
 use crate::output_file;
-use crate::outputs::{Outputs, to_the_second};
+use crate::outputs::Outputs;
 use crate::pats::{Minted, Revocation};
 #[cfg(unix)]
 use crate::signals;
+use crate::time::to_the_second;
 
 /// What a shell answers where there is no such command.
 const NOT_FOUND: u8 = 127;
@@ -46,9 +47,9 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
         false => exec.display_name.clone(),
     };
     let new = new_pat(&name, &exec.scope, exec.expiry, now);
-    let ticket =
-        Ticket { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
-    let mut made = mint(run, &session, &ticket).await?;
+    let mint_request =
+        MintRequest { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
+    let mut made = mint(run, &session, &mint_request).await?;
     made.take_issues().iter().for_each(|issue| run.warn(issue));
     let outputs = Outputs {
         token: Some(made.minted.token.clone()),
@@ -58,11 +59,11 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     };
     let file = match delivery::replace_output_file(run, &outputs) {
         Ok(file) => file,
-        Err(failure) => return Err(made.take_back(&session, failure).await),
+        Err(failure) => return Err(made.roll_back(&session, failure).await),
     };
     let begun = Instant::now();
     let ended = command(run, exec, &program, &made.minted, signals).await;
-    run.patience().grant(begun.elapsed());
+    run.deadline().grant(begun.elapsed());
     if let Some((path, previous)) = file
         && let Err(failure) = output_file::restore(path, &previous)
     {
@@ -96,7 +97,7 @@ async fn command(
     let mut command = tokio::process::Command::new(program);
     #[cfg(unix)]
     command.arg0(&exec.command[0]);
-    let sign_in = SignIn {
+    let sign_in = ClientLogin {
         organization: run.organization(),
         feed: run.request.delivery.feed.as_ref(),
         token: &minted.token,
@@ -131,7 +132,7 @@ fn may_have_died(failure: &Failure) -> bool {
 async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
     let run = run.cleaning_up();
     let pat = &made.minted.pat;
-    let mut service = session.service.with_patience(run.patience().clone());
+    let mut service = session.service.with_deadline(run.deadline().clone());
     let mut outcome = None;
     if session.is_still_good() {
         outcome = Some(service.revoke(&pat.authorization_id).await);

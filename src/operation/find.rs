@@ -72,7 +72,7 @@ fn name_of(subject: &Subject) -> String {
 
 /// A PAT for a person: name, id, scope and expiry.
 pub(super) fn describe(pat: &Pat) -> String {
-    let until = pat.valid_to.map_or("unknown".to_owned(), crate::outputs::to_the_second);
+    let until = pat.valid_to.map_or("unknown".to_owned(), crate::time::to_the_second);
     format!("'{}' ({}, scope {}, valid to {until})", pat.display_name, pat.authorization_id, pat.scope)
 }
 

@@ -2,7 +2,7 @@
 
 use super::find::{describe, find_one};
 use super::listing::Described;
-use super::table::Table;
+use super::text_table::Table;
 use super::{Run, delivery, listing, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Subject;

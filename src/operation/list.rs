@@ -9,9 +9,9 @@ use super::summary::counted;
 use super::{Run, delivery, listing, sign_in, summary};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::List;
-use crate::inputs::span;
 use crate::pats::model::{Filter, GLOBAL_PATS_END, global_pats_have_ended};
 use crate::pats::{Pat, Service};
+use crate::time::span;
 
 pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     let session = sign_in::sign_in(run).await?;

@@ -8,12 +8,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::state::State;
-use super::table::{self, Column, Table};
+use super::text_table::{self, Column, Table};
 use crate::host::{Piece, Verdict};
-use crate::inputs::span;
-use crate::outputs::to_the_second;
 use crate::pats::Pat;
 use crate::pats::model::{GLOBAL_PATS_END, global_pats_have_ended};
+use crate::time::{span, to_the_second};
 
 /// How many PATs are printed at once.
 const AT_ONCE: usize = 100;
@@ -171,7 +170,7 @@ pub(super) fn table(pats: &[Pat], outlook: &Outlook, width: Option<usize>) -> Ta
             one_line(&pat.authorization_id).into(),
         ]
     });
-    table::table(&COLUMNS, rows.collect(), width)
+    text_table::table(&COLUMNS, rows.collect(), width)
 }
 
 /// How a PAT stands, in the one word that matters most.

@@ -4,10 +4,9 @@ mod paste;
 mod person;
 
 use super::{Run, sign_in, tenant};
-use crate::entra::IDLE_LIFE;
 use crate::failure::{Exit, Failure};
-use crate::inputs::span;
-use crate::outputs::to_the_second;
+use crate::store::Kind;
+use crate::time::{span, to_the_second};
 
 pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
     let Some(address) = &run.request.sign_in.credential_store else {
@@ -28,7 +27,7 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
         Some(name) => format!("Signed in as {name}."),
         None => "Signed in.".into(),
     };
-    let until = to_the_second(span::after(run.http.clock().now(), IDLE_LIFE));
+    let until = to_the_second(span::after(run.http.clock().now(), Kind::REFRESH_TOKENS_IDLE_LIFE));
     let day = until.split('T').next().unwrap_or_default();
     run.info(format!(
         "{who} The refresh token is in {address}. If no run uses it, it is good until {day}; each run renews it."

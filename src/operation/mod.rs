@@ -3,7 +3,6 @@
 //!
 //! No operation knows on which host it runs.
 
-mod complete;
 mod create;
 mod delivery;
 mod destinations;
@@ -11,12 +10,13 @@ pub(crate) mod doctor;
 mod exec;
 mod find;
 mod get;
+mod lifecycle;
 mod list;
 mod listing;
 mod login;
-mod minting;
 mod outcome;
 mod plan;
+mod post_step;
 mod retire;
 mod revoke;
 mod rotate;
@@ -24,8 +24,8 @@ mod sign_in;
 mod sign_in_again;
 mod state;
 mod summary;
-mod table;
 mod tenant;
+mod text_table;
 mod update;
 mod verify;
 
@@ -36,18 +36,19 @@ use std::time::Duration;
 
 use terminal_size::terminal_size_of;
 
-use self::table::Table;
+use self::text_table::Table;
 use crate::azure_devops::Organization;
 use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
-use crate::host::{Host, Level, neutral};
+use crate::host::HostSettings;
+use crate::host::{Host, Level, sanitize};
 use crate::http::Http;
-use crate::inputs::request::{Doubt, Expiry, HostSettings, Operation};
-use crate::inputs::{Problem, Request, span};
+use crate::inputs::request::{Doubt, Expiry, Operation};
+use crate::inputs::{Problem, Request};
 use crate::oidc::JobTokens;
-use crate::patience::{Cancellation, Patience};
 use crate::pats;
 use crate::secret::Mask;
+use crate::time::{Cancellation, Deadline, span};
 use crate::world::World;
 
 /// One run of one operation.
@@ -61,10 +62,10 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run of `request` on `host`, until it is cancelled or its time is over.
     pub fn new(request: &'a Request, host: Arc<dyn Host>, world: World, cancellation: Cancellation) -> Self {
-        let patience = Patience::new(request.timeout, cancellation);
+        let deadline = Deadline::new(request.timeout, cancellation);
         let places = &request.places;
         let services = [&places.service_url, &places.devops_url, &places.authority_host];
-        let http = Http::new(world, patience).reckoning_by(&services);
+        let http = Http::new(world, deadline).reckoning_by(&services);
         Self { request, host, http, told_of_the_clock: Arc::default() }
     }
 
@@ -129,7 +130,7 @@ impl<'a> Run<'a> {
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
             Operation::Login => login::login(self).await?,
-            Operation::Complete(pending) => complete::complete(self, pending).await,
+            Operation::PostStep(pending) => post_step::revoke_what_is_left(self, pending).await,
             Operation::Doctor(asked) => return doctor::doctor(self, asked).await,
         }
         Ok(0)
@@ -153,21 +154,21 @@ impl<'a> Run<'a> {
 
     /// The same run, cleaning up: deaf to signals, with some time of its own.
     fn cleaning_up(&self) -> Self {
-        self.with_patience(self.patience().to_clean_up())
+        self.with_deadline(self.deadline().to_clean_up())
     }
 
     /// The same run, but ending at most `limit` from now.
     fn at_most(&self, limit: Duration) -> Self {
-        self.with_patience(self.patience().at_most(limit))
+        self.with_deadline(self.deadline().at_most(limit))
     }
 
-    fn with_patience(&self, patience: Patience) -> Self {
+    fn with_deadline(&self, deadline: Deadline) -> Self {
         let (host, told_of_the_clock) = (Arc::clone(&self.host), Arc::clone(&self.told_of_the_clock));
-        Self { http: self.http.with_patience(patience), request: self.request, host, told_of_the_clock }
+        Self { http: self.http.with_deadline(deadline), request: self.request, host, told_of_the_clock }
     }
 
-    fn patience(&self) -> &Patience {
-        self.http.patience()
+    fn deadline(&self) -> &Deadline {
+        self.http.deadline()
     }
 
     /// What time it is at the services. They are asked if none of them has answered yet.
@@ -185,7 +186,7 @@ impl<'a> Run<'a> {
     /// Warns of a machine whose clock is off, once. doctor has a check for that, and the last step is not the first
     /// to find it.
     fn tell_of_the_clock(&self) {
-        if matches!(self.request.operation, Operation::Doctor(_) | Operation::Complete(_)) {
+        if matches!(self.request.operation, Operation::Doctor(_) | Operation::PostStep(_)) {
             return;
         }
         if let Some(off) = self.http.clock().machine_is_off()
@@ -244,7 +245,7 @@ impl<'a> Run<'a> {
                     ));
                 }
             }
-            HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&neutral::json(&part))),
+            HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&sanitize::json(&part))),
             _ => {
                 self.info(headline());
                 self.host.print(&table(None).text());
@@ -267,7 +268,7 @@ impl<'a> Run<'a> {
 
     /// Whether the run was cancelled, as the failure it then ends in.
     fn cancelled(&self) -> Result<(), Failure> {
-        match self.patience().cancelled() {
+        match self.deadline().cancelled() {
             Some(signal) => Err(Failure::new(Exit::Cancelled(signal), "The run was cancelled.", "")),
             None => Ok(()),
         }
@@ -275,9 +276,9 @@ impl<'a> Run<'a> {
 }
 
 /// How far a machine's clock is off, such as `3 days ahead of` (somebody's clock).
-fn clock_off(ahead: jiff::SignedDuration) -> String {
-    let side = if ahead.is_negative() { "behind" } else { "ahead of" };
-    let minutes = (ahead.abs().as_secs() + 30) / 60;
+fn clock_off(clock_skew: jiff::SignedDuration) -> String {
+    let side = if clock_skew.is_negative() { "behind" } else { "ahead of" };
+    let minutes = (clock_skew.abs().as_secs() + 30) / 60;
     let (count, unit) = match minutes {
         0..120 => (minutes, "minutes"),
         120..2880 => ((minutes + 30) / 60, "hours"),

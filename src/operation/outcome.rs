@@ -10,8 +10,8 @@ use super::state::State;
 use super::summary::{cell, counted, table};
 use crate::azure_devops::Organization;
 use crate::failure::{Failure, sentence_of};
-use crate::outputs::to_the_second;
 use crate::pats::{Pat, Undone};
+use crate::time::to_the_second;
 
 /// What became of one plan.
 #[derive(Clone, Debug, Default)]

@@ -12,10 +12,9 @@ use super::find::{Found, describe};
 use crate::azure_devops::Organization;
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::{Expiry, IfMissing, Revoke, Rotate, Subject, Update};
-use crate::inputs::span;
-use crate::outputs::to_the_second;
 use crate::pats::model::{GLOBAL_PATS_END, global_pats_have_ended};
 use crate::pats::{Change, NewPat, Pat, Scope};
+use crate::time::{span, to_the_second};
 
 /// The longest life the service grants (MicrosoftDocs: "not to exceed one year").
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -5,9 +5,9 @@ use super::outcome::{End, Fate, differs};
 use super::plan::{Action, Step, falls_short, moved};
 use crate::failure::{Exit, Failure};
 use crate::http::Doubt;
-use crate::outputs::to_the_second;
 use crate::pats::undone::{Undone, among};
 use crate::pats::{Change, Pat, Revocation, Service};
+use crate::time::to_the_second;
 
 /// Takes each step; one that fails keeps none of the others from being taken. What is in doubt then is settled by one
 /// look at the list.

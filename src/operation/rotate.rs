@@ -1,7 +1,7 @@
 //! `rotate`: sign in, read the old PAT, mint the new one, deliver it, then retire the old.
 
 use super::find::find;
-use super::minting::{Ticket, mint_and_deliver};
+use super::lifecycle::{MintRequest, mint_and_deliver};
 use super::outcome::Outcome;
 use super::plan::{Plan, Step, plan_rotation};
 use super::sign_in::Session;
@@ -46,15 +46,15 @@ async fn apply(
     let before: Vec<_> = steps.iter().map(|step| step.pat.clone()).collect();
     let replaced = steps.iter().filter(|step| !step.replaced_before);
     let previous: Vec<_> = replaced.map(|step| step.pat.authorization_id.clone()).collect();
-    let ticket = Ticket {
+    let mint_request = MintRequest {
         new,
         before: Some(&before),
         minting: &rotate.minting,
         previous: (!previous.is_empty()).then_some(previous),
         on_completion: rotate.revoke_on_completion.as_ref(),
     };
-    let mut delivered = mint_and_deliver(run, session, &ticket).await?;
-    let service = session.service.with_patience(run.patience().to_clean_up());
+    let mut delivered = mint_and_deliver(run, session, &mint_request).await?;
+    let service = session.service.with_deadline(run.deadline().to_clean_up());
     let fates = retire::carry_out(&service, steps).await;
     // What an earlier attempt of this step left and was found is retired with the old ones.
     let left = rotate.revoke_on_completion.iter().flat_map(|on_completion| &on_completion.left);

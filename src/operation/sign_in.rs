@@ -13,18 +13,16 @@ use crate::azure_devops::challenge;
 use crate::entra::azure_cli::sign_in_by_azure_cli;
 use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
-use crate::entra::{self, IDLE_LIFE, Proof, Refusal, Tokens};
+use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
 use crate::inputs::request::{ClientProof, Credential, Operation};
-use crate::inputs::shape::{Shape, Wanted};
-use crate::inputs::span;
-use crate::outputs::to_the_second;
-use crate::patience::{Ended, Patience};
 use crate::pats::Service;
 use crate::secret::Secret;
 use crate::store::bearer::bearer;
-use crate::store::{Address, Delivery, Kind, Store};
+use crate::store::{Address, AllStores, Kind, Store};
+use crate::time::{Deadline, Ended, span, to_the_second};
+use crate::token_shape::{Shape, Wanted};
 
 /// The pauses before each further look at a store whose token Entra has refused.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
@@ -37,7 +35,7 @@ pub(super) struct Session {
     /// The PAT service, as this user.
     pub(super) service: Service,
     /// The `deliver-to` stores, each found able to take the PAT.
-    pub(super) stores: Delivery,
+    pub(super) stores: AllStores,
     tokens: Tokens,
 }
 
@@ -63,7 +61,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         run.http.open_ahead(&run.request.places.service_url);
     }
     let tokens = {
-        let mut preparing = std::pin::pin!(stores.prepare_all(run.patience()));
+        let mut preparing = std::pin::pin!(stores.prepare_all(run.deadline()));
         let mut signing_in = std::pin::pin!(tokens(run));
         let mut prepared = None;
         // A sign-in is never torn apart, since it rolls the refresh token; a store that cannot be used ends the
@@ -84,7 +82,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         warnings.iter().for_each(|warning| run.warn(warning.to_string()));
         tokens
     };
-    if run.patience().left().is_zero() {
+    if run.deadline().left().is_zero() {
         return Err(Failure::new(
             Exit::Service,
             "The sign-in took all the time that this operation may take.",
@@ -175,7 +173,7 @@ pub(super) async fn renew_on_demand(run: &Run<'_>) -> Infallible {
     let mut asks = run.http.renewals().attend();
     loop {
         let Some(ask) = asks.recv().await else { return std::future::pending().await };
-        let run = run.with_patience(ask.patience);
+        let run = run.with_deadline(ask.deadline);
         let tokens = by_refresh_token(&run, ask.refresh_token.as_ref(), Some(&ask.claims)).await;
         let fresh = tokens.map(|tokens| tokens.access_token).map_err(|failure| match failure.exit {
             Exit::SignIn => {
@@ -261,7 +259,7 @@ async fn rolled_meanwhile(
     tried: &[Secret],
 ) -> Result<Option<Secret>, Failure> {
     for pause in LOOKS {
-        match run.patience().pause(pause).await {
+        match run.deadline().pause(pause).await {
             Ok(()) => {}
             Err(Ended::TimedOut) => break,
             Err(cancelled) => return Err(NoAnswer::from(cancelled).into_failure("")),
@@ -293,7 +291,7 @@ async fn attempt(
         Err(mut refusal) => {
             if let (Some(rolled), Some(store)) = (refusal.rolled.take(), store) {
                 run.host.mask(&rolled);
-                let kept = store.write(&rolled, &Kind::RefreshToken, &patience_to_store(run)).await;
+                let kept = store.write(&rolled, &Kind::RefreshToken, &deadline_to_store(run)).await;
                 refusal.failure = refusal.failure.and(match kept {
                     Ok(()) => "The new refresh token in that answer is stored.".into(),
                     Err(why) => {
@@ -343,7 +341,7 @@ pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, F
             run.info(format!("Waiting for the sign-in: {} left.", in_minutes(left)));
         };
         let tokens = entra.sign_in_by_device_code(show, tick).await;
-        run.patience().grant(begun.elapsed());
+        run.deadline().grant(begun.elapsed());
         tokens
     };
     let tokens = tokens.map_err(|refusal| refusal.failure)?;
@@ -383,7 +381,7 @@ fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
 /// The token in the credential store, where there is a store that can be read and something in it.
 async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secret>, Failure> {
     match store {
-        Some(store) => Ok(store.read(run.patience()).await?.filter(|token| !token.is_empty())),
+        Some(store) => Ok(store.read(run.deadline()).await?.filter(|token| !token.is_empty())),
         None => Ok(None),
     }
 }
@@ -400,7 +398,7 @@ pub(super) async fn writable_store(run: &Run<'_>) -> Result<Option<Box<dyn Store
         return Ok(None);
     };
     let store = destinations::open(run, address, bearer().1);
-    if let Some(warning) = store.prepare(run.patience()).await? {
+    if let Some(warning) = store.prepare(run.deadline()).await? {
         run.warn(warning.to_string());
     }
     Ok(Some(store))
@@ -421,13 +419,13 @@ pub(super) async fn keep(
             destinations::open(run, address, bearer)
         }
         // The job's first step has said so.
-        (None, None) if matches!(run.request.operation, Operation::Complete(_)) => return Ok(()),
+        (None, None) if matches!(run.request.operation, Operation::PostStep(_)) => return Ok(()),
         (None, None) => {
             run.warn(goes_nowhere(run));
             return Ok(());
         }
     };
-    store.write(rolled, &Kind::RefreshToken, &patience_to_store(run)).await.map_err(|failure| {
+    store.write(rolled, &Kind::RefreshToken, &deadline_to_store(run)).await.map_err(|failure| {
         failure.and(
             "The new refresh token could not be stored, or it is not known whether it was, so the run ends before \
              anything else is done.",
@@ -437,14 +435,14 @@ pub(super) async fn keep(
 
 /// Entra has rolled the token: no signal, and no deadline that is close or has passed, may keep it from being
 /// stored.
-pub(super) fn patience_to_store(run: &Run<'_>) -> Patience {
-    let left = run.patience().left().max(TO_STORE);
-    run.patience().to_clean_up().at_most(left)
+pub(super) fn deadline_to_store(run: &Run<'_>) -> Deadline {
+    let left = run.deadline().left().max(TO_STORE);
+    run.deadline().to_clean_up().at_most(left)
 }
 
 /// The warning for a run without a credential-store.
 pub(super) fn goes_nowhere(run: &Run<'_>) -> String {
-    let day = to_the_second(span::after(run.http.clock().now(), IDLE_LIFE));
+    let day = to_the_second(span::after(run.http.clock().now(), Kind::REFRESH_TOKENS_IDLE_LIFE));
     format!(
         "The refresh token that Microsoft Entra sent back goes nowhere, since no credential-store is given: the one \
          in use may end on {} (90 days from now), and a person has to sign in again before then.",

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::listing::Outlook;
 use crate::azure_devops::Organization;
-use crate::outputs::to_the_second;
 use crate::pats::Pat;
+use crate::time::to_the_second;
 
 /// The most rows of a table: a summary may not be larger than 1 MiB.
 const MOST_ROWS: usize = 500;

@@ -71,7 +71,7 @@ pub(super) async fn explain(run: &Run<'_>, failure: Failure) -> Failure {
         return failure;
     }
     let Some(organization) = &run.request.organization else { return failure };
-    let http = run.http.with_patience(run.patience().at_most(TO_EXPLAIN));
+    let http = run.http.with_deadline(run.deadline().at_most(TO_EXPLAIN));
     match discover(&http, &run.request.places.devops_url, organization).await {
         Ok(Backing::Tenant(tenant)) => name_the_tenant(run, failure, tenant),
         Ok(Backing::PersonalAccounts) => {

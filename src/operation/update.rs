@@ -8,8 +8,9 @@ use super::plan::{Action, Plan, falls_short, plan_update};
 use super::{Run, delivery, retire, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Update;
-use crate::outputs::{Outputs, to_the_second};
+use crate::outputs::Outputs;
 use crate::pats::Pat;
+use crate::time::to_the_second;
 
 pub(super) async fn update(run: &Run<'_>, update: &Update) -> Result<(), Failure> {
     let session = sign_in::sign_in(run).await?;

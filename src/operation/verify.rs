@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 
 use super::Run;
 use crate::azure_devops::IS_DEACTIVATED;
-use crate::azure_devops::connection_data::Identity;
+use crate::azure_devops::connection_data::AuthenticatedUser;
 use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::request;
 use crate::http::{Answer, DEACTIVATED, Effect, Http, NoAnswer};
 use crate::inputs::request::Verify;
-use crate::patience::Ended;
 use crate::secret::Secret;
+use crate::time::Ended;
 
 /// How long a PAT has to become usable.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ pub(super) async fn verify(
     verify: &Verify,
     token: &Secret,
 ) -> Result<Option<String>, Failure> {
-    let http = run.http.with_patience(run.patience().at_most(LONGEST));
+    let http = run.http.with_deadline(run.deadline().at_most(LONGEST));
     let mut attempt = 1;
     let doubt = loop {
         let (doubt, asked) = match try_once(&http, &verify.url, token).await? {
@@ -69,7 +69,7 @@ pub(super) async fn verify(
             (Tried::NotYet(doubt), asked) => (doubt, asked),
         };
         let pause = asked.unwrap_or_else(|| http.backoff(attempt).min(LONGEST_PAUSE));
-        match http.patience().pause(pause).await {
+        match http.deadline().pause(pause).await {
             Ok(()) => attempt += 1,
             Err(Ended::TimedOut) => break doubt,
             Err(cancelled) => return Err(NoAnswer::Ended(cancelled).into_failure("")),
@@ -82,7 +82,7 @@ pub(super) async fn verify(
 /// One request; beside what it told, how long the service asks to wait.
 async fn try_once(http: &Http, url: &Url, token: &Secret) -> Result<(Tried, Option<Duration>), Failure> {
     // Repeating is ours to do, and a cancelled run waits for no answer: a PAT is tried, not made.
-    let sent = http.patience().bound(http.send(request(url, token), Effect::OnceOnly)).await;
+    let sent = http.deadline().bound(http.send(request(url, token), Effect::OnceOnly)).await;
     let answer = match sent.map_err(NoAnswer::Ended).and_then(|outcome| outcome) {
         Ok(answer) => answer,
         Err(cancelled @ NoAnswer::Ended(Ended::Cancelled(_))) => return Err(cancelled.into_failure("")),
@@ -131,13 +131,13 @@ fn is_connection_data(url: &Url) -> bool {
 /// Whether the answer confirms the PAT; if not, why, and whether that may change while the PAT spreads.
 fn judge(answer: &Answer, connection_data: bool) -> Result<(), (String, bool)> {
     let status = answer.status.as_u16();
-    let identity = Identity::of(answer);
+    let identity = AuthenticatedUser::of(answer);
     match status {
         203 => Err(("a sign-in page answered (HTTP 203).".into(), true)),
         200..=299 if is_sign_in_page(answer) => {
             Err((format!("a sign-in page answered (HTTP {status})."), true))
         }
-        200..=299 if identity.as_ref().is_some_and(Identity::is_anonymous) => {
+        200..=299 if identity.as_ref().is_some_and(AuthenticatedUser::is_anonymous) => {
             Err(("it was taken for nobody's (the Anonymous identity).".into(), true))
         }
         200..=299 if connection_data && identity.is_none() => {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::fingerprint::Fingerprint;
 use super::model::NewPat;
 use super::reconciling::Unanswered;
-use super::service::{CreateError, Minted, Outcome, Service};
+use super::service::{CreateError, Minted, Service, UnclearOutcome};
 use crate::failure::Failure;
 use crate::http::NoAnswer;
-use crate::patience::Ended;
+use crate::time::Ended;
 
 /// How often a PAT is asked for before the run gives up.
 const ATTEMPTS: u32 = 4;
@@ -41,10 +41,10 @@ pub async fn mint(
     unanswered: &mut Unanswered,
 ) -> Result<(Minted, Fingerprint), Failure> {
     let http = service.http();
-    let cleaning_up = service.with_patience(http.patience().to_clean_up());
+    let cleaning_up = service.with_deadline(http.deadline().to_clean_up());
     let mut attempt = 1;
     loop {
-        if let Some(signal) = http.patience().cancelled() {
+        if let Some(signal) = http.deadline().cancelled() {
             return Err(NoAnswer::Ended(Ended::Cancelled(signal)).into_failure(""));
         }
         let taken = |end| unanswered.has_end(end);
@@ -61,7 +61,7 @@ pub async fn mint(
             Err(CreateError::Refused(failure)) => return Err(failure),
             Err(CreateError::Later(answer, failure)) => (failure, answer.retry_after(http.clock().now())),
             Err(CreateError::Ambiguous(doubt)) => {
-                if doubt.outcome == Outcome::Cancelled {
+                if doubt.outcome == UnclearOutcome::Cancelled {
                     watch.cancelled_before_the_answer(&asked);
                 }
                 match doubt.authorization_id {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Scope;
-use crate::inputs::span;
+use crate::time::span;
 
 /// From the beginning of this day on (UTC) no global PAT works (Azure DevOps release notes, sprint 270).
 pub const GLOBAL_PATS_END: Date = date(2026, 12, 1);

@@ -1,7 +1,7 @@
 //! Looking for the PATs of requests whose answer was lost.
 //!
 //! A request whose outcome is unknown may have made a PAT, or may make one in a moment: a gateway can give up while the
-//! service is still at work, and a list can lag behind. So the run looks at once and again, for [`LONG_ENOUGH`], and
+//! service is still at work, and a list can lag behind. So the run looks at once and again, for [`LATE_EFFECT`], and
 //! once more before it ends. What bears the [fingerprint](super::fingerprint) is revoked, since nobody holds its value;
 //! what does not is never touched.
 
@@ -14,11 +14,9 @@ use super::fingerprint::{Fingerprint, Trace, is_the_same_end};
 use super::model::{Filter, Pat};
 use super::service::Service;
 use crate::failure::{Exit, Failure, sentence_of};
-use crate::outputs::to_the_second;
+use crate::http::LATE_EFFECT;
+use crate::time::to_the_second;
 
-/// How long after its failure a request is looked after: the 15 s for which a service may still be at work on it, and a
-/// moment for what is made at the very end of them.
-pub const LONG_ENOUGH: Duration = Duration::from_millis(15_200);
 /// The pause after the first look; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
@@ -78,7 +76,7 @@ impl Unanswered {
     /// The answer to this request was lost.
     pub fn lose(&mut self, fingerprint: Fingerprint) {
         self.looked = None;
-        self.requests.push(Lost { fingerprint, until: Instant::now() + LONG_ENOUGH, unsure: Vec::new() });
+        self.requests.push(Lost { fingerprint, until: Instant::now() + LATE_EFFECT, unsure: Vec::new() });
     }
 
     /// Nobody holds the value of this PAT, which the request has made for certain: it is revoked.
@@ -91,14 +89,14 @@ impl Unanswered {
     /// Looks at once and again with growing pauses, until each of them is found or long enough has been looked: the last
     /// look begins then, since a long list tells how things were when it was begun.
     pub async fn look(&mut self, service: &Service) {
-        let patience = service.http().patience();
+        let deadline = service.http().deadline();
         let mut pause = FIRST_PAUSE;
         while !self.requests.is_empty() {
             self.look_once(service).await;
             let Some(until) = self.requests.iter().map(|lost| lost.until).max() else { return };
-            let left = until.saturating_duration_since(Instant::now()).min(patience.left());
+            let left = until.saturating_duration_since(Instant::now()).min(deadline.left());
             let is_enough = self.looked >= Some(until) || self.blind.is_some() && left.is_zero();
-            if is_enough || self.is_refused() || patience.pause(pause.min(left)).await.is_err() {
+            if is_enough || self.is_refused() || deadline.pause(pause.min(left)).await.is_err() {
                 return;
             }
             pause *= 2;

@@ -10,7 +10,7 @@ use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure, without_people};
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::{Answer, ClaimsChallenge};
-use crate::meaning::{self, Meaning as Refusal};
+use crate::refusal_table::{self, RefusalRow};
 
 /// What one `patTokenError` means.
 #[derive(Debug)]
@@ -361,23 +361,23 @@ const NO_ORGANIZATION: &str = "HostNotFoundException";
 const PAGE: &str = "a web page";
 
 /// What a refusal means that names no `patTokenError`: by its exception (`typeKey`), its words, its status.
-pub const REFUSALS: &[Refusal] = &[
+pub const REFUSALS: &[RefusalRow] = &[
     challenge::REVOKED,
     IS_DEACTIVATED,
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "A service principal or managed identity is signed in, and the PAT service serves people only.",
         "Sign in as a user: give a refresh-token made by 'adopat login'.",
     )
     .key("InvalidAccessException")
     .says(&["service principal"]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "The PAT service does not allow this operation with the credential that was sent.",
         "It takes a Microsoft Entra token of a user, never a PAT or the job's own token.",
     )
     .key("InvalidAccessException"),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "Azure DevOps does not take the access token in organization {organization}: it has expired, was revoked, or \
          is not one for Azure DevOps.",
@@ -385,7 +385,7 @@ pub const REFUSALS: &[Refusal] = &[
          (499b84ac-1321-427f-aa17-267ca6975798).",
     )
     .says(&["TF400813", "anonymous access"]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "Azure DevOps does not let the user who is signed in use PATs in organization {organization}: they are no \
          member of it, the token is another tenant's, or the app registration lacks a permission.",
@@ -393,69 +393,69 @@ pub const REFUSALS: &[Refusal] = &[
          vso.pats_manage, with consent; 'adopat doctor' checks each of them.",
     )
     .says(&["TF400813"]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::SignIn,
         "The user who is signed in has never been in this organization.",
         "Let them open https://dev.azure.com once in a browser, then run it again.",
     )
     .says(&["TF401444"]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "A conditional access policy of the tenant refuses this request.",
         "Run it from a network the policy accepts, like a self-hosted agent, or ask the tenant's administrator.",
     )
     .says(&["VS403463"]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::NotFound,
         "There is no such PAT.",
         "Check authorization-id, organization and the user who signs in: a PAT is seen by its owner alone.",
     )
     .key(NOT_FOUND),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "Azure DevOps knows no organization {organization}, or hides it from this user.",
         "Check the input organization, and that the user who signs in is a member of it.",
     )
     .key(NO_ORGANIZATION),
-    Refusal::new(
+    RefusalRow::new(
         Exit::SignIn,
         "The PAT service answered with a sign-in page (HTTP {status}): it did not accept the credential.",
         SIGN_IN_AGAIN,
     )
     .status(&[203..=203, 300..=399]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::SignIn,
         "The PAT service did not accept the access token (HTTP 401).",
         SIGN_IN_AGAIN,
     )
     .status(&[401..=401]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "The PAT service refused the request by permission or policy (HTTP 403).",
         "Ask a Project Collection Administrator whether PATs are restricted here; 'adopat doctor' checks whether this \
          user may read them.",
     )
     .status(&[403..=403]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Refused,
         "Azure DevOps knows no organization {organization}, or hides it from this user (HTTP 404).",
         "Check the input organization, and that the user who signs in is a member of it; 'adopat doctor' checks both.",
     )
     .status(&[404..=404]),
-    Refusal::new(
+    RefusalRow::new(
         Exit::Service,
         "The PAT service is being asked too often (HTTP 429).",
         "Run it again later, run fewer jobs at once, or raise the input 'timeout'.",
     )
     .status(&[429..=429]),
-    Refusal::new(Exit::Service, "The PAT service failed (HTTP {status}).", REPORT).status(&[500..=999]),
-    Refusal::new(
+    RefusalRow::new(Exit::Service, "The PAT service failed (HTTP {status}).", REPORT).status(&[500..=999]),
+    RefusalRow::new(
         Exit::Service,
         "What answered in the PAT service's place sent a web page (HTTP {status}).",
         "Check service-url, and that no proxy answers in the service's place.",
     )
     .key(PAGE),
-    Refusal::new(Exit::Refused, "The PAT service refused the request (HTTP {status}).", REPORT),
+    RefusalRow::new(Exit::Refused, "The PAT service refused the request (HTTP {status}).", REPORT),
 ];
 
 fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> Failure {
@@ -472,7 +472,7 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
     // A sign-in page may call itself a success.
     let is_sign_in_page = status == 200 && answer.text().to_ascii_lowercase().contains("sign in");
     let kind = if is_sign_in_page { 203 } else { status };
-    let meaning = meaning::find(REFUSALS, kind, known_by, message).expect("the last row fits all");
+    let meaning = refusal_table::find(REFUSALS, kind, known_by, message).expect("the last row fits all");
     let own = [("organization", organization.name()), ("status", &status.to_string())];
     let failure = meaning.failure(&own);
     if key == INSUFFICIENT_CLAIMS {

@@ -16,9 +16,8 @@ use crate::azure_devops::error_body::support_ids;
 use crate::failure::{Exit, Failure};
 use crate::http::request;
 use crate::http::{Answer, Doubt, Effect, Http, NoAnswer};
-use crate::outputs::to_the_second;
-use crate::patience::{Ended, Patience};
 use crate::secret::Secret;
+use crate::time::{Deadline, Ended, to_the_second};
 
 /// The version that is asked for. None without `-preview` exists.
 const API_VERSION: &str = "7.1-preview.1";
@@ -84,7 +83,7 @@ pub enum CreateError {
 #[derive(Debug)]
 pub struct Ambiguity {
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: UnclearOutcome,
     /// The authorization id of the PAT, where the answer told that much.
     pub authorization_id: Option<String>,
     /// The answer, where there was one that can be read.
@@ -95,7 +94,7 @@ pub struct Ambiguity {
 
 /// How a create whose effect is not known came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum UnclearOutcome {
     /// The service failed, or its answer makes no sense.
     Failed,
     /// The service refused, and its answer holds a PAT all the same.
@@ -110,7 +109,7 @@ pub enum Outcome {
     Cancelled,
 }
 
-impl Outcome {
+impl UnclearOutcome {
     /// Whether another request may get a better answer.
     pub fn may_be_tried_again(self) -> bool {
         matches!(self, Self::Failed | Self::BrokenOff)
@@ -155,9 +154,9 @@ impl Service {
         Self { http, address, organization, bearer }
     }
 
-    /// The same service under another patience, such as one for cleaning up.
-    pub fn with_patience(&self, patience: Patience) -> Self {
-        Self { http: self.http.with_patience(patience), ..self.clone() }
+    /// The same service under another deadline, such as one for cleaning up.
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self { http: self.http.with_deadline(deadline), ..self.clone() }
     }
 
     /// The same service, as the same user with a fresher token.
@@ -259,9 +258,9 @@ impl Service {
             }
             Err(error) => {
                 let outcome = match &error {
-                    NoAnswer::Ended(Ended::Cancelled(_)) => Outcome::Cancelled,
-                    NoAnswer::Ended(Ended::TimedOut) => Outcome::TimedOut,
-                    _ => Outcome::BrokenOff,
+                    NoAnswer::Ended(Ended::Cancelled(_)) => UnclearOutcome::Cancelled,
+                    NoAnswer::Ended(Ended::TimedOut) => UnclearOutcome::TimedOut,
+                    _ => UnclearOutcome::BrokenOff,
                 };
                 return Err(doubt(outcome, None, self.unanswered(error)));
             }
@@ -283,7 +282,11 @@ impl Service {
                 }
                 _ => self.refusal(&answer),
             };
-            let outcome = if failure.exit == Exit::SignIn { Outcome::SignInPage } else { Outcome::Failed };
+            let outcome = if failure.exit == Exit::SignIn {
+                UnclearOutcome::SignInPage
+            } else {
+                UnclearOutcome::Failed
+            };
             return Err(doubt(outcome, Some(answer), failure));
         };
         if result.is_refusal() {
@@ -292,7 +295,7 @@ impl Service {
                 return Err(CreateError::Refused(failure));
             };
             let failure = failure.and("The answer holds a PAT all the same, which must not live on.");
-            let (outcome, authorization_id) = (Outcome::Refused, Some(pat.authorization_id));
+            let (outcome, authorization_id) = (UnclearOutcome::Refused, Some(pat.authorization_id));
             let answer = Some(answer);
             return Err(CreateError::Ambiguous(Ambiguity { outcome, authorization_id, answer, failure }));
         }
@@ -300,14 +303,14 @@ impl Service {
             Some(PatWithToken { pat, token: Some(token) }) if !token.is_empty() => Ok(Minted { pat, token }),
             Some(PatWithToken { pat, .. }) => {
                 let failure = self.nonsense(&answer, "made a PAT without telling its value");
-                let outcome = Outcome::Failed;
+                let outcome = UnclearOutcome::Failed;
                 let authorization_id = Some(pat.authorization_id);
                 let answer = Some(answer);
                 Err(CreateError::Ambiguous(Ambiguity { outcome, authorization_id, answer, failure }))
             }
             None => {
                 let failure = self.nonsense(&answer, "answered the request for a PAT without one");
-                Err(doubt(Outcome::Failed, Some(answer), failure))
+                Err(doubt(UnclearOutcome::Failed, Some(answer), failure))
             }
         }
     }

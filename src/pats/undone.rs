@@ -57,10 +57,10 @@ impl Service {
     /// One look at the PATs that are active now, for what is in doubt; none if that fails, too. A run that was cancelled
     /// or is late has a moment for it.
     pub async fn look_at_the_active(&self) -> Option<Vec<Pat>> {
-        let patience = self.http().patience();
-        let is_over = patience.cancelled().is_some() || patience.left().is_zero();
-        let service = match is_over && !patience.is_cleaning_up() {
-            true => self.with_patience(patience.to_clean_up().at_most(GRACE)),
+        let deadline = self.http().deadline();
+        let is_over = deadline.cancelled().is_some() || deadline.left().is_zero();
+        let service = match is_over && !deadline.is_cleaning_up() {
+            true => self.with_deadline(deadline.to_clean_up().at_most(GRACE)),
             false => self.clone(),
         };
         service.list(Filter::Active).await.ok()

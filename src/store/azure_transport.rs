@@ -1,8 +1,8 @@
 //! The Azure SDK's requests, sent over our own wire: the same proxy, the same trusted authorities, no redirect,
-//! the same patience.
+//! the same deadline.
 //!
 //! The SDK's own retries are switched off, since [`Http`] and the store retry already and obey `Retry-After` within
-//! the run's patience. (For virtual machines azure_identity insists on its own; every call is bounded from
+//! the run's deadline. (For virtual machines azure_identity insists on its own; every call is bounded from
 //! outside.) What was last refused is kept as it came: the SDK reads error texts as borrowed strings, so that
 //! an escape in one loses the whole answer.
 
@@ -20,7 +20,7 @@ use http::{Method, Request, StatusCode};
 use url::Url;
 
 use crate::http::{Answer, Effect, Http, NoAnswer};
-use crate::patience::Patience;
+use crate::time::Deadline;
 
 /// A request that came to nothing.
 #[derive(Clone, Debug)]
@@ -44,10 +44,10 @@ impl AzureTransport {
         Arc::new(Self { http: Mutex::new(http), refused: Mutex::default() })
     }
 
-    /// Begins a call that may take so much patience, and forgets what the last one was refused.
-    pub fn begin(&self, patience: &Patience) {
+    /// Begins a call that may take so much deadline, and forgets what the last one was refused.
+    pub fn begin(&self, deadline: &Deadline) {
         let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
-        *http = http.with_patience(patience.clone());
+        *http = http.with_deadline(deadline.clone());
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

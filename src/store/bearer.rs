@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// Waits for the bearer. Clones wait for the same one.
 #[derive(Clone)]
@@ -34,15 +34,15 @@ impl BearerSlot {
 }
 
 impl Bearer {
-    /// The bearer, waited for as long as patience lasts.
+    /// The bearer, waited for as long as deadline lasts.
     ///
     /// # Errors
     /// The time was up, the run was cancelled, or the sign-in ended without one.
-    pub async fn get(&self, patience: &Patience) -> Result<Secret, Failure> {
+    pub async fn get(&self, deadline: &Deadline) -> Result<Secret, Failure> {
         let mut receiver = self.0.clone();
         let waiting =
             async { receiver.wait_for(Option::is_some).await.ok().and_then(|bearer| bearer.clone()) };
-        match patience.bound(waiting).await {
+        match deadline.bound(waiting).await {
             Ok(Some(bearer)) => Ok(bearer),
             Ok(None) => Err(Failure::new(
                 Exit::SignIn,
@@ -63,27 +63,27 @@ impl fmt::Debug for Bearer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fake::patience;
+    use crate::store::fake::deadline;
 
     #[tokio::test]
     async fn who_waits_gets_the_bearer_and_later_the_newer_one() {
         let (slot, bearer) = bearer();
         let waiting = tokio::spawn({
             let bearer = bearer.clone();
-            async move { bearer.get(&patience(5)).await }
+            async move { bearer.get(&deadline(5)).await }
         });
         tokio::task::yield_now().await;
         slot.put(Secret::new("first".into()));
         assert_eq!(waiting.await.expect("ended"), Ok(Secret::new("first".into())));
         slot.put(Secret::new("second".into()));
         drop(slot);
-        assert_eq!(bearer.get(&patience(5)).await, Ok(Secret::new("second".into())));
+        assert_eq!(bearer.get(&deadline(5)).await, Ok(Secret::new("second".into())));
     }
 
     #[tokio::test]
     async fn a_sign_in_that_failed_is_not_waited_for() {
         let (slot, bearer) = bearer();
         drop(slot);
-        assert_eq!(bearer.get(&patience(5)).await.expect_err("none").exit, Exit::SignIn);
+        assert_eq!(bearer.get(&deadline(5)).await.expect_err("none").exit, Exit::SignIn);
     }
 }

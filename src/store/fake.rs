@@ -18,9 +18,10 @@ use url::Url;
 use super::Kind;
 use super::vault_identity::{JobToken, VaultSettings};
 use crate::failure::{Exit, Failure};
-use crate::inputs::request::{OidcSources, VaultIdentity};
-use crate::patience::Patience;
+use crate::oidc::OidcSources;
 use crate::secret::Secret;
+use crate::store::vault_identity::VaultIdentity;
+use crate::time::Deadline;
 use crate::world::{Clock, Exchange, SystemRandom, Wire, WireError, World};
 
 type Outcome = Result<Response<Bytes>, WireError>;
@@ -101,7 +102,7 @@ struct Job;
 
 #[async_trait]
 impl JobToken for Job {
-    async fn assertion(&self, audience: &str, _: &Patience) -> Result<Secret, Failure> {
+    async fn assertion(&self, audience: &str, _: &Deadline) -> Result<Secret, Failure> {
         match audience {
             "api://AzureADTokenExchange" => Ok(Secret::new("job.oidc.token".into())),
             _ => Err(Failure::new(Exit::SignIn, "The host gave no token.", "Ask for it.")),
@@ -146,8 +147,8 @@ pub fn body(request: &Request<Bytes>) -> Value {
     serde_json::from_slice(request.body()).unwrap_or_default()
 }
 
-/// Patience for some seconds, which nobody cancels.
-pub fn patience(seconds: u64) -> Patience {
+/// A deadline some seconds from now, which nobody cancels.
+pub fn deadline(seconds: u64) -> Deadline {
     let (_, cancellation) = watch::channel(None);
-    Patience::new(std::time::Duration::from_secs(seconds), cancellation)
+    Deadline::new(std::time::Duration::from_secs(seconds), cancellation)
 }

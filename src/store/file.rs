@@ -21,9 +21,9 @@ use super::sealed::{self, Sealer, Unopened};
 use super::{Address, Expected, Holding, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
 use crate::http::Http;
-use crate::patience::{Ended, Patience};
 use crate::private_file;
 use crate::secret::Secret;
+use crate::time::{Deadline, Ended};
 
 /// How long to wait before trying once more to take the lock.
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
@@ -129,7 +129,7 @@ impl FileStore {
 
     /// Takes the lock that writers take turns by; it is given back when the file is dropped. `None` if the
     /// file system knows no locks: replacing the file in one step keeps its value whole all the same.
-    async fn lock(&self, patience: &Patience) -> Result<Option<File>, Failure> {
+    async fn lock(&self, deadline: &Deadline) -> Result<Option<File>, Failure> {
         let path = self.lock_file()?;
         let file = open_lock(&path).map_err(|error| self.not_writable(&error))?;
         loop {
@@ -140,7 +140,7 @@ impl FileStore {
                     return Ok(None);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    patience.pause(BETWEEN_TRIES).await.map_err(|ended| self.locked_out(ended, &path))?;
+                    deadline.pause(BETWEEN_TRIES).await.map_err(|ended| self.locked_out(ended, &path))?;
                 }
             }
         }
@@ -168,7 +168,7 @@ impl Store for FileStore {
         &self.address
     }
 
-    async fn prepare(&self, _patience: &Patience) -> Result<Option<Failure>, Failure> {
+    async fn prepare(&self, _deadline: &Deadline) -> Result<Option<Failure>, Failure> {
         private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
         let lock = self.lock_file()?;
         if lock.exists() {
@@ -194,7 +194,7 @@ impl Store for FileStore {
     }
 
     /// By its time, which adopat [sets](Store::write) by the services' clock.
-    async fn holds(&self, expected: &Expected<'_>, _patience: &Patience) -> Result<Holding, Failure> {
+    async fn holds(&self, expected: &Expected<'_>, _deadline: &Deadline) -> Result<Holding, Failure> {
         let unreadable = |error: io::Error| {
             Failure::new(
                 Exit::Store,
@@ -213,7 +213,7 @@ impl Store for FileStore {
         }
     }
 
-    async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
+    async fn read(&self, _deadline: &Deadline) -> Result<Option<Secret>, Failure> {
         match private_file::read(&self.path) {
             Ok(Some(bytes)) => self.token_in(&bytes),
             Ok(None) => Ok(None),
@@ -224,13 +224,13 @@ impl Store for FileStore {
         }
     }
 
-    async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure> {
+    async fn write(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
         let sealed = match (&self.sealer, kind) {
             (Some(sealer), Kind::RefreshToken) => Some(sealer.seal(secret)),
             _ => None,
         };
         let bytes = sealed.as_deref().unwrap_or(secret.expose().as_bytes());
-        let turn = self.lock(patience).await?;
+        let turn = self.lock(deadline).await?;
         if turn.is_some() {
             private_file::remove_left_over(&self.path);
         }
@@ -246,14 +246,14 @@ impl Store for FileStore {
         Ok(())
     }
 
-    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
+    async fn restore(&self, deadline: &Deadline) -> Result<Restored, Failure> {
         // What is in a file that could not be replaced is not ours to touch, and was not lost.
         if !self.changed.load(Ordering::Relaxed) {
             return Ok(Restored::Whole);
         }
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(held) = held else { return Ok(Restored::NotPossible) };
-        let _turn = self.lock(patience).await?;
+        let _turn = self.lock(deadline).await?;
         let previous = held.as_ref().map(|(bytes, time)| (bytes.as_slice(), *time));
         private_file::restore(&self.path, previous).map_err(|error| self.not_writable(&error))?;
         Ok(Restored::Whole)
@@ -290,10 +290,10 @@ fn words(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fake::{offline, pat, patience};
+    use crate::store::fake::{deadline, offline, pat};
 
     fn store(path: &Path, key: Option<&str>) -> FileStore {
-        let http = Http::new(offline(), patience(60));
+        let http = Http::new(offline(), deadline(60));
         FileStore::new(path.to_owned(), key.map(|key| Secret::new(key.into())), http)
     }
 
@@ -306,10 +306,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         let store = store(&path, None);
-        assert_eq!(store.read(&patience(5)).await, Ok(None));
-        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        assert_eq!(store.read(&deadline(5)).await, Ok(None));
+        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &deadline(5)).await.expect("written");
         assert_eq!(std::fs::read(&path).expect("there"), b"1.AXfake");
-        assert_eq!(store.read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
+        assert_eq!(store.read(&deadline(5)).await, Ok(Some(secret("1.AXfake"))));
     }
 
     #[tokio::test]
@@ -317,10 +317,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         std::fs::write(&path, "1.AXfake\r\n").expect("written");
-        assert_eq!(store(&path, None).read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
+        assert_eq!(store(&path, None).read(&deadline(5)).await, Ok(Some(secret("1.AXfake"))));
         std::fs::write(&path, "\n").expect("written");
-        assert_eq!(store(&path, None).read(&patience(5)).await, Ok(None), "an empty file holds nothing");
-        assert_eq!(store(&path, Some("key")).read(&patience(5)).await, Ok(None));
+        assert_eq!(store(&path, None).read(&deadline(5)).await, Ok(None), "an empty file holds nothing");
+        assert_eq!(store(&path, Some("key")).read(&deadline(5)).await, Ok(None));
     }
 
     #[tokio::test]
@@ -328,10 +328,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         let store = store(&path, Some("correct horse"));
-        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &deadline(5)).await.expect("written");
         assert!(sealed::is_sealed(&std::fs::read(&path).expect("there")));
-        assert_eq!(store.read(&patience(5)).await, Ok(Some(secret("1.AXfake"))));
-        store.write(&secret("patpatpat"), &pat(), &patience(5)).await.expect("written");
+        assert_eq!(store.read(&deadline(5)).await, Ok(Some(secret("1.AXfake"))));
+        store.write(&secret("patpatpat"), &pat(), &deadline(5)).await.expect("written");
         assert_eq!(std::fs::read(&path).expect("there"), b"patpatpat");
     }
 
@@ -340,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         let writer = store(&path, Some("correct horse"));
-        writer.write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5)).await.expect("written");
+        writer.write(&secret("1.AXfake"), &Kind::RefreshToken, &deadline(5)).await.expect("written");
         let whole = std::fs::read(&path).expect("there");
 
         let mut found = Vec::new();
@@ -354,7 +354,7 @@ mod tests {
         ];
         for (key, bytes) in cases {
             std::fs::write(&path, bytes).expect("written");
-            let failure = store(&path, key).read(&patience(5)).await.expect_err("unreadable");
+            let failure = store(&path, key).read(&deadline(5)).await.expect_err("unreadable");
             assert_eq!(failure.exit, Exit::SignIn);
             assert!(!failure.to_string().contains("AXfake"));
             assert_eq!(std::fs::read(&path).expect("there"), bytes, "left untouched");
@@ -376,7 +376,7 @@ mod tests {
         std::fs::write(&path, "open to all").expect("written");
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).expect("set");
         store(&path, None)
-            .write(&secret("1.AXfake"), &Kind::RefreshToken, &patience(5))
+            .write(&secret("1.AXfake"), &Kind::RefreshToken, &deadline(5))
             .await
             .expect("written");
         for path in [path.clone(), lock_of(&path)] {
@@ -393,7 +393,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
         let holds = async |made: &str| {
             let expected = Expected { authorization_id: "x", valid_from: Some(at(made)) };
-            store.holds(&expected, &patience(5)).await.expect("asked")
+            store.holds(&expected, &deadline(5)).await.expect("asked")
         };
         let made = "2026-11-24T12:00:00.25Z";
         assert_eq!(holds(made).await, Holding::Not("is not there yet".into()));
@@ -404,13 +404,13 @@ mod tests {
         if let Kind::Pat { valid_from, .. } = &mut kind {
             *valid_from = Some(at(made));
         }
-        store.write(&secret("patpatpat"), &kind, &patience(5)).await.expect("written");
+        store.write(&secret("patpatpat"), &kind, &deadline(5)).await.expect("written");
         assert_eq!(holds(made).await, Holding::Holds);
         assert!(matches!(holds("2026-11-24T12:00:00.26Z").await, Holding::Not(_)));
 
-        store.prepare(&patience(5)).await.expect("prepared");
+        store.prepare(&deadline(5)).await.expect("prepared");
         std::fs::write(&path, "another").expect("written");
-        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        assert_eq!(store.restore(&deadline(5)).await, Ok(Restored::Whole));
         assert!(
             matches!(holds("2026-11-24T12:00:00.26Z").await, Holding::Not(_)),
             "it holds the old one again"
@@ -425,7 +425,7 @@ mod tests {
         for number in 0..16 {
             let store = store(&path, None);
             let token = secret(&format!("{number}.").repeat(2000));
-            writers.spawn(async move { store.write(&token, &Kind::RefreshToken, &patience(20)).await });
+            writers.spawn(async move { store.write(&token, &Kind::RefreshToken, &deadline(20)).await });
         }
         assert!(writers.join_all().await.into_iter().all(|written| written.is_ok()));
         let token = std::fs::read_to_string(&path).expect("there");
@@ -440,14 +440,14 @@ mod tests {
         let taken = open_lock(&lock_of(&path)).expect("opened");
         taken.lock().expect("locked");
         let store = store(&path, None);
-        let short = patience(60).at_most(Duration::from_millis(80));
+        let short = deadline(60).at_most(Duration::from_millis(80));
         let failure =
             store.write(&secret("1.AXfake"), &Kind::RefreshToken, &short).await.expect_err("locked");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("token.lock"), "{failure}");
         assert!(!path.exists());
 
-        let waiting = patience(20);
+        let waiting = deadline(20);
         let later = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(60)).await;
             drop(taken);
@@ -459,15 +459,15 @@ mod tests {
     #[tokio::test]
     async fn a_missing_folder_and_a_folder_in_place_of_a_file_are_said_before_anything_is_written() {
         let folder = tempfile::tempdir().expect("a folder");
-        let failure = store(&folder.path().join("none/token"), None).prepare(&patience(5)).await;
+        let failure = store(&folder.path().join("none/token"), None).prepare(&deadline(5)).await;
         let failure = failure.expect_err("no folder");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("its folder does not exist"), "{failure}");
-        let failure = store(folder.path(), None).prepare(&patience(5)).await.expect_err("a folder");
+        let failure = store(folder.path(), None).prepare(&deadline(5)).await.expect_err("a folder");
         assert!(failure.cause.contains("is a folder"), "{failure}");
         std::fs::create_dir(folder.path().join("token.lock")).expect("made");
         let token = folder.path().join("token");
-        store(&token, None).prepare(&patience(5)).await.expect_err("a folder in place of the lock");
+        store(&token, None).prepare(&deadline(5)).await.expect_err("a folder in place of the lock");
     }
 
     #[tokio::test]
@@ -475,19 +475,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
         let store = store(&path, None);
-        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole), "nothing was written");
-        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
-        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::NotPossible), "not prepared");
+        assert_eq!(store.restore(&deadline(5)).await, Ok(Restored::Whole), "nothing was written");
+        store.write(&secret("new"), &pat(), &deadline(5)).await.expect("written");
+        assert_eq!(store.restore(&deadline(5)).await, Ok(Restored::NotPossible), "not prepared");
         std::fs::write(&path, b"old\n\xFF").expect("written");
-        assert_eq!(store.prepare(&patience(5)).await, Ok(None));
-        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
-        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        assert_eq!(store.prepare(&deadline(5)).await, Ok(None));
+        store.write(&secret("new"), &pat(), &deadline(5)).await.expect("written");
+        assert_eq!(store.restore(&deadline(5)).await, Ok(Restored::Whole));
         assert_eq!(std::fs::read(&path).expect("there"), b"old\n\xFF");
 
         std::fs::remove_file(&path).expect("removed");
-        store.prepare(&patience(5)).await.expect("prepared");
-        store.write(&secret("new"), &pat(), &patience(5)).await.expect("written");
-        assert_eq!(store.restore(&patience(5)).await, Ok(Restored::Whole));
+        store.prepare(&deadline(5)).await.expect("prepared");
+        store.write(&secret("new"), &pat(), &deadline(5)).await.expect("written");
+        assert_eq!(store.restore(&deadline(5)).await, Ok(Restored::Whole));
         assert!(!path.exists(), "there was no file, so there is none again");
     }
 }

@@ -25,9 +25,9 @@ use super::written::Written;
 use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
-use crate::meaning::{self, Meaning};
-use crate::patience::Patience;
+use crate::refusal_table::{self, RefusalRow};
 use crate::secret::Secret;
+use crate::time::Deadline;
 use crate::world::Random;
 
 /// The version of GitHub's REST API that every Enterprise Server knows too.
@@ -44,37 +44,37 @@ const LIMIT: &str = "a rate limit";
 const SINGLE_SIGN_ON: &str = "X-GitHub-SSO";
 
 /// What the refusals mean.
-pub const REFUSALS: &[Meaning] = &[
-    Meaning::new(
+pub const REFUSALS: &[RefusalRow] = &[
+    RefusalRow::new(
         Exit::Store,
         "GitHub had more requests with this token than it takes.",
         "Run this again later, or use a token of its own for this job.",
     )
     .key(LIMIT),
-    Meaning::new(Exit::Store, "GitHub does not know 'github-token', or it has expired.", "Renew the token.")
+    RefusalRow::new(Exit::Store, "GitHub does not know 'github-token', or it has expired.", "Renew the token.")
         .status(&[401..=401]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The organization of {address} wants single sign-on (SAML), and 'github-token' is not authorized for it.",
         "Open {sso} and authorize the token.",
     )
     .status(&[403..=403])
     .key(SINGLE_SIGN_ON),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The organization of {address} has an IP allow list, and this machine's address is not on it.",
         "Ask an owner of the organization to allow this machine's address, or run the job on a runner that is allowed.",
     )
     .status(&[403..=403])
     .says(&["IP allow list"]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The repository of {address} is archived, and can only be read.",
         "Unarchive the repository, or deliver to another one.",
     )
     .status(&[403..=403])
     .says(&["archived"]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "'github-token' may not write {address}: the job's own GITHUB_TOKEN never may.",
         "Give a fine-grained personal access token or a GitHub App's token with '{right}', or a classic one with \
@@ -82,26 +82,26 @@ pub const REFUSALS: &[Meaning] = &[
     )
     .status(&[403..=403])
     .says(&["not accessible by integration"]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "'github-token' may not write {address}.",
         "Give the token the right it lacks ({missing}).",
     )
     .status(&[403..=403]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "GitHub knows no place for {address}, or hides it from this token.",
         "Check owner, repository and environment (an environment must exist first), and that the token covers this \
          repository with '{right}'.",
     )
     .status(&[404..=404]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The repository of {address} was renamed or moved.",
         "Give its new name in the address.",
     )
     .status(&[301..=302, 307..=308]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "GitHub did not accept {address}.",
         "Check the secret's name, and that there are no more than 100 secrets there.",
@@ -235,7 +235,7 @@ impl GithubSecretStore {
             Some(_) => SINGLE_SIGN_ON,
             None => "",
         };
-        let Some(meaning) = meaning::find(REFUSALS, status, known_by, &words) else {
+        let Some(meaning) = refusal_table::find(REFUSALS, status, known_by, &words) else {
             return self.odd(answer);
         };
         let right = if self.environment { "Environments: write" } else { "Secrets: write" };
@@ -277,13 +277,13 @@ impl Store for GithubSecretStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
-        self.key(&self.http.with_patience(patience.clone())).await.map(|_| None)
+    async fn prepare(&self, deadline: &Deadline) -> Result<Option<Failure>, Failure> {
+        self.key(&self.http.with_deadline(deadline.clone())).await.map(|_| None)
     }
 
     /// GitHub shows of a secret when it was last changed, in whole seconds, never what it is.
-    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
-        let http = self.http.with_patience(patience.clone());
+    async fn holds(&self, expected: &Expected<'_>, deadline: &Deadline) -> Result<Holding, Failure> {
+        let http = self.http.with_deadline(deadline.clone());
         let request = self.request(Method::GET, &self.name, Bytes::new())?;
         let answer = send(&http, request, None).await.map_err(|silence| self.silent(silence))?;
         match answer.status.as_u16() {
@@ -297,12 +297,12 @@ impl Store for GithubSecretStore {
         }
     }
 
-    async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
+    async fn read(&self, _deadline: &Deadline) -> Result<Option<Secret>, Failure> {
         Ok(None)
     }
 
-    async fn write(&self, secret: &Secret, _kind: &Kind, patience: &Patience) -> Result<(), Failure> {
-        let http = self.http.with_patience(patience.clone());
+    async fn write(&self, secret: &Secret, _kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
+        let http = self.http.with_deadline(deadline.clone());
         let (key_id, key) = self.key(&http).await?;
         let mut randomness = Randomness(&*http.world().random);
         let sealed = key.seal(&mut randomness, secret.expose().as_bytes()).map_err(|_| {
@@ -319,7 +319,7 @@ impl Store for GithubSecretStore {
         if is_taken(&answer) { Ok(()) } else { Err(self.refused(&answer)) }
     }
 
-    async fn restore(&self, _patience: &Patience) -> Result<Restored, Failure> {
+    async fn restore(&self, _deadline: &Deadline) -> Result<Restored, Failure> {
         Ok(self.written.is_left())
     }
 }
@@ -338,7 +338,7 @@ async fn send(http: &Http, request: Request<Bytes>, written: Option<&Written>) -
             }
         }
         let put_off = outcome.as_ref().ok().and_then(|answer| put_off(answer, http.clock().now()));
-        let put_off = put_off.filter(|wait| attempt < ATTEMPTS && *wait <= http.patience().left());
+        let put_off = put_off.filter(|wait| attempt < ATTEMPTS && *wait <= http.deadline().left());
         let Some(pause) = put_off.or_else(|| http.pause_after(attempt, outcome.as_ref())) else {
             return outcome;
         };
@@ -418,7 +418,7 @@ mod tests {
     use super::*;
     use crate::http::proxy::ProxySettings;
     use crate::http::reqwest_wire::ReqwestWire;
-    use crate::store::fake::{self, FakeWire, patience};
+    use crate::store::fake::{self, FakeWire, deadline};
     use crate::world::{SystemRandom, WireError, World};
     use crypto_box::SecretKey;
     use http::Response;
@@ -454,12 +454,12 @@ mod tests {
             environment.map(ToOwned::to_owned),
             &Url::parse(api).expect("an address"),
             Some(Secret::new("github_pat_fake".into())),
-            Http::new(world, patience(60)),
+            Http::new(world, deadline(60)),
         )
     }
 
     async fn write(store: &GithubSecretStore) -> Result<(), Failure> {
-        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &patience(60)).await
+        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &deadline(60)).await
     }
 
     fn answer(status: u16, message: &str, headers: &[(&'static str, &str)]) -> Outcome {
@@ -521,7 +521,7 @@ mod tests {
     ) {
         let (_, world) = github(move |_| Some(answer(status, message, headers)));
         let store = store(world, None, "https://api.github.com");
-        let failure = store.prepare(&patience(60)).await.expect_err("refused");
+        let failure = store.prepare(&deadline(60)).await.expect_err("refused");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.to_string().contains(part), "{failure}");
         assert!(!failure.to_string().contains("github_pat_fake"));
@@ -536,7 +536,7 @@ mod tests {
             (*refused == 1).then(|| answer(403, "secondary rate limit", &[("retry-after", "20")]))
         });
         let begun = tokio::time::Instant::now();
-        assert_eq!(store(world, None, "https://api.github.com").prepare(&patience(60)).await, Ok(None));
+        assert_eq!(store(world, None, "https://api.github.com").prepare(&deadline(60)).await, Ok(None));
         assert_eq!(wire.log().len(), 2);
         assert_eq!(begun.elapsed(), Duration::from_secs(20));
     }
@@ -555,7 +555,7 @@ mod tests {
         let (wire, world) = github(move |_| Some(answer.clone()));
         let valid_from = "2026-11-24T12:00:00.7Z".parse().ok();
         let expected = Expected { authorization_id: "x", valid_from };
-        match (store(world, None, "https://api.github.com").holds(&expected, &patience(60)).await, told) {
+        match (store(world, None, "https://api.github.com").holds(&expected, &deadline(60)).await, told) {
             (Ok(Holding::Holds), Ok(None)) => {}
             (Ok(Holding::Not(why)), Ok(Some(part))) => assert!(why.contains(part), "{why}"),
             (Err(failure), Err(part)) => {
@@ -571,7 +571,7 @@ mod tests {
         let (wire, world) = github(|_| None);
         let mut store = store(world, None, "https://api.github.com");
         store.token = None;
-        let failure = store.prepare(&patience(60)).await.expect_err("no token");
+        let failure = store.prepare(&deadline(60)).await.expect_err("no token");
         assert!(failure.cause.contains("github-token"), "{failure}");
         assert!(wire.log().is_empty());
     }
@@ -591,7 +591,7 @@ mod tests {
         let (_, world) = github(move |request| (request.method() == Method::PUT).then(|| outcome.clone()));
         let store = store(world, None, "https://api.github.com");
         write(&store).await.expect_err("failed");
-        assert_eq!(store.restore(&patience(60)).await, Ok(restored));
+        assert_eq!(store.restore(&deadline(60)).await, Ok(restored));
     }
 
     #[tokio::test(start_paused = true)]
@@ -605,7 +605,7 @@ mod tests {
         });
         let store = store(world, None, "https://api.github.com");
         write(&store).await.expect_err("failed");
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Doubtful));
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Doubtful));
     }
 
     #[rstest]
@@ -624,7 +624,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_is_none_is_refused(#[case] key: Value) {
         let (_, world) = github(move |_| Some(fake::json(200, &key)));
-        store(world, None, "https://api.github.com").prepare(&patience(60)).await.expect_err("no key");
+        store(world, None, "https://api.github.com").prepare(&deadline(60)).await.expect_err("no key");
     }
 
     #[tokio::test]

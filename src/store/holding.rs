@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::outputs::to_the_second;
+use crate::time::to_the_second;
 
 /// The PAT that a store should hold.
 #[derive(Clone, Copy, Debug)]

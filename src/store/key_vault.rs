@@ -26,15 +26,14 @@ use url::Url;
 
 use super::azure_transport::{AzureTransport, Refused};
 use super::key_vault_refusal as refusal;
-use super::vault_identity::{self, VaultSettings, Way, failure_in};
+use super::vault_identity::{self, VaultCredential, VaultSettings, failure_in};
 use super::written::Written;
 use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::azure_devops::hosts;
-use crate::entra::IDLE_LIFE;
 use crate::failure::{Exit, Failure};
 use crate::http::{Answer, Http, NoAnswer, may_have_acted};
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// The longest text a tag may hold (MicrosoftDocs/azure-docs, about-keys-secrets-certificates).
 const LONGEST_TAG: usize = 256;
@@ -77,7 +76,7 @@ struct State {
 #[derive(Clone)]
 struct Opened {
     client: Arc<SecretClient>,
-    way: Way,
+    way: VaultCredential,
 }
 
 /// What stands beside a value, and is its owner's: carried over to every new version, which otherwise would have none of
@@ -171,7 +170,7 @@ enum Seen {
 }
 
 /// Why a call did not succeed.
-enum Trouble {
+enum VaultTrouble {
     /// The vault refused it.
     Vault(Answer),
     /// The vault did not answer.
@@ -182,7 +181,7 @@ enum Trouble {
     Unasked(Failure),
 }
 
-impl Trouble {
+impl VaultTrouble {
     fn may_have_acted(&self) -> bool {
         match self {
             Self::Vault(answer) => may_have_acted(Ok(answer)),
@@ -240,39 +239,39 @@ impl KeyVaultStore {
         Ok(opened)
     }
 
-    /// One call of the SDK, within `patience`.
+    /// One call of the SDK, within `deadline`.
     async fn call<T>(
         &self,
         opened: &Opened,
         doing: Doing,
-        patience: &Patience,
+        deadline: &Deadline,
         work: impl Future<Output = azure_core::Result<T>>,
-    ) -> Result<T, Trouble> {
-        self.transport.begin(patience);
-        match patience.bound(work).await {
+    ) -> Result<T, VaultTrouble> {
+        self.transport.begin(deadline);
+        match deadline.bound(work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(self.trouble(&error, opened, doing)),
-            Err(ended) => Err(Trouble::Silence(ended.into())),
+            Err(ended) => Err(VaultTrouble::Silence(ended.into())),
         }
     }
 
-    fn trouble(&self, error: &azure_core::Error, opened: &Opened, doing: Doing) -> Trouble {
+    fn trouble(&self, error: &azure_core::Error, opened: &Opened, doing: Doing) -> VaultTrouble {
         if let Some(failure) = failure_in(error) {
-            return Trouble::Unasked(doing.failed(failure));
+            return VaultTrouble::Unasked(doing.failed(failure));
         }
         match self.transport.refused() {
             Some(Refused { url, outcome }) if self.is_ours(&url) => match outcome {
-                Ok(answer) => Trouble::Vault(answer),
-                Err(silence) => Trouble::Silence(silence),
+                Ok(answer) => VaultTrouble::Vault(answer),
+                Err(silence) => VaultTrouble::Silence(silence),
             },
             Some(Refused { outcome: Ok(answer), .. }) => {
-                Trouble::Unasked(refusal::of_identity(&answer, self.vault(), &opened.way, doing))
+                VaultTrouble::Unasked(refusal::of_identity(&answer, self.vault(), &opened.way, doing))
             }
             Some(Refused { url, outcome: Err(silence) }) => {
                 let service = format!("Azure sign-in ({})", url.host_str().unwrap_or_default());
-                Trouble::Unasked(doing.failed(silence.into_failure(&service)))
+                VaultTrouble::Unasked(doing.failed(silence.into_failure(&service)))
             }
-            None => Trouble::Unread(self.unexplained(error, doing)),
+            None => VaultTrouble::Unread(self.unexplained(error, doing)),
         }
     }
 
@@ -281,15 +280,15 @@ impl KeyVaultStore {
             && (url.path().starts_with("/secrets/") || url.path().starts_with("/deletedsecrets/"))
     }
 
-    fn explain(&self, trouble: Trouble, opened: &Opened, doing: Doing) -> Failure {
+    fn explain(&self, trouble: VaultTrouble, opened: &Opened, doing: Doing) -> Failure {
         match trouble {
-            Trouble::Vault(answer) => {
+            VaultTrouble::Vault(answer) => {
                 refusal::of_vault(&answer, self.vault(), &self.name, &opened.way, doing)
             }
-            Trouble::Silence(silence) => {
+            VaultTrouble::Silence(silence) => {
                 doing.failed(silence.into_failure(&format!("Azure Key Vault ({})", self.vault())))
             }
-            Trouble::Unread(failure) | Trouble::Unasked(failure) => failure,
+            VaultTrouble::Unread(failure) | VaultTrouble::Unasked(failure) => failure,
         }
     }
 
@@ -303,19 +302,26 @@ impl KeyVaultStore {
         )
     }
 
-    async fn newest(&self, opened: &Opened, doing: Doing, patience: &Patience) -> Result<Version, Trouble> {
+    async fn newest(
+        &self,
+        opened: &Opened,
+        doing: Doing,
+        deadline: &Deadline,
+    ) -> Result<Version, VaultTrouble> {
         let get = async { opened.client.get_secret(&self.name, None).await?.into_model() };
-        self.call(opened, doing, patience, get).await
+        self.call(opened, doing, deadline, get).await
     }
 
     /// What the newest version shows of what was written.
-    async fn look(&self, opened: &Opened, ours: &Secret, patience: &Patience) -> Result<Seen, Trouble> {
-        match self.newest(opened, Doing::Writing, patience).await {
+    async fn look(&self, opened: &Opened, ours: &Secret, deadline: &Deadline) -> Result<Seen, VaultTrouble> {
+        match self.newest(opened, Doing::Writing, deadline).await {
             Ok(version) if version.value.as_deref() == Some(ours.expose()) => {
                 Ok(Seen::Ours(version_of(&version)))
             }
             Ok(_) => Ok(Seen::Other),
-            Err(Trouble::Vault(answer)) if refusal::is_absence(&answer) || refusal::is_disabled(&answer) => {
+            Err(VaultTrouble::Vault(answer))
+                if refusal::is_absence(&answer) || refusal::is_disabled(&answer) =>
+            {
                 Ok(Seen::Other)
             }
             Err(trouble) => Err(trouble),
@@ -323,9 +329,9 @@ impl KeyVaultStore {
     }
 
     /// Whether the name is held by a deleted secret; who may not ask is not told.
-    async fn is_soft_deleted(&self, opened: &Opened, patience: &Patience) -> bool {
+    async fn is_soft_deleted(&self, opened: &Opened, deadline: &Deadline) -> bool {
         let get = opened.client.get_deleted_secret(&self.name, None);
-        self.call(opened, Doing::Writing, patience, get).await.is_ok()
+        self.call(opened, Doing::Writing, deadline, get).await.is_ok()
     }
 
     /// Sets the secret, again where the vault has a bad moment. Where an answer was lost, it looks first whether the
@@ -333,14 +339,14 @@ impl KeyVaultStore {
     async fn set(
         &self,
         opened: &Opened,
-        patience: &Patience,
+        deadline: &Deadline,
         secret: &Secret,
         parameters: &SetSecretParameters,
         written: &Written,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, VaultTrouble> {
         let mut attempt = 1;
         loop {
-            let trouble = match self.set_once(opened, patience, secret, parameters.clone()).await {
+            let trouble = match self.set_once(opened, deadline, secret, parameters.clone()).await {
                 Ok(version) => {
                     written.taken();
                     return Ok(version);
@@ -349,15 +355,15 @@ impl KeyVaultStore {
             };
             if trouble.may_have_acted() {
                 written.lost();
-                let brief = patience.at_most(TO_LOOK);
+                let brief = deadline.at_most(TO_LOOK);
                 if let Ok(Seen::Ours(version)) = self.look(opened, secret, &brief).await {
                     written.taken();
                     return Ok(version);
                 }
             }
-            let http = self.transport.http().with_patience(patience.clone());
+            let http = self.transport.http().with_deadline(deadline.clone());
             let Some(pause) = trouble.pause_after(&http, attempt) else { return Err(trouble) };
-            http.wait(pause).await.map_err(Trouble::Silence)?;
+            http.wait(pause).await.map_err(VaultTrouble::Silence)?;
             attempt += 1;
         }
     }
@@ -365,20 +371,20 @@ impl KeyVaultStore {
     async fn set_once(
         &self,
         opened: &Opened,
-        patience: &Patience,
+        deadline: &Deadline,
         secret: &Secret,
         mut parameters: SetSecretParameters,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, VaultTrouble> {
         parameters.value = Some(secret.expose().to_owned());
         let set = async {
             let body: RequestContent<SetSecretParameters> = parameters.try_into()?;
             opened.client.set_secret(&self.name, body, None).await?.into_model()
         };
-        self.call(opened, Doing::Writing, patience, set).await.map(|version| version_of(&version))
+        self.call(opened, Doing::Writing, deadline, set).await.map(|version| version_of(&version))
     }
 
     /// Makes a version unreadable that is not to be read any more. That it cannot is no reason to fail.
-    async fn disable(&self, opened: &Opened, version: String, holding: &str, patience: &Patience) {
+    async fn disable(&self, opened: &Opened, version: String, holding: &str, deadline: &Deadline) {
         let disable = async {
             let attributes = SecretAttributes { enabled: Some(false), ..SecretAttributes::default() };
             let body: RequestContent<UpdateSecretPropertiesParameters> = UpdateSecretPropertiesParameters {
@@ -392,7 +398,7 @@ impl KeyVaultStore {
             };
             opened.client.update_secret_properties(&self.name, body, Some(options)).await
         };
-        if let Err(trouble) = self.call(opened, Doing::Writing, patience, disable).await {
+        if let Err(trouble) = self.call(opened, Doing::Writing, deadline, disable).await {
             let failure = self.explain(trouble, opened, Doing::Writing);
             tracing::warn!(
                 "Version {version} of secret {}, which holds {holding}, could not be disabled. {failure}",
@@ -404,7 +410,7 @@ impl KeyVaultStore {
     /// The end of a refresh token from now, for a vault that keeps no secret without one.
     fn idle_life(&self) -> SecretAttributes {
         let now = self.transport.http().clock().now().as_second();
-        let end = now + i64::try_from(IDLE_LIFE.as_secs()).expect("it is 90 days");
+        let end = now + i64::try_from(Kind::REFRESH_TOKENS_IDLE_LIFE.as_secs()).expect("it is 90 days");
         SecretAttributes {
             expires: OffsetDateTime::from_unix_timestamp(end).ok(),
             ..SecretAttributes::default()
@@ -418,10 +424,10 @@ impl Store for KeyVaultStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
+    async fn prepare(&self, deadline: &Deadline) -> Result<Option<Failure>, Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Writing)?;
-        let trouble = match self.newest(&opened, Doing::Writing, patience).await {
+        let trouble = match self.newest(&opened, Doing::Writing, deadline).await {
             Ok(version) => {
                 state.newest = version_of(&version);
                 state.beside = Beside::of(&version);
@@ -431,14 +437,14 @@ impl Store for KeyVaultStore {
             Err(trouble) => trouble,
         };
         match &trouble {
-            Trouble::Vault(answer) if refusal::is_absence(answer) => {
-                if self.is_soft_deleted(&opened, patience).await {
+            VaultTrouble::Vault(answer) if refusal::is_absence(answer) => {
+                if self.is_soft_deleted(&opened, deadline).await {
                     return Err(refusal::of_soft_deleted(self.vault(), &self.name, Doing::Writing));
                 }
                 state.held = Held::Nothing;
                 Ok(None)
             }
-            Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
+            VaultTrouble::Vault(answer) if refusal::is_about_reading(answer) => {
                 state.held = if refusal::is_disabled(answer) { Held::Disabled } else { Held::Unknown };
                 let failure = self.explain(trouble, &opened, Doing::Reading);
                 let cause = format!(
@@ -454,21 +460,23 @@ impl Store for KeyVaultStore {
         }
     }
 
-    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
+    async fn holds(&self, expected: &Expected<'_>, deadline: &Deadline) -> Result<Holding, Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Writing)?;
-        let trouble = match self.newest(&opened, Doing::Writing, patience).await {
+        let trouble = match self.newest(&opened, Doing::Writing, deadline).await {
             Ok(version) => {
                 return Ok(holding(&version, expected, self.transport.http().clock().now()));
             }
             Err(trouble) => trouble,
         };
         match &trouble {
-            Trouble::Vault(answer) if refusal::is_absence(answer) => {
+            VaultTrouble::Vault(answer) if refusal::is_absence(answer) => {
                 Ok(Holding::Not("is not there yet".into()))
             }
-            Trouble::Vault(answer) if refusal::is_disabled(answer) => Ok(Holding::Not("is disabled".into())),
-            Trouble::Vault(answer) if refusal::is_about_reading(answer) => {
+            VaultTrouble::Vault(answer) if refusal::is_disabled(answer) => {
+                Ok(Holding::Not("is disabled".into()))
+            }
+            VaultTrouble::Vault(answer) if refusal::is_about_reading(answer) => {
                 let failure = self.explain(trouble, &opened, Doing::Writing);
                 Ok(Holding::CannotTell(Some(failure.to_string())))
             }
@@ -492,27 +500,27 @@ impl Store for KeyVaultStore {
         })
     }
 
-    async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure> {
+    async fn read(&self, deadline: &Deadline) -> Result<Option<Secret>, Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Reading)?;
-        match self.newest(&opened, Doing::Reading, patience).await {
+        match self.newest(&opened, Doing::Reading, deadline).await {
             Ok(version) => {
                 state.newest = version_of(&version);
                 state.beside = Beside::of(&version);
                 let value = version.value.map(Secret::new);
                 Ok(value.map(trimmed).filter(|value| !value.is_empty()))
             }
-            Err(Trouble::Vault(answer)) if refusal::is_absence(&answer) => Ok(None),
+            Err(VaultTrouble::Vault(answer)) if refusal::is_absence(&answer) => Ok(None),
             Err(trouble) => Err(self.explain(trouble, &opened, Doing::Reading)),
         }
     }
 
-    async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure> {
+    async fn write(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
         let state = &mut *self.state.lock().await;
         let opened = self.open(state, Doing::Writing)?;
         if matches!(kind, Kind::RefreshToken) && state.newest.is_none() {
             // A login reads nothing first. Who may not read may write all the same.
-            if let Ok(version) = self.newest(&opened, Doing::Writing, patience).await {
+            if let Ok(version) = self.newest(&opened, Doing::Writing, deadline).await {
                 state.newest = version_of(&version);
                 state.beside = Beside::of(&version);
             }
@@ -522,13 +530,13 @@ impl Store for KeyVaultStore {
         if matches!(kind, Kind::RefreshToken) && state.beside.ends {
             parameters.secret_attributes = Some(self.idle_life());
         }
-        let mut outcome = self.set(&opened, patience, secret, &parameters, &state.written).await;
-        if let (Kind::RefreshToken, None, Err(Trouble::Vault(answer))) =
+        let mut outcome = self.set(&opened, deadline, secret, &parameters, &state.written).await;
+        if let (Kind::RefreshToken, None, Err(VaultTrouble::Vault(answer))) =
             (kind, &parameters.secret_attributes, &outcome)
             && refusal::may_want_an_end(answer)
         {
             parameters.secret_attributes = Some(self.idle_life());
-            outcome = self.set(&opened, patience, secret, &parameters, &state.written).await;
+            outcome = self.set(&opened, deadline, secret, &parameters, &state.written).await;
         }
         match outcome {
             Ok(version) => {
@@ -536,7 +544,7 @@ impl Store for KeyVaultStore {
                 if let (Kind::RefreshToken, Some(former)) = (kind, former)
                     && state.newest.as_ref().is_some_and(|newest| *newest != former)
                 {
-                    self.disable(&opened, former, "the former refresh token", patience).await;
+                    self.disable(&opened, former, "the former refresh token", deadline).await;
                 }
                 Ok(())
             }
@@ -546,7 +554,7 @@ impl Store for KeyVaultStore {
 
     /// A write whose answer was lost may come to be in a moment, after what is written here: so it looks again, until
     /// none can come any more. What somebody else has written meanwhile is left alone.
-    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure> {
+    async fn restore(&self, deadline: &Deadline) -> Result<Restored, Failure> {
         let state = &mut *self.state.lock().await;
         let Some(ours) = state.ours.clone().filter(|_| state.written.is_left() != Restored::Whole) else {
             return Ok(Restored::Whole);
@@ -555,16 +563,16 @@ impl Store for KeyVaultStore {
         let mut pause = FIRST_PAUSE;
         loop {
             let looked = Instant::now();
-            let seen = self.look(&opened, &ours, patience).await.unwrap_or(Seen::Nothing);
+            let seen = self.look(&opened, &ours, deadline).await.unwrap_or(Seen::Nothing);
             match (seen, &state.held) {
                 (Seen::Other, _) => {}
                 (_, Held::Value(value, parameters)) => {
-                    self.set(&opened, patience, value, parameters, &Written::default())
+                    self.set(&opened, deadline, value, parameters, &Written::default())
                         .await
                         .map_err(|trouble| self.explain(trouble, &opened, Doing::Writing))?;
                 }
                 (Seen::Ours(Some(version)), Held::Disabled) => {
-                    self.disable(&opened, version, "the PAT that was taken back", patience).await;
+                    self.disable(&opened, version, "the PAT that was taken back", deadline).await;
                     return Ok(Restored::NotPossible);
                 }
                 (Seen::Ours(_), _) => return Ok(Restored::NotPossible),
@@ -573,7 +581,7 @@ impl Store for KeyVaultStore {
             let until = state.written.until().filter(|until| looked < *until);
             let Some(until) = until else { break };
             let left = until.saturating_duration_since(Instant::now());
-            if patience.pause(pause.min(left)).await.is_err() {
+            if deadline.pause(pause.min(left)).await.is_err() {
                 return Ok(Restored::Doubtful);
             }
             pause *= 2;
@@ -637,8 +645,8 @@ fn trimmed(value: Secret) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inputs::request::{ServiceConnection, VaultIdentity};
-    use crate::store::fake::{self, FakeWire, pat, patience};
+    use crate::store::fake::{self, FakeWire, deadline, pat};
+    use crate::store::vault_identity::{ServiceConnection, VaultIdentity};
     use crate::world::{WireError, World};
     use bytes::Bytes;
     use http::{Method, Request, Response};
@@ -716,7 +724,7 @@ mod tests {
 
     fn store_with(world: World, settings: VaultSettings) -> KeyVaultStore {
         let vault = Url::parse("https://contoso.vault.azure.net/").expect("an address");
-        KeyVaultStore::new(vault, "token".into(), settings, Http::new(world, patience(60)))
+        KeyVaultStore::new(vault, "token".into(), settings, Http::new(world, deadline(60)))
     }
 
     fn store(world: World) -> KeyVaultStore {
@@ -757,7 +765,7 @@ mod tests {
             authorization_id: "00000000-0000-0000-0000-00000000000A",
             valid_from: Some("2026-11-24T11:00:00Z".parse().expect("an instant")),
         };
-        let none = store.holds(&expected, &patience(60)).await;
+        let none = store.holds(&expected, &deadline(60)).await;
         assert_eq!(none, Ok(Holding::Not("is not there yet".into())));
         let mut version = json!({
             "id": "https://contoso.vault.azure.net/secrets/token/1", "value": "patpatpat",
@@ -768,7 +776,7 @@ mod tests {
             version[key] = value.clone();
         }
         *shown.lock().expect("not poisoned") = Some(version);
-        match (store.holds(&expected, &patience(60)).await.expect("asked"), not) {
+        match (store.holds(&expected, &deadline(60)).await.expect("asked"), not) {
             (Holding::Holds, None) => {}
             (Holding::Not(why), Some(part)) => assert!(why.contains(part), "{why}"),
             (other, _) => panic!("{other:?}"),
@@ -799,7 +807,7 @@ mod tests {
             (authorized && request.method() == Method::GET).then(|| fake::json(403, &body))
         });
         let expected = Expected { authorization_id: "x", valid_from: None };
-        let holding = store(world).holds(&expected, &patience(60)).await.expect("asked");
+        let holding = store(world).holds(&expected, &deadline(60)).await.expect("asked");
         match told {
             Ok(told) => assert_eq!(holding, told),
             Err(_) => assert!(matches!(holding, Holding::CannotTell(Some(_))), "{holding:?}"),
@@ -810,8 +818,8 @@ mod tests {
     async fn a_pat_is_stored_with_its_end_and_what_it_is() {
         let (wire, world) = vault(|_| None);
         let store = store(world);
-        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
-        store.write(&secret("patpatpat"), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(store.prepare(&deadline(60)).await, Ok(None));
+        store.write(&secret("patpatpat"), &pat(), &deadline(60)).await.expect("written");
         let expected = json!({
             "value": "patpatpat",
             "contentType": "application/vnd.adopat.pat",
@@ -831,16 +839,16 @@ mod tests {
     async fn a_rolled_refresh_token_leaves_no_readable_former_version() {
         let (wire, world) = vault(|_| None);
         let first = store(world.clone());
-        assert_eq!(first.read(&patience(60)).await, Ok(None));
-        first.write(&secret("one"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert_eq!(first.read(&deadline(60)).await, Ok(None));
+        first.write(&secret("one"), &Kind::RefreshToken, &deadline(60)).await.expect("written");
         assert!(bodies(&wire, &Method::PATCH).is_empty(), "there was none before");
 
         let second = store(world.clone());
-        assert_eq!(second.read(&patience(60)).await, Ok(Some(secret("one"))));
-        second.write(&secret("two"), &Kind::RefreshToken, &patience(60)).await.expect("written");
+        assert_eq!(second.read(&deadline(60)).await, Ok(Some(secret("one"))));
+        second.write(&secret("two"), &Kind::RefreshToken, &deadline(60)).await.expect("written");
         let login = store(world);
-        login.write(&secret("three"), &Kind::RefreshToken, &patience(60)).await.expect("written");
-        assert_eq!(login.read(&patience(60)).await, Ok(Some(secret("three"))));
+        login.write(&secret("three"), &Kind::RefreshToken, &deadline(60)).await.expect("written");
+        assert_eq!(login.read(&deadline(60)).await, Ok(Some(secret("three"))));
 
         let log = wire.log();
         let disabled: Vec<_> = log.iter().filter(|line| line.starts_with("PATCH")).collect();
@@ -859,7 +867,7 @@ mod tests {
         });
         let store = store(world);
         for token in ["one", "two"] {
-            store.write(&secret(token), &Kind::RefreshToken, &patience(60)).await.expect("written");
+            store.write(&secret(token), &Kind::RefreshToken, &deadline(60)).await.expect("written");
         }
     }
 
@@ -870,13 +878,13 @@ mod tests {
         before.tags = Some(HashMap::from([("owner".into(), "web".into())]));
         let seed = store(world.clone());
         let opened = seed.open(&mut *seed.state.lock().await, Doing::Writing).expect("opened");
-        assert!(seed.set(&opened, &patience(60), &secret("old"), &before, &Written::default()).await.is_ok());
+        assert!(seed.set(&opened, &deadline(60), &secret("old"), &before, &Written::default()).await.is_ok());
 
         let store = store(world.clone());
-        store.prepare(&patience(60)).await.expect("prepared");
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "nothing was written");
-        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole));
+        store.prepare(&deadline(60)).await.expect("prepared");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Whole), "nothing was written");
+        store.write(&secret("new"), &pat(), &deadline(60)).await.expect("written");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Whole));
         let written = bodies(&wire, &Method::PUT);
         assert_eq!(written.len(), 3);
         assert_eq!(written[2], written[0], "value, tags, content type and end");
@@ -936,9 +944,9 @@ mod tests {
     async fn a_secret_that_was_not_there_cannot_be_given_back() {
         let (_, world) = vault(|_| None);
         let store = store(world);
-        assert_eq!(store.prepare(&patience(60)).await, Ok(None));
-        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+        assert_eq!(store.prepare(&deadline(60)).await, Ok(None));
+        store.write(&secret("new"), &pat(), &deadline(60)).await.expect("written");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::NotPossible));
     }
 
     #[tokio::test]
@@ -953,11 +961,11 @@ mod tests {
             (authorized && request.method() == Method::GET).then(|| fake::json(403, &forbidden))
         });
         let store = store(world);
-        let warning = store.prepare(&patience(60)).await.expect("usable").expect("a warning").to_string();
+        let warning = store.prepare(&deadline(60)).await.expect("usable").expect("a warning").to_string();
         assert!(warning.contains("cannot be read") && warning.contains("getSecret"), "{warning}");
-        store.write(&secret("new"), &pat(), &patience(60)).await.expect("written");
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
-        let failure = store.read(&patience(60)).await.expect_err("unreadable");
+        store.write(&secret("new"), &pat(), &deadline(60)).await.expect("written");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::NotPossible));
+        let failure = store.read(&deadline(60)).await.expect_err("unreadable");
         assert_eq!(failure.exit, Exit::SignIn);
         assert!(failure.remedy.contains("Key Vault Secrets User"), "{failure}");
     }
@@ -970,7 +978,7 @@ mod tests {
                 json!({"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByFirewall"}}});
             authorized.then(|| fake::json(403, &forbidden))
         });
-        let failure = store(world).prepare(&patience(60)).await.expect_err("shut out");
+        let failure = store(world).prepare(&deadline(60)).await.expect_err("shut out");
         assert_eq!(
             (failure.exit, failure.name.as_deref()),
             (Exit::Store, Some("Key Vault ForbiddenByFirewall"))
@@ -983,7 +991,7 @@ mod tests {
             let deleted = request.uri().path().starts_with("/deletedsecrets/");
             deleted.then(|| fake::json(200, &json!({"id": "https://contoso.vault.azure.net/secrets/token"})))
         });
-        let failure = store(world).prepare(&patience(60)).await.expect_err("soft-deleted");
+        let failure = store(world).prepare(&deadline(60)).await.expect_err("soft-deleted");
         assert!(failure.remedy.contains("Recover"), "{failure}");
     }
 
@@ -994,11 +1002,11 @@ mod tests {
             put.then(|| Err(WireError::BrokenOff("reset".into())))
         });
         let store = store(world);
-        store.prepare(&patience(60)).await.expect("prepared");
+        store.prepare(&deadline(60)).await.expect("prepared");
         tokio::time::pause();
-        let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("lost");
+        let failure = store.write(&secret("new"), &pat(), &deadline(60)).await.expect_err("lost");
         assert_eq!(failure.exit, Exit::Store);
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "it never came to be");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Whole), "it never came to be");
     }
 
     #[tokio::test]
@@ -1008,11 +1016,11 @@ mod tests {
             put.then(|| fake::json(200, &json!("no secret")))
         });
         let store = store(world);
-        store.prepare(&patience(60)).await.expect("prepared");
+        store.prepare(&deadline(60)).await.expect("prepared");
         tokio::time::pause();
-        let failure = store.write(&secret("new"), &pat(), &patience(60)).await.expect_err("no answer");
+        let failure = store.write(&secret("new"), &pat(), &deadline(60)).await.expect_err("no answer");
         assert_eq!(failure.exit, Exit::Store);
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole), "it never came to be");
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Whole), "it never came to be");
     }
 
     #[tokio::test]
@@ -1024,7 +1032,7 @@ mod tests {
             });
             (request.uri().host() == Some("login.microsoftonline.com")).then(|| fake::json(401, &body))
         });
-        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        let failure = store(world).read(&deadline(60)).await.expect_err("refused");
         assert_eq!(failure.exit, Exit::SignIn);
         assert_eq!(failure.name.as_deref(), Some("AADSTS7000215"), "{failure}");
         assert!(failure.account().contains(r#"secret "provided""#), "{failure}");
@@ -1039,7 +1047,7 @@ mod tests {
             challenge.headers_mut().insert("www-authenticate", value.parse().expect("a header"));
             (request.uri().host() == Some("contoso.vault.azure.net")).then_some(Ok(challenge))
         });
-        let failure = store(world).read(&patience(60)).await.expect_err("refused");
+        let failure = store(world).read(&deadline(60)).await.expect_err("refused");
         assert!(failure.cause.contains("did not answer as a vault does"), "{failure}");
         assert!(!wire.log().iter().any(|line| line.contains("oauth2")), "{:?}", wire.log());
     }
@@ -1058,7 +1066,7 @@ mod tests {
         let masked: Arc<StdMutex<Vec<Secret>>> = Arc::default();
         let seen = masked.clone();
         settings.mask = Arc::new(move |token| seen.lock().expect("not poisoned").push(token.clone()));
-        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        assert_eq!(store_with(world, settings).read(&deadline(60)).await, Ok(None));
         let requests = wire.requests();
         let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
         let body = String::from_utf8_lossy(exchange.body());
@@ -1075,7 +1083,7 @@ mod tests {
         settings.oidc.github =
             Some((Url::parse("https://pipelines.example/token?x=1").expect("an address"), secret("request")));
         settings.authority_host = Url::parse("https://login.microsoftonline.us").expect("an address");
-        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("no token");
+        let failure = store_with(world, settings).prepare(&deadline(60)).await.expect_err("no token");
         assert_eq!((failure.cause.as_str(), failure.exit), ("The host gave no token.", Exit::Store));
     }
 
@@ -1086,7 +1094,7 @@ mod tests {
         let (wire, world) = vault(|_| None);
         let mut settings = settings();
         settings.oidc.file = Some(file.path().to_owned());
-        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        assert_eq!(store_with(world, settings).read(&deadline(60)).await, Ok(None));
         let requests = wire.requests();
         let exchange = requests.iter().find(|request| request.method() == Method::POST).expect("an exchange");
         assert!(String::from_utf8_lossy(exchange.body()).contains("client_assertion=file.oidc.token&"));
@@ -1096,7 +1104,7 @@ mod tests {
     async fn with_no_identity_it_is_said_what_was_tried() {
         let (wire, world) = vault(|_| None);
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
-        let failure = store_with(world, settings).prepare(&patience(60)).await.expect_err("nobody");
+        let failure = store_with(world, settings).prepare(&deadline(60)).await.expect_err("nobody");
         assert!(failure.cause.contains("No identity was found"), "{failure}");
         assert!(failure.cause.contains("no token (Please run 'az login')"), "{failure}");
         let probes = wire.log().iter().filter(|line| line.contains("169.254.169.254")).count();
@@ -1110,7 +1118,7 @@ mod tests {
             json!({"accessToken": "cli-token", "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
         let azure_cli = Arc::new(fake::Cli(Some(token)));
         let settings = VaultSettings { identity: VaultIdentity::default(), azure_cli, ..settings() };
-        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        assert_eq!(store_with(world, settings).read(&deadline(60)).await, Ok(None));
         let last = wire.requests().pop().expect("a request");
         assert_eq!(last.headers()["authorization"], "Bearer cli-token");
         assert!(!wire.log().iter().any(|line| line.contains("169.254")), "{:?}", wire.log());
@@ -1123,7 +1131,7 @@ mod tests {
             (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(400, &body))
         });
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
-        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        let failure = store_with(world, settings).read(&deadline(60)).await.expect_err("nobody");
         assert!(failure.cause.ends_with("managed identity (HTTP 400: Identity not found)."), "{failure}");
     }
 
@@ -1133,7 +1141,7 @@ mod tests {
             (request.uri().host() == Some("169.254.169.254")).then(|| fake::json(403, &json!({})))
         });
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
-        let failure = store_with(world, settings).read(&patience(60)).await.expect_err("nobody");
+        let failure = store_with(world, settings).read(&deadline(60)).await.expect_err("nobody");
         assert!(failure.cause.ends_with("no managed identity answers on this machine."), "{failure}");
         assert_eq!(wire.log().iter().filter(|line| line.contains("169.254")).count(), 1);
     }
@@ -1144,7 +1152,7 @@ mod tests {
             let page = Response::builder().status(404).header("content-type", "text/html");
             Some(Ok(page.body("<html>no such site</html>".into()).expect("an answer")))
         });
-        store(world).read(&patience(60)).await.expect_err("no vault");
+        store(world).read(&deadline(60)).await.expect_err("no vault");
     }
 
     #[tokio::test]
@@ -1157,7 +1165,7 @@ mod tests {
             })
         });
         let settings = VaultSettings { identity: VaultIdentity::default(), ..settings() };
-        assert_eq!(store_with(world, settings).read(&patience(60)).await, Ok(None));
+        assert_eq!(store_with(world, settings).read(&deadline(60)).await, Ok(None));
         let requests = wire.requests();
         let last = requests.last().expect("a request");
         assert_eq!(last.headers()["authorization"], "Bearer machine-token");

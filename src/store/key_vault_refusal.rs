@@ -7,10 +7,10 @@
 use serde::Deserialize;
 
 use super::Doing;
-use super::vault_identity::Way;
+use super::vault_identity::VaultCredential;
 use crate::failure::{Exit, Failure, sentence_of};
 use crate::http::Answer;
-use crate::meaning::{self, Meaning};
+use crate::refusal_table::{self, RefusalRow};
 
 /// Key Vault's error: a code, words, and below them the code that says which of several causes it was.
 #[derive(Debug, Default, Deserialize)]
@@ -31,7 +31,7 @@ struct VaultError {
 const PAGE: &str = "a web page";
 
 /// What it means that the name is taken by a deleted secret.
-const SOFT_DELETED: Meaning = Meaning::new(
+const SOFT_DELETED: RefusalRow = RefusalRow::new(
     Exit::Store,
     "Secret {secret} in the vault {vault} was deleted and its name is held until it is purged.",
     "Recover it ('az keyvault secret recover'), or use another name; adopat never purges a secret.",
@@ -39,14 +39,14 @@ const SOFT_DELETED: Meaning = Meaning::new(
 .key("ObjectIsDeletedButRecoverable");
 
 /// What it means that something else answers.
-const NO_VAULT: Meaning = Meaning::new(
+const NO_VAULT: RefusalRow = RefusalRow::new(
     Exit::Store,
     "Something other than a vault answered for {vault} (HTTP {status}).",
     "Check the vault's name and the proxy on the way to it.",
 );
 
 /// What it means that one of Azure's policies refuses a secret. How a vault words that is not documented.
-const NOT_BY_POLICY: Meaning = Meaning::new(
+const NOT_BY_POLICY: RefusalRow = RefusalRow::new(
     Exit::Store,
     "A policy of Azure does not let the vault {vault} take secret {secret} as it is written.",
     "Look up the policy (Azure portal, Policy, Compliance). If it limits how long a secret may be valid, choose a \
@@ -56,21 +56,21 @@ const NOT_BY_POLICY: Meaning = Meaning::new(
 
 /// What the refusals of a vault mean, by its innermost code, its words and its status. The exit code is 7, but 3
 /// where a refresh token is read.
-pub const REFUSALS: &[Meaning] = &[
-    Meaning::new(
+pub const REFUSALS: &[RefusalRow] = &[
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} belongs to another tenant than the identity that opens it, {identity}.",
         "Use an identity of the vault's own tenant: the vault names it as the expected issuer.",
     )
     .status(&[401..=401])
     .says(&["AKV10032"]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} did not accept the token of {identity}.",
         "Check that the vault is in the cloud that 'authority-host' signs in to.",
     )
     .status(&[401..=401]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "No role lets {identity} {verb} secret {secret} in the vault {vault}.",
         "Assign it the role '{role}' on the vault, and allow some minutes for that to spread.",
@@ -79,37 +79,37 @@ pub const REFUSALS: &[Meaning] = &[
     NOT_BY_POLICY.says(&["expir"]),
     NOT_BY_POLICY.says(&["Azure Policy"]),
     NOT_BY_POLICY.key("RequestDisallowedByPolicy"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The access policies of the vault {vault} do not allow {identity} to {verb} secret {secret}.",
         "Add the secret permission '{permission}' for it to the vault's access policies.",
     )
     .key("ForbiddenByPolicy"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The firewall of the vault {vault} does not let this machine's address in.",
         "Allow the address of this agent in the vault's networking settings, or run on an agent within its network.",
     )
     .key("ForbiddenByFirewall"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} has public access switched off.",
         "Run on an agent that reaches the vault's private endpoint.",
     )
     .key("ForbiddenByConnection"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The newest version of secret {secret} in the vault {vault} is disabled.",
         "Enable it, or store a value again ('adopat login' for a refresh token).",
     )
     .key("SecretDisabled"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} does not allow {identity} to {verb} secret {secret}.",
         "Give it the role '{role}' on the vault.",
     )
     .status(&[403..=403]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} had more requests than it takes (4,000 in 10 seconds).",
         "Run this again later, or keep the secret in a vault that is used less.",
@@ -117,7 +117,7 @@ pub const REFUSALS: &[Meaning] = &[
     .status(&[429..=429]),
     NO_VAULT.key(PAGE),
     NO_VAULT.status(&[300..=399]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} does not know secret {secret}.",
         "Check the vault's and the secret's name.",
@@ -125,13 +125,13 @@ pub const REFUSALS: &[Meaning] = &[
     .status(&[404..=404]),
     SOFT_DELETED,
     SOFT_DELETED.key("ObjectIsBeingDeleted"),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "Secret {secret} in the vault {vault} is being changed by somebody else.",
         "Run this again in a moment.",
     )
     .status(&[409..=409]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The vault {vault} did not {verb} secret {secret} (HTTP {status}).",
         "Run this again; if it keeps failing, look at the vault's health in the Azure portal.",
@@ -172,13 +172,19 @@ pub fn is_absence(answer: &Answer) -> bool {
 }
 
 /// What the vault's answer means for the secret of this name.
-pub(super) fn of_vault(answer: &Answer, vault: &str, name: &str, way: &Way, doing: Doing) -> Failure {
+pub(super) fn of_vault(
+    answer: &Answer,
+    vault: &str,
+    name: &str,
+    way: &VaultCredential,
+    doing: Doing,
+) -> Failure {
     let Body { error } = answer.json().unwrap_or_default();
     let words = error.message.as_deref().unwrap_or_default();
     let code = code(answer);
     let status = answer.status.as_u16();
     let known_by = if code.is_empty() && answer.is_page() { PAGE } else { &code };
-    let meaning = meaning::find(REFUSALS, status, known_by, words).expect("the last row fits all");
+    let meaning = refusal_table::find(REFUSALS, status, known_by, words).expect("the last row fits all");
     let failure = meaning.failure(&[
         ("vault", vault),
         ("secret", name),
@@ -214,7 +220,7 @@ struct TokenError {
 }
 
 /// What it means that no token for the vault was given.
-pub(super) fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing) -> Failure {
+pub(super) fn of_identity(answer: &Answer, vault: &str, way: &VaultCredential, doing: Doing) -> Failure {
     let body: TokenError = answer.json().unwrap_or_default();
     let description = body.error_description.unwrap_or_default();
     let words = description.split(" Trace ID:").next().unwrap_or_default();
@@ -230,7 +236,7 @@ pub(super) fn of_identity(answer: &Answer, vault: &str, way: &Way, doing: Doing)
         90_002 | 900_023 => "Check AZURE_TENANT_ID: there is no such tenant.",
         700_024 => "Check this machine's clock.",
         500_011 => "Check that the vault is in the cloud that 'authority-host' signs in to.",
-        _ if matches!(way, Way::AppService | Way::WhateverIsThere) => {
+        _ if matches!(way, VaultCredential::AppService | VaultCredential::WhateverIsThere) => {
             "Assign a managed identity to this machine or app; for a user-assigned one set AZURE_CLIENT_ID to its client id."
         }
         _ => "Check the identity's client id, tenant and proof.",
@@ -294,7 +300,7 @@ mod tests {
             body["error"]["innererror"] = json!({"code": inner});
         }
         let answer = Answer::from(fake::json(status, &body).expect("an answer"));
-        of_vault(&answer, "contoso.vault.azure.net", "ado-pat", &Way::AppService, Doing::Writing)
+        of_vault(&answer, "contoso.vault.azure.net", "ado-pat", &VaultCredential::AppService, Doing::Writing)
     }
 
     #[rstest]
@@ -409,7 +415,8 @@ mod tests {
             "error_description": "AADSTS700213: No matching \"federated identity\" record.\r\nSubject: 'x' Trace ID: t",
         });
         let answer = Answer::from(fake::json(401, &body).expect("an answer"));
-        let failure = of_identity(&answer, "contoso.vault.azure.net", &Way::AppService, Doing::Reading);
+        let failure =
+            of_identity(&answer, "contoso.vault.azure.net", &VaultCredential::AppService, Doing::Reading);
         assert_eq!(failure.exit, Exit::SignIn);
         assert!(
             failure.account().ends_with("No matching \"federated identity\" record. Subject: 'x'."),

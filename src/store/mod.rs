@@ -2,9 +2,9 @@
 //! (`credential-store`) and receive a new PAT (`deliver-to`).
 
 pub mod address;
+pub mod all_stores;
 mod azure_transport;
 pub mod bearer;
-pub mod delivery;
 #[cfg(test)]
 mod fake;
 pub mod file;
@@ -18,21 +18,23 @@ pub mod variable_group;
 pub mod vault_identity;
 mod written;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::address::Address;
+pub use self::all_stores::AllStores;
 pub use self::bearer::Bearer;
-pub use self::delivery::Delivery;
 pub use self::holding::{Expected, Holding};
 pub use self::place::Place;
 pub use self::vault_identity::VaultSettings;
-use crate::azure_devops::Organization;
+use crate::azure_devops::{Endpoints, Organization};
+
 use crate::failure::{Exit, Failure};
 use crate::http::Http;
-use crate::inputs::request::Places;
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 /// What a stored secret is, for the places that can say so beside it.
 #[derive(Clone, Debug)]
@@ -54,6 +56,11 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// How long Microsoft Entra keeps a refresh token that nobody uses (MicrosoftDocs/entra-docs, refresh-tokens).
+    pub const REFRESH_TOKENS_IDLE_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+}
+
 /// Whether a store was given back what it held before a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restored {
@@ -68,7 +75,7 @@ pub enum Restored {
 
 /// A place that keeps one secret.
 ///
-/// Every call takes the patience it may use. A failure's exit code is that of its call: a value that cannot
+/// Every call takes the deadline it may use. A failure's exit code is that of its call: a value that cannot
 /// be read is a sign-in that is needed again (3), one that cannot be written is a store's failure (7); only a
 /// cancelled run is told as such.
 #[async_trait]
@@ -84,7 +91,7 @@ pub trait Store: Send + Sync {
     /// Finds out whether the secret could be written, without writing it, and remembers for
     /// [`Store::restore`] what is there: asked before anything is minted. What is doubtful, but no reason to
     /// stop, comes back to warn of.
-    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure>;
+    async fn prepare(&self, deadline: &Deadline) -> Result<Option<Failure>, Failure>;
 
     /// What adopat would say of a PAT beside it, but finds no room for, to warn of; known once the store was
     /// [prepared](Store::prepare).
@@ -96,16 +103,16 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Why it could not be asked: exit 7, or a cancelled run.
-    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure>;
+    async fn holds(&self, expected: &Expected<'_>, deadline: &Deadline) -> Result<Holding, Failure>;
 
     /// The secret, or `None` if nothing has been stored yet, or the store never shows what it holds.
-    async fn read(&self, patience: &Patience) -> Result<Option<Secret>, Failure>;
+    async fn read(&self, deadline: &Deadline) -> Result<Option<Secret>, Failure>;
 
     /// Stores the secret in place of what was there, whole or not at all.
-    async fn write(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure>;
+    async fn write(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure>;
 
     /// Gives the store back what it held when it was [prepared](Store::prepare), as far as that is known.
-    async fn restore(&self, patience: &Patience) -> Result<Restored, Failure>;
+    async fn restore(&self, deadline: &Deadline) -> Result<Restored, Failure>;
 }
 
 /// What stores are opened with. Each takes what its kind needs.
@@ -114,7 +121,7 @@ pub struct Context {
     /// The way to the services.
     pub http: Http,
     /// Where they are.
-    pub places: Places,
+    pub places: Endpoints,
     /// `organization`, for a variable group.
     pub organization: Option<Organization>,
     /// The bearer for Azure DevOps, once there is one; for a variable group.

@@ -6,7 +6,7 @@
 //!
 //! There is no conditional update. The group is read right before each write, and of two runs that write at
 //! once the last wins. Two variables of one group must be written one after the other
-//! ([`Delivery`](super::delivery) does so).
+//! ([`AllStores`](super::all_stores) does so).
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,9 +23,9 @@ use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
-use crate::meaning::{self, Meaning};
-use crate::patience::Patience;
+use crate::refusal_table::{self, RefusalRow};
 use crate::secret::Secret;
+use crate::time::Deadline;
 
 const API_VERSION: &str = "7.1";
 /// How many groups a page of the list holds.
@@ -37,7 +37,7 @@ const MOST_PAGES: usize = 100;
 /// vsts-rest-api-specs, `VariableGroupActionFilter`).
 const MANAGE: &str = "manage";
 /// What it means that the user may only read the group.
-const NOT_MANAGEABLE: Meaning = Meaning::new(
+const NOT_MANAGEABLE: RefusalRow = RefusalRow::new(
     Exit::Store,
     "The user who signed in may not change the {group}.",
     "Give that user the role Administrator on the group (Pipelines, Library, the group, Security); 'adopat doctor' \
@@ -45,7 +45,7 @@ const NOT_MANAGEABLE: Meaning = Meaning::new(
 )
 .status(&[403..=403]);
 /// What it means that the group is not there.
-const MISSING: Meaning = Meaning::new(
+const MISSING: RefusalRow = RefusalRow::new(
     Exit::Store,
     "There is no {group}, or it is not shown to the user who signed in.",
     "Create the group in the project's Library, or give that user the role Administrator on it.",
@@ -54,10 +54,10 @@ const MISSING: Meaning = Meaning::new(
 .key("VariableGroupNotFoundException");
 
 /// What the refusals mean: by exception (`typeKey`), words and status.
-pub const REFUSALS: &[Meaning] = &[
+pub const REFUSALS: &[RefusalRow] = &[
     challenge::REVOKED_FOR_A_STORE,
     IS_DEACTIVATED,
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "The sign-in may not manage variable groups of this organization ({group}).",
         "Give the app registration the delegated permissions vso.variablegroups_read and vso.variablegroups_manage \
@@ -65,7 +65,7 @@ pub const REFUSALS: &[Meaning] = &[
     )
     .status(&[401..=401])
     .says(&["TF400813"]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "Azure DevOps did not accept the sign-in for the {group}.",
         "Sign in again with 'adopat login'; check that the tenant is the organization's own.",
@@ -73,19 +73,19 @@ pub const REFUSALS: &[Meaning] = &[
     .status(&[203..=203, 302..=302, 401..=401]),
     NOT_MANAGEABLE,
     MISSING,
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "Azure DevOps knows no project '{project}', or does not show it to this user.",
         "Check the project's name, and that the user who signs in belongs to it.",
     )
     .status(&[404..=404]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "Azure DevOps had more requests than it takes.",
         "Run this again later, run fewer jobs at once, or raise the input 'timeout'.",
     )
     .status(&[429..=429]),
-    Meaning::new(
+    RefusalRow::new(
         Exit::Store,
         "Azure DevOps did not accept the update of the {group}.",
         "Look at what it says; if the name is not the reason, save the group once in the portal.",
@@ -141,8 +141,8 @@ impl VariableGroupStore {
         Self { address, project, group, variable, organization, devops_url, bearer, http, written }
     }
 
-    async fn begin(&self, patience: &Patience) -> Result<Call, Failure> {
-        let bearer = self.bearer.get(patience).await.map_err(|failure| Doing::Writing.failed(failure))?;
+    async fn begin(&self, deadline: &Deadline) -> Result<Call, Failure> {
+        let bearer = self.bearer.get(deadline).await.map_err(|failure| Doing::Writing.failed(failure))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).map_err(|_| {
             Failure::new(
                 Exit::SignIn,
@@ -151,7 +151,7 @@ impl VariableGroupStore {
             )
         })?;
         bearer.set_sensitive(true);
-        Ok(Call { http: self.http.with_patience(patience.clone()), bearer })
+        Ok(Call { http: self.http.with_deadline(deadline.clone()), bearer })
     }
 
     /// The group, whole and fit to be changed.
@@ -247,7 +247,7 @@ impl VariableGroupStore {
                 Some(pause) => call.http.wait(pause).await.map_err(|silence| self.silent(silence))?,
                 None => {
                     self.confirm(&update, &self.json(outcome)?)?;
-                    self.written.settle(call.http.patience()).await;
+                    self.written.settle(call.http.deadline()).await;
                     return Ok(());
                 }
             }
@@ -316,7 +316,7 @@ impl VariableGroupStore {
         let body = ErrorBody::of(&answer);
         let words = body.message.unwrap_or_default();
         let key = challenge::key_of(&answer, body.type_key);
-        let Some(meaning) = meaning::find(REFUSALS, answer.status.as_u16(), &key, &words) else {
+        let Some(meaning) = refusal_table::find(REFUSALS, answer.status.as_u16(), &key, &words) else {
             return Err(self.odd(&answer));
         };
         // A challenge's words are those for anybody without a credential.
@@ -345,7 +345,7 @@ impl VariableGroupStore {
         self.meant(&MISSING)
     }
 
-    fn meant(&self, meaning: &Meaning) -> Failure {
+    fn meant(&self, meaning: &RefusalRow) -> Failure {
         let organization = self.organization.as_ref().map_or("", Organization::name);
         meaning.failure(&[
             ("group", &self.named()),
@@ -370,8 +370,8 @@ impl Store for VariableGroupStore {
         &self.address
     }
 
-    async fn prepare(&self, patience: &Patience) -> Result<Option<Failure>, Failure> {
-        let call = self.begin(patience).await?;
+    async fn prepare(&self, deadline: &Deadline) -> Result<Option<Failure>, Failure> {
+        let call = self.begin(deadline).await?;
         self.group(&call).await?;
         match self.find(&call, Some(MANAGE)).await? {
             Some(_) => Ok(None),
@@ -381,8 +381,8 @@ impl Store for VariableGroupStore {
 
     /// The service shows whether there is such a secret, and when the whole group was last changed: what was put into it
     /// since may be another variable's.
-    async fn holds(&self, expected: &Expected<'_>, patience: &Patience) -> Result<Holding, Failure> {
-        let call = self.begin(patience).await?;
+    async fn holds(&self, expected: &Expected<'_>, deadline: &Deadline) -> Result<Holding, Failure> {
+        let call = self.begin(deadline).await?;
         let group = Value::Object(self.group(&call).await?.json);
         let Some(variable) = entry_of(&group, &self.variable) else {
             return Ok(Holding::Not("is not there yet".into()));
@@ -394,16 +394,16 @@ impl Store for VariableGroupStore {
         Ok(changed.map_or(Holding::Holds, |changed| expected.since(changed)))
     }
 
-    async fn read(&self, _patience: &Patience) -> Result<Option<Secret>, Failure> {
+    async fn read(&self, _deadline: &Deadline) -> Result<Option<Secret>, Failure> {
         Ok(None)
     }
 
-    async fn write(&self, secret: &Secret, _kind: &Kind, patience: &Patience) -> Result<(), Failure> {
-        let call = self.begin(patience).await?;
+    async fn write(&self, secret: &Secret, _kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
+        let call = self.begin(deadline).await?;
         self.replace(&call, secret).await
     }
 
-    async fn restore(&self, _patience: &Patience) -> Result<Restored, Failure> {
+    async fn restore(&self, _deadline: &Deadline) -> Result<Restored, Failure> {
         Ok(self.written.is_left())
     }
 }
@@ -452,7 +452,7 @@ mod tests {
     use crate::http::proxy::ProxySettings;
     use crate::http::reqwest_wire::ReqwestWire;
     use crate::store::bearer::bearer;
-    use crate::store::fake::{self, FakeWire, patience};
+    use crate::store::fake::{self, FakeWire, deadline};
     use crate::world::World;
     use http::Response;
     use rstest::rstest;
@@ -518,7 +518,7 @@ mod tests {
             Some(Organization::parse("fabrikam").expect("a name")),
             Url::parse("https://dev.azure.com").expect("an address"),
             bearer,
-            Http::new(world, patience(60)),
+            Http::new(world, deadline(60)),
         )
     }
 
@@ -527,7 +527,7 @@ mod tests {
     }
 
     async fn write(store: &VariableGroupStore) -> Result<(), Failure> {
-        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &patience(60)).await
+        store.write(&Secret::new("patpatpat".into()), &Kind::RefreshToken, &deadline(60)).await
     }
 
     fn updates(wire: &FakeWire) -> Vec<Value> {
@@ -574,7 +574,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_only_matches_is_no_group(#[case] name: &str) {
         let (_, world) = service(group(), |_| None);
-        let failure = store_named(world, name, "X").prepare(&patience(60)).await.expect_err("none");
+        let failure = store_named(world, name, "X").prepare(&deadline(60)).await.expect_err("none");
         assert!(failure.cause.contains("There is no variable group"), "{failure}");
     }
 
@@ -593,7 +593,7 @@ mod tests {
         let mut store = store(world);
         store.variable = variable.into();
         let expected = Expected { authorization_id: "x", valid_from: made.parse().ok() };
-        match (store.holds(&expected, &patience(60)).await.expect("asked"), not) {
+        match (store.holds(&expected, &deadline(60)).await.expect("asked"), not) {
             (Holding::Holds, None) => {}
             (Holding::Not(why), Some(part)) => assert!(why.contains(part), "{why}"),
             (other, _) => panic!("{other:?}"),
@@ -610,7 +610,7 @@ mod tests {
             page.headers_mut().insert("x-ms-continuationtoken", "2".parse().expect("a header"));
             first.then_some(Ok(page))
         });
-        assert_eq!(store(world).prepare(&patience(60)).await, Ok(None));
+        assert_eq!(store(world).prepare(&deadline(60)).await, Ok(None));
         assert_eq!(wire.log().len(), 5, "two pages, the group, and two pages of what may be changed");
         assert!(wire.log()[0].contains("?groupName=feeds&%24top=100&api-version=7.1"), "{:?}", wire.log());
     }
@@ -622,7 +622,7 @@ mod tests {
             page.headers_mut().insert("x-ms-continuationtoken", "1".parse().expect("a header"));
             (request.uri().path() == LIST).then_some(Ok(page))
         });
-        store(world).prepare(&patience(60)).await.expect_err("none");
+        store(world).prepare(&deadline(60)).await.expect_err("none");
     }
 
     #[rstest]
@@ -640,11 +640,11 @@ mod tests {
         }
         let (wire, world) = service(group, |_| None);
         let store = store(world);
-        let failure = store.prepare(&patience(60)).await.expect_err("refused");
+        let failure = store.prepare(&deadline(60)).await.expect_err("refused");
         assert!(failure.cause.contains(cause), "{failure}");
         assert_eq!(write(&store).await, Err(failure));
         assert!(updates(&wire).is_empty());
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::Whole));
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::Whole));
     }
 
     #[rstest]
@@ -659,7 +659,7 @@ mod tests {
     async fn each_refusal_says_what_to_do(#[case] status: u16, #[case] body: Value, #[case] remedy: &str) {
         let key = body["typeKey"].as_str().map(ToOwned::to_owned);
         let (_, world) = service(group(), move |_| Some(with_bom(status, &body)));
-        let failure = store(world).prepare(&patience(60)).await.expect_err("refused");
+        let failure = store(world).prepare(&deadline(60)).await.expect_err("refused");
         assert_eq!((failure.exit, &failure.name), (Exit::Store, &key), "{failure}");
         assert!(failure.to_string().contains(remedy), "{failure}");
     }
@@ -677,7 +677,7 @@ mod tests {
         let methods: Vec<_> =
             wire.log().iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
         assert_eq!(methods, ["GET", "GET", "PUT", "GET", "GET", "PUT"]);
-        assert_eq!(store.restore(&patience(60)).await, Ok(Restored::NotPossible));
+        assert_eq!(store.restore(&deadline(60)).await, Ok(Restored::NotPossible));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Which identity opens a vault: the first that is configured, in the order of [`Way`].
+//! Which identity opens a vault: the first that is configured, in the order of [`VaultCredential`].
 //!
 //! It is never the user whose PATs are managed, nor the app they sign in to: a vault is opened by the job's
 //! own identity, and its tokens go to a vault and nowhere else.
@@ -25,11 +25,36 @@ use super::azure_transport::{AzureTransport, Refused};
 use super::key_vault_refusal as refusal;
 use crate::failure::{Exit, Failure};
 use crate::http::Effect;
-use crate::inputs::request::{OidcSources, ServiceConnection, VaultIdentity};
-use crate::oidc;
-use crate::patience::Patience;
+use crate::oidc::{self, OidcSources};
 use crate::private_file;
 use crate::secret::{Mask, Secret};
+use crate::time::Deadline;
+
+/// What the environment offers for opening a vault. Never the user's own app.
+#[derive(Clone, Debug, Default)]
+pub struct VaultIdentity {
+    /// `AZURE_CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// `AZURE_TENANT_ID`.
+    pub tenant_id: Option<String>,
+    /// `AZURE_CLIENT_SECRET`.
+    pub client_secret: Option<Secret>,
+    /// The service connection's own client and tenant, as the agent hands them to the task.
+    pub service_connection: Option<ServiceConnection>,
+    /// App Service's `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are both set.
+    pub app_service: bool,
+}
+
+/// An Azure Pipelines service connection, as `ENDPOINT_AUTH_PARAMETER_<id>_*` describe it.
+#[derive(Clone, Debug)]
+pub struct ServiceConnection {
+    /// Its id.
+    pub id: String,
+    /// `SERVICEPRINCIPALID`.
+    pub client_id: String,
+    /// `TENANTID`.
+    pub tenant_id: String,
+}
 
 /// Where a virtual machine's own identity is asked for.
 const IMDS: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
@@ -43,7 +68,7 @@ pub const AZURE_CLI: Duration = Duration::from_secs(30);
 #[async_trait]
 pub trait JobToken: fmt::Debug + Send + Sync {
     /// The token for this audience: the service connection's where one is configured, else the host's own.
-    async fn assertion(&self, audience: &str, patience: &Patience) -> Result<Secret, Failure>;
+    async fn assertion(&self, audience: &str, deadline: &Deadline) -> Result<Secret, Failure>;
 }
 
 /// What there is to open a vault with.
@@ -67,15 +92,15 @@ pub struct VaultSettings {
 
 /// How a vault is opened, in the order of preference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum VaultCredential {
     /// `azure-service-connection`: the job's token for it, exchanged at Entra.
-    ServiceConnection(App),
+    ServiceConnection(AppRegistration),
     /// `AZURE_FEDERATED_TOKEN_FILE`: the file's token, exchanged at Entra.
-    TokenFile(App, PathBuf),
+    TokenFile(AppRegistration, PathBuf),
     /// `AZURE_CLIENT_SECRET`.
-    ClientSecret(App),
+    ClientSecret(AppRegistration),
     /// On GitHub: the job's token, exchanged at Entra.
-    GithubJob(App),
+    GithubJob(AppRegistration),
     /// App Service or Container Apps, by `IDENTITY_ENDPOINT`.
     AppService,
     /// The Azure CLI if it is signed in, else the virtual machine's identity if there is one.
@@ -84,14 +109,14 @@ pub enum Way {
 
 /// An app registration or a managed identity, and its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct App {
+pub struct AppRegistration {
     /// Its client id.
     pub client_id: String,
     /// The tenant it is asked for in.
     pub tenant_id: String,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for VaultCredential {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ServiceConnection(app) => write!(formatter, "the service connection's identity {app}"),
@@ -104,7 +129,7 @@ impl fmt::Display for Way {
     }
 }
 
-impl fmt::Display for App {
+impl fmt::Display for AppRegistration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "(client {}, tenant {})", self.client_id, self.tenant_id)
     }
@@ -114,21 +139,21 @@ impl fmt::Display for App {
 ///
 /// # Errors
 /// What is half configured, and how to complete it.
-pub fn choose(settings: &VaultSettings) -> Result<Way, Failure> {
+pub fn choose(settings: &VaultSettings) -> Result<VaultCredential, Failure> {
     let VaultSettings { identity, oidc, .. } = settings;
     let app = identity.client_id.clone().zip(identity.tenant_id.clone());
-    let app = app.map(|(client_id, tenant_id)| App { client_id, tenant_id });
+    let app = app.map(|(client_id, tenant_id)| AppRegistration { client_id, tenant_id });
     if let Some(id) = &settings.service_connection {
         // A script step is handed no connection: its ids are empty then.
         let own = identity.service_connection.as_ref().filter(|own| {
             let ServiceConnection { client_id, tenant_id, .. } = own;
             !client_id.is_empty() && !tenant_id.is_empty()
         });
-        let own = own.map(|ServiceConnection { client_id, tenant_id, .. }| App {
+        let own = own.map(|ServiceConnection { client_id, tenant_id, .. }| AppRegistration {
             client_id: client_id.clone(),
             tenant_id: tenant_id.clone(),
         });
-        return own.or(app).map(Way::ServiceConnection).ok_or_else(|| {
+        return own.or(app).map(VaultCredential::ServiceConnection).ok_or_else(|| {
             Failure::new(
                 Exit::Store,
                 format!("The vault is to be opened by service connection {id}, but this job was not given it."),
@@ -138,7 +163,7 @@ pub fn choose(settings: &VaultSettings) -> Result<Way, Failure> {
         });
     }
     if let Some(file) = &oidc.file {
-        return app.map(|app| Way::TokenFile(app, file.clone())).ok_or_else(|| {
+        return app.map(|app| VaultCredential::TokenFile(app, file.clone())).ok_or_else(|| {
             Failure::new(
                 Exit::Store,
                 "AZURE_FEDERATED_TOKEN_FILE is set, but not the AZURE_CLIENT_ID and AZURE_TENANT_ID it belongs to.",
@@ -147,10 +172,10 @@ pub fn choose(settings: &VaultSettings) -> Result<Way, Failure> {
         });
     }
     Ok(match app {
-        Some(app) if identity.client_secret.is_some() => Way::ClientSecret(app),
-        Some(app) if oidc.github.is_some() => Way::GithubJob(app),
-        _ if identity.app_service => Way::AppService,
-        _ => Way::WhateverIsThere,
+        Some(app) if identity.client_secret.is_some() => VaultCredential::ClientSecret(app),
+        Some(app) if oidc.github.is_some() => VaultCredential::GithubJob(app),
+        _ if identity.app_service => VaultCredential::AppService,
+        _ => VaultCredential::WhateverIsThere,
     })
 }
 
@@ -160,7 +185,7 @@ pub fn choose(settings: &VaultSettings) -> Result<Way, Failure> {
 /// What azure_identity does not accept.
 pub fn credential(
     settings: &VaultSettings,
-    way: &Way,
+    way: &VaultCredential,
     transport: &Arc<AzureTransport>,
 ) -> Result<Arc<dyn TokenCredential>, Failure> {
     let inner = sdk_credential(settings, way, transport).map_err(|error| {
@@ -175,31 +200,31 @@ pub fn credential(
 
 fn sdk_credential(
     settings: &VaultSettings,
-    way: &Way,
+    way: &VaultCredential,
     transport: &Arc<AzureTransport>,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
     let client_options = transport.options(&settings.authority_host);
-    let exchange = |app: &App, source: Source| -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let exchange = |app: &AppRegistration, source: Source| -> azure_core::Result<Arc<dyn TokenCredential>> {
         let audience = oidc::audience(&settings.authority_host);
         let mask = settings.mask.clone();
         let assertion = Assertion { source, audience, transport: transport.clone(), mask };
         let options = ClientAssertionCredentialOptions { client_options: client_options.clone() };
-        let App { client_id, tenant_id } = app.clone();
+        let AppRegistration { client_id, tenant_id } = app.clone();
         Ok(ClientAssertionCredential::new(tenant_id, client_id, assertion, Some(options))?)
     };
     match way {
-        Way::ServiceConnection(app) | Way::GithubJob(app) => {
+        VaultCredential::ServiceConnection(app) | VaultCredential::GithubJob(app) => {
             exchange(app, Source::Job(settings.job_token.clone()))
         }
-        Way::TokenFile(app, file) => exchange(app, Source::File(file.clone())),
-        Way::ClientSecret(App { client_id, tenant_id }) => {
+        VaultCredential::TokenFile(app, file) => exchange(app, Source::File(file.clone())),
+        VaultCredential::ClientSecret(AppRegistration { client_id, tenant_id }) => {
             let secret = settings.identity.client_secret.as_ref().map_or("", Secret::expose).to_owned();
             let options = ClientSecretCredentialOptions { client_options };
             let secret = SdkSecret::new(secret);
             Ok(ClientSecretCredential::new(tenant_id, client_id.clone(), secret, Some(options))?)
         }
-        Way::AppService => managed_identity(settings, transport),
-        Way::WhateverIsThere => {
+        VaultCredential::AppService => managed_identity(settings, transport),
+        VaultCredential::WhateverIsThere => {
             Ok(Arc::new(WhateverIsThere { settings: settings.clone(), transport: transport.clone() }))
         }
     }
@@ -265,7 +290,7 @@ impl fmt::Debug for Assertion {
 impl Assertion {
     async fn token(&self) -> Result<Secret, Failure> {
         match &self.source {
-            Source::Job(job) => job.assertion(self.audience, self.transport.http().patience()).await,
+            Source::Job(job) => job.assertion(self.audience, self.transport.http().deadline()).await,
             // Kubernetes replaces the file every hour, so it is read each time. The newline that an editor
             // leaves would spoil the token.
             Source::File(path) => {
@@ -369,7 +394,7 @@ impl WhateverIsThere {
     /// of a network that answers for addresses which are not its own.
     async fn machine_may_have_identity(&self) -> bool {
         let http = self.transport.http();
-        let http = http.with_patience(http.patience().at_most(IMDS_PROBE));
+        let http = http.with_deadline(http.deadline().at_most(IMDS_PROBE));
         let request = Request::get(IMDS).body(Bytes::new()).expect("a constant address");
         let answer = http.send(request, Effect::OnceOnly).await;
         answer.is_ok_and(|answer| answer.status == 400 || answer.status.is_success())

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::Restored;
-use crate::patience::Patience;
-use crate::pats::reconciling::LONG_ENOUGH;
+use crate::http::LATE_EFFECT;
+use crate::time::Deadline;
 
 /// What is known of the writes of one store in this run.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Written {
 
     /// The answer to a write was lost just now.
     pub fn lost(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).until = Some(Instant::now() + LONG_ENOUGH);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).until = Some(Instant::now() + LATE_EFFECT);
     }
 
     /// Until when a write whose answer was lost may still come to be, if there is such a write.
@@ -37,10 +37,10 @@ impl Written {
 
     /// Waits until nothing of what was lost can come to be any more and take the place of what is written next, as far
     /// as there is time for that.
-    pub async fn settle(&self, patience: &Patience) {
+    pub async fn settle(&self, deadline: &Deadline) {
         if let Some(until) = self.until() {
             // Where there is no time left, or the run is cancelled, the next write is all that can be done.
-            let _ = patience.pause(until.saturating_duration_since(Instant::now())).await;
+            let _ = deadline.pause(until.saturating_duration_since(Instant::now())).await;
         }
     }
 

@@ -157,7 +157,7 @@ const GROUPS: [(&str, &[Kind]); 5] = [
                     "tests/hostile.rs a_services_words_are_words",
                     "tests/hostile.rs a_pat_that_is_none_is_not_handed_over",
                     "tests/hostile.rs a_services_words_address_nobody",
-                    "src/host/neutral.rs no_character_that_icu_skips_hides_a_command",
+                    "src/host/sanitize.rs no_character_that_icu_skips_hides_a_command",
                 ],
             ),
         ],

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use adopat::patience::Cancellation;
+use adopat::time::Cancellation;
 use adopat::world::{Clock, Exchange, Wire, WireError};
 use adopat_emulator::{Course, DeviceCodeState, Pat, Service, Switchboard, cast};
 use bytes::Bytes;

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{STORES, first_words, flags_of, operations, shells};
-use crate::inputs::table::{Value, Word};
+use crate::inputs::table::Value;
+use crate::operation_name::OperationName;
 
 pub(super) fn script() -> String {
     let mut script = String::from(HEAD);
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         let flags: Vec<String> = flags_of(word).map(|(_, flag)| flag).collect();
         let repeatable = flags_of(word).filter(|(input, _)| input.repeatable).map(|(_, flag)| flag);
         let repeatable: Vec<String> = repeatable.collect();
@@ -21,7 +22,7 @@ pub(super) fn script() -> String {
     }
     script.push_str("    esac\n    case $operation:$flag in\n");
     for (word, (input, flag)) in
-        Word::ALL.into_iter().flat_map(|word| flags_of(word).map(move |of| (word, of)))
+        OperationName::ALL.into_iter().flat_map(|word| flags_of(word).map(move |of| (word, of)))
     {
         let action = match input.value {
             // Alone it is true: only behind an = does a value follow.

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{STORES, first_words, operations, shells, summary};
-use crate::inputs::table::{INPUTS, Input, Value, Word};
+use crate::inputs::table::{INPUTS, Input, Value};
+use crate::operation_name::OperationName;
 
 pub(super) fn script() -> String {
     let mut script = String::from(HEAD);
@@ -14,7 +15,7 @@ pub(super) fn script() -> String {
     script.push_str("complete -c adopat -n __adopat_bare -l version -d 'print the version'\n");
     let _ = writeln!(script, "complete -c adopat -n '__adopat_in help' -a '{} completions'", operations());
     let _ = writeln!(script, "complete -c adopat -n '__adopat_in completions' -a '{}'", shells());
-    let all = Word::ALL.map(Word::text).join(" ");
+    let all = OperationName::ALL.map(OperationName::text).join(" ");
     let _ =
         writeln!(script, "complete -c adopat -n '__adopat_in {all}' -l help -s h -d 'explain the operation'");
     for (input, flag) in INPUTS.iter().filter_map(|input| Some((input, input.flag()?))) {
@@ -40,7 +41,7 @@ pub(super) fn script() -> String {
 
 fn by_value(input: &Input) -> Vec<(Vec<&'static str>, String)> {
     let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
-    for word in Word::ALL.into_iter().filter(|word| input.is_for(*word)) {
+    for word in OperationName::ALL.into_iter().filter(|word| input.is_for(*word)) {
         let value = match input.value {
             Value::Boolean => String::new(),
             Value::Choice => format!(" -x -a '{}'", input.choices_for(word).collect::<Vec<_>>().join(" ")),

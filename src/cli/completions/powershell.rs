@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{STORES, first_words, flags_of, operations, shells, summary};
-use crate::inputs::table::{Input, Value, Word};
+use crate::inputs::table::{Input, Value};
+use crate::operation_name::OperationName;
 
 pub(super) fn script() -> String {
     let mut script = String::from(HEAD);
@@ -11,7 +12,7 @@ pub(super) fn script() -> String {
         let _ = writeln!(script, "        {} = {}", quoted(word), quoted(help));
     }
     script.push_str("    }\n    $flags = @{\n");
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         let _ = writeln!(script, "        {} = [ordered]@{{", quoted(word.text()));
         for (input, flag) in flags_of(word) {
             let values = values(input, word);
@@ -32,7 +33,7 @@ pub(super) fn script() -> String {
 
 /// What can stand as the value of a flag: nothing that is known, files, or some words. A boolean takes one behind an
 /// `=` only.
-fn values(input: &Input, word: Word) -> String {
+fn values(input: &Input, word: OperationName) -> String {
     match input.value {
         Value::Boolean => "'boolean'".into(),
         Value::Path => "'file'".into(),

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{STORES, first_words, flags_of, operations, shells, summary};
-use crate::inputs::table::{Value, Word};
+use crate::inputs::table::Value;
+use crate::operation_name::OperationName;
 
 pub(super) fn script() -> String {
     let mut script = String::from(HEAD);
@@ -11,7 +12,7 @@ pub(super) fn script() -> String {
         let _ = writeln!(script, "        {}", quoted(&format!("{}:{help}", word.replace(':', "\\:"))));
     }
     script.push_str(MIDDLE);
-    for word in Word::ALL {
+    for word in OperationName::ALL {
         let _ = writeln!(script, "    {})\n        _arguments \\", word.text());
         for (input, flag) in flags_of(word) {
             let often = if input.repeatable { "*" } else { "" };
@@ -33,7 +34,7 @@ pub(super) fn script() -> String {
         }
         // The option -- ends those of adopat; behind it another command begins.
         script.push_str("            '(-)'{-h,--help}'[explain the operation]'");
-        if word == Word::Exec {
+        if word == OperationName::Exec {
             script.push_str(" \\\n            '(-)--[end the flags]:*:::command:_normal -p adopat'");
         }
         script.push_str("\n        ;;\n");

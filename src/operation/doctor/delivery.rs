@@ -5,7 +5,7 @@ use super::super::{Run, destinations};
 use super::network::Network;
 use super::report::{Finding, in_one, told};
 use crate::failure::Failure;
-use crate::inputs::request::HostSettings;
+use crate::host::HostSettings;
 use crate::output_file;
 use crate::secret::Secret;
 use crate::store::Address;
@@ -81,7 +81,7 @@ async fn store(
         None => {}
     }
     let store = destinations::open(run, address, bearer);
-    let prepared = store.prepare(run.patience()).await?;
+    let prepared = store.prepare(run.deadline()).await?;
     Ok(match prepared {
         None => match store.gives_way().await {
             None => Way::Open(format!("{address} would take it.")),

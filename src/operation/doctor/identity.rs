@@ -5,7 +5,7 @@ use http::{Method, Request};
 
 use super::super::{Run, tenant};
 use super::report::Finding;
-use crate::azure_devops::connection_data::Identity;
+use crate::azure_devops::connection_data::AuthenticatedUser;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, challenge};
 use crate::failure::{Exit, Failure};
@@ -25,7 +25,10 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Fai
 ///
 /// # Errors
 /// Why it is none, or why Azure DevOps does not say.
-pub(in crate::operation) async fn of_a_member(run: &Run<'_>, bearer: &Secret) -> Result<Identity, Failure> {
+pub(in crate::operation) async fn of_a_member(
+    run: &Run<'_>,
+    bearer: &Secret,
+) -> Result<AuthenticatedUser, Failure> {
     let mut address = run.request.places.devops_url.clone();
     if let Ok(mut path) = address.path_segments_mut() {
         path.pop_if_empty().extend([run.organization().name(), "_apis", "connectionData"]);
@@ -51,9 +54,9 @@ pub(in crate::operation) async fn of_a_member(run: &Run<'_>, bearer: &Secret) ->
     }
 }
 
-fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Identity, Failure> {
+fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<AuthenticatedUser, Failure> {
     let status = answer.status.as_u16();
-    if let Some(identity) = Identity::of(answer).filter(|_| status == 200) {
+    if let Some(identity) = AuthenticatedUser::of(answer).filter(|_| status == 200) {
         return a_person(identity);
     }
     if answer.is_of_a_deactivated_organization() {
@@ -100,7 +103,7 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<Identity, Fail
     })
 }
 
-fn a_person(identity: Identity) -> Result<Identity, Failure> {
+fn a_person(identity: AuthenticatedUser) -> Result<AuthenticatedUser, Failure> {
     if identity.is_anonymous() {
         return Err(Failure::new(
             Exit::SignIn,

@@ -8,19 +8,20 @@ use super::ONE_CHECK;
 use super::network::Network;
 use super::report::Finding;
 use crate::failure::Failure;
-use crate::inputs::request::{ClientProof, Credential, OidcSources};
-use crate::oidc::{self, Identity, JobTokens};
+use crate::inputs::request::{ClientProof, Credential};
+use crate::oidc::OidcSources;
+use crate::oidc::{self, JobTokens, TokenIdentity};
 use crate::store::Address;
 use crate::store::bearer::bearer;
-use crate::store::vault_identity::{self, Way};
+use crate::store::vault_identity::{self, VaultCredential};
 
 /// What the tokens say that this configuration proves something with; `None` if it needs none, or if none
 /// can be had, which the code that needs it says.
 pub(super) struct JobToken {
     /// Of the app that is signed in to (`federated`).
-    pub(super) of_the_sign_in: Option<Identity>,
+    pub(super) of_the_sign_in: Option<TokenIdentity>,
     /// Of the identity that opens the vaults.
-    pub(super) of_the_vaults: Option<Identity>,
+    pub(super) of_the_vaults: Option<TokenIdentity>,
 }
 
 impl JobToken {
@@ -34,10 +35,10 @@ impl JobToken {
             _ => None,
         };
         let of_the_vaults = match way_into_a_vault(run) {
-            Some(Way::ServiceConnection(_) | Way::GithubJob(_)) => {
+            Some(VaultCredential::ServiceConnection(_) | VaultCredential::GithubJob(_)) => {
                 described(run, network, &sign_in.oidc).await
             }
-            Some(Way::TokenFile(_, file)) => {
+            Some(VaultCredential::TokenFile(_, file)) => {
                 let alone = OidcSources { file: Some(file), ..OidcSources::default() };
                 described(run, network, &alone).await
             }
@@ -49,7 +50,10 @@ impl JobToken {
 
 /// Whether a vault is opened with a token that the CI system's own endpoint gives.
 pub(super) fn opens_a_vault(run: &Run<'_>) -> bool {
-    matches!(way_into_a_vault(run), Some(Way::ServiceConnection(_) | Way::GithubJob(_)))
+    matches!(
+        way_into_a_vault(run),
+        Some(VaultCredential::ServiceConnection(_) | VaultCredential::GithubJob(_))
+    )
 }
 
 /// Whether the address is of a vault.
@@ -61,7 +65,7 @@ pub(super) fn is_vault(address: &Address) -> bool {
 /// has been said already where Entra's refusal was about it.
 pub(super) fn shown(
     found: Result<Finding, Failure>,
-    identity: Option<&Identity>,
+    identity: Option<&TokenIdentity>,
 ) -> Result<Finding, Failure> {
     let Some(identity) = identity else { return found };
     let sentence = format!("The job's token says {identity}.");
@@ -76,14 +80,14 @@ pub(super) fn shown(
     }
 }
 
-fn way_into_a_vault(run: &Run<'_>) -> Option<Way> {
+fn way_into_a_vault(run: &Run<'_>) -> Option<VaultCredential> {
     let sign_in = &run.request.sign_in;
     let mut stores = run.request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
     let choose = || vault_identity::choose(&destinations::context(run, bearer().1).vault).ok();
     stores.any(is_vault).then(choose).flatten()
 }
 
-async fn described(run: &Run<'_>, network: &Network, sources: &OidcSources) -> Option<Identity> {
+async fn described(run: &Run<'_>, network: &Network, sources: &OidcSources) -> Option<TokenIdentity> {
     let endpoint = sources.github.as_ref().or(sources.azure_pipelines.as_ref());
     if endpoint.is_some_and(|(endpoint, _)| network.cannot_reach(endpoint).is_some()) {
         return None;

@@ -14,8 +14,8 @@ use crate::failure::{Exit, Failure};
 use crate::http::request;
 use crate::http::{Answer, CLOCK_OFF, Effect, NoAnswer};
 use crate::inputs::request::{ClientProof, Credential};
-use crate::patience::Ended;
 use crate::store::Address;
+use crate::time::Ended;
 
 /// The pause before a host is tried once more.
 const ONCE_MORE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -54,11 +54,11 @@ fn judge(run: &Run<'_>, answers: Vec<(&Url, Result<Answer, Failure>)>) -> Result
             Err(failure) => failures.push(failure),
             Ok(answer) => {
                 reached.push(described(run, address));
-                let ahead = answer.date().map(|date| run.http.world().clock.now().duration_since(date));
-                if let Some(ahead) = ahead
-                    && furthest.is_none_or(|(_, known)| ahead.abs() > known.abs())
+                let clock_skew = answer.date().map(|date| run.http.world().clock.now().duration_since(date));
+                if let Some(clock_skew) = clock_skew
+                    && furthest.is_none_or(|(_, known)| clock_skew.abs() > known.abs())
                 {
-                    furthest = Some((address, ahead));
+                    furthest = Some((address, clock_skew));
                 }
             }
         }
@@ -67,9 +67,13 @@ fn judge(run: &Run<'_>, answers: Vec<(&Url, Result<Answer, Failure>)>) -> Result
         return Err(failure);
     }
     let reached = format!("Reached: {}.", reached.join(", "));
-    match furthest.filter(|(_, ahead)| ahead.abs() > CLOCK_OFF) {
-        Some((address, ahead)) => Ok(Finding::warning(
-            format!("{reached} This machine's clock is {} that of {}.", clock_off(ahead), place(address)),
+    match furthest.filter(|(_, clock_skew)| clock_skew.abs() > CLOCK_OFF) {
+        Some((address, clock_skew)) => Ok(Finding::warning(
+            format!(
+                "{reached} This machine's clock is {} that of {}.",
+                clock_off(clock_skew),
+                place(address)
+            ),
             "Set the clock: certificates, the expiry of PATs and the proof of an app are judged by it.",
         )),
         None => Ok(Finding::ok(reached)),
@@ -84,7 +88,7 @@ async fn reach(run: &Run<'_>, address: &Url) -> Result<Answer, Failure> {
     let ask = || async {
         let builder = Request::builder().method(Method::HEAD).uri(root.as_str());
         let request = request::build(builder, bytes::Bytes::new());
-        let sent = run.patience().bound(run.http.send(request, Effect::OnceOnly)).await;
+        let sent = run.deadline().bound(run.http.send(request, Effect::OnceOnly)).await;
         sent.map_err(NoAnswer::Ended).and_then(|outcome| outcome)
     };
     let mut outcome = ask().await;

@@ -8,10 +8,10 @@ use super::super::{Run, tenant};
 use super::report::Finding;
 use crate::failure::Failure;
 use crate::inputs::request::Doctor;
-use crate::inputs::span;
 use crate::pats::model::{Filter, GLOBAL_PATS_END, global_pats_have_ended};
 use crate::pats::{Pat, Service};
 use crate::secret::Secret;
+use crate::time::span;
 
 /// PATs that end within this time are warned of.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);

@@ -119,8 +119,8 @@ fn open(run: &Run<'_>, address: &Address, token: Option<&Secret>) -> Box<dyn Sto
 
 /// Reads the store; `None` if there is no store that can be read.
 async fn read(run: &Run<'_>, store: Option<&dyn Store>) -> Option<Result<(), Failure>> {
-    let patience = run.patience().at_most(ONE_CHECK);
-    Some(store?.read(&patience).await.map(drop))
+    let deadline = run.deadline().at_most(ONE_CHECK);
+    Some(store?.read(&deadline).await.map(drop))
 }
 
 /// A store that has been read, where there was no sign-in that could have rolled its token.
@@ -128,9 +128,9 @@ async fn untried(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Finding, Fa
     let Some(store) = store else {
         return Ok(Finding::skipped("Without a sign-in there is no refresh token to store."));
     };
-    let patience = run.patience().at_most(ONE_CHECK);
+    let deadline = run.deadline().at_most(ONE_CHECK);
     let address = store.address();
-    Ok(match store.prepare(&patience).await? {
+    Ok(match store.prepare(&deadline).await? {
         None => Finding::ok(format!("{address} can be read, and looks as if it could be written.")),
         Some(doubt) => Finding::warning(format!("{address} can be read. {}", told(&doubt)), doubt.remedy),
     })
@@ -149,8 +149,8 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
             return Ok(Finding::warning(signing_in::goes_nowhere(run), remedy));
         }
     };
-    let patience = signing_in::patience_to_store(run).at_most(ONE_CHECK);
-    store.write(rolled, &Kind::RefreshToken, &patience).await?;
+    let deadline = signing_in::deadline_to_store(run).at_most(ONE_CHECK);
+    store.write(rolled, &Kind::RefreshToken, &deadline).await?;
     let address = store.address();
     Ok(Finding::ok(match store.is_readable() {
         true => format!("{address} can be read, and took the new refresh token."),

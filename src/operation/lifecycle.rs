@@ -6,18 +6,20 @@ use std::sync::{Mutex, PoisonError};
 use super::find::describe;
 use super::plan::falls_short;
 use super::sign_in::Session;
-use super::{Run, complete, delivery, verify};
+use super::{Run, delivery, post_step, verify};
 use crate::failure::{Exit, Failure, sentence_of};
 use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
-use crate::outputs::{Outputs, to_the_second};
+use crate::outputs::Outputs;
 use crate::pats::reconciling::Unanswered;
 use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Service, Undone, minting};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
+use crate::subprocess::child_environment::REFRESH_TOKEN_STATE;
+use crate::time::to_the_second;
 
 /// What is to be minted, and how.
-pub(super) struct Ticket<'a> {
+pub(super) struct MintRequest<'a> {
     /// What to mint.
     pub(super) new: &'a NewPat,
     /// The active PATs that may be of that name, where they have been read.
@@ -53,19 +55,19 @@ pub(super) struct Delivered<'a> {
 pub(super) async fn mint_and_deliver<'a>(
     run: &'a Run<'a>,
     session: &'a Session,
-    ticket: &Ticket<'a>,
+    mint_request: &MintRequest<'a>,
 ) -> Result<Delivered<'a>, Failure> {
-    let made = mint(run, session, ticket).await?;
+    let made = mint(run, session, mint_request).await?;
     let outputs = Outputs {
         token: Some(made.minted.token.clone()),
         subject: Some(made.minted.pat.clone()),
         changed: true,
-        previous: ticket.previous.clone(),
+        previous: mint_request.previous.clone(),
         ..Outputs::default()
     };
     match delivery::deliver(run, session, &outputs).await {
         Ok(()) => Ok(Delivered { pat: made.minted.pat.clone(), made }),
-        Err(failure) => Err(made.take_back(session, failure).await),
+        Err(failure) => Err(made.roll_back(session, failure).await),
     }
 }
 
@@ -73,11 +75,11 @@ pub(super) async fn mint_and_deliver<'a>(
 pub(super) async fn mint<'a>(
     run: &'a Run<'a>,
     session: &'a Session,
-    ticket: &Ticket<'a>,
+    mint_request: &MintRequest<'a>,
 ) -> Result<Made<'a>, Failure> {
-    let ledger = Ledger::new(run, session, ticket.on_completion);
-    let mut unanswered = Unanswered::new(ticket.before.unwrap_or_default());
-    let minted = minting::mint(&session.service, ticket.new, &ledger, &mut unanswered).await;
+    let ledger = Ledger::new(run, session, mint_request.on_completion);
+    let mut unanswered = Unanswered::new(mint_request.before.unwrap_or_default());
+    let minted = minting::mint(&session.service, mint_request.new, &ledger, &mut unanswered).await;
     let (minted, request) = match minted {
         Ok(made) => made,
         Err(failure) => return Err(give_up(&ledger, unanswered, None, failure).await),
@@ -85,7 +87,7 @@ pub(super) async fn mint<'a>(
     run.host.mask_pat(&minted.token, run.organization().name());
     let mut made = Made { minted, issues: Vec::new(), request, unanswered, ledger };
     let inspected = match made.ledger.save(&[], &made.unanswered, Some(made.pending())) {
-        Ok(()) => inspect(run, ticket, &made.request, &made.minted).await,
+        Ok(()) => inspect(run, mint_request, &made.request, &made.minted).await,
         Err(failure) => Err(failure),
     };
     match inspected {
@@ -93,21 +95,21 @@ pub(super) async fn mint<'a>(
             made.issues = issues;
             Ok(made)
         }
-        Err(failure) => Err(made.take_back(session, failure).await),
+        Err(failure) => Err(made.roll_back(session, failure).await),
     }
 }
 
 /// Whether the PAT is what was asked for and, where that is asked, whether it works.
 async fn inspect(
     run: &Run<'_>,
-    ticket: &Ticket<'_>,
+    mint_request: &MintRequest<'_>,
     asked: &Fingerprint,
     minted: &Minted,
 ) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
     can_be_handed_over(&minted.token)?;
-    let mut issues: Vec<String> = shortened(ticket, asked, &minted.pat)?.into_iter().collect();
-    if let Some(verify) = &ticket.minting.verify {
+    let mut issues: Vec<String> = shortened(mint_request, asked, &minted.pat)?.into_iter().collect();
+    if let Some(verify) = &mint_request.minting.verify {
         issues.extend(verify::verify(run, verify, &minted.token).await?);
     }
     run.cancelled()?;
@@ -128,7 +130,11 @@ fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
 }
 
 /// A policy shortens lifetimes silently: a success does not mean that the date was granted.
-fn shortened(ticket: &Ticket<'_>, asked: &Fingerprint, pat: &Pat) -> Result<Option<String>, Failure> {
+fn shortened(
+    mint_request: &MintRequest<'_>,
+    asked: &Fingerprint,
+    pat: &Pat,
+) -> Result<Option<String>, Failure> {
     let Some(granted) = pat.valid_to else { return Ok(None) };
     let asked = asked.valid_to;
     if !falls_short(granted, asked) {
@@ -140,7 +146,7 @@ fn shortened(ticket: &Ticket<'_>, asked: &Fingerprint, pat: &Pat) -> Result<Opti
         to_the_second(granted),
         to_the_second(asked)
     );
-    match ticket.minting.on_shortened_lifetime {
+    match mint_request.minting.on_shortened_lifetime {
         OnShortenedLifetime::Warn => Ok(Some(cause)),
         OnShortenedLifetime::Fail => Err(Failure::new(
             Exit::Refused,
@@ -183,9 +189,9 @@ impl Made<'_> {
     }
 
     /// Revokes what was minted, since it did not get to where it should; says so, or says what may still be alive.
-    pub(super) async fn take_back(self, session: &Session, failure: Failure) -> Failure {
+    pub(super) async fn roll_back(self, session: &Session, failure: Failure) -> Failure {
         let pat = &self.minted.pat;
-        let service = session.service.with_patience(self.ledger.run.patience().to_clean_up());
+        let service = session.service.with_deadline(self.ledger.run.deadline().to_clean_up());
         let (failure, alive) = match service.revoke(&pat.authorization_id).await {
             Ok(revocation) => {
                 let what = match revocation {
@@ -241,7 +247,7 @@ impl Delivered<'_> {
                     )),
                     Ok(Revocation::Missing) => {}
                     Err(undone) => {
-                        issues.push(complete::may_live(pending, &undone.why));
+                        issues.push(post_step::may_live(pending, &undone.why));
                         alive.push(pending.clone());
                     }
                 },
@@ -292,7 +298,7 @@ impl<'a> Ledger<'a> {
         if !all.is_empty()
             && let Some(token) = self.session.refresh_token_for_the_last_step(self.run)
         {
-            self.run.host.remember(pending::REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
+            self.run.host.remember(REFRESH_TOKEN_STATE, Remembered::Secret(token))?;
         }
         self.run.host.remember(pending::STATE, Remembered::Plain(&text))?;
         *saved = text;
@@ -312,7 +318,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn cleaning_up(&self) -> Service {
-        self.session.service.with_patience(self.run.patience().to_clean_up())
+        self.session.service.with_deadline(self.run.deadline().to_clean_up())
     }
 }
 

@@ -10,19 +10,19 @@ use futures_util::future::join_all;
 
 use super::{Address, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
-use crate::patience::Patience;
 use crate::secret::Secret;
+use crate::time::Deadline;
 
-/// The time that is left for the revocation of the PAT: the rest of [`CLEAN_UP`](crate::patience::CLEAN_UP) is as long
+/// The time that is left for the revocation of the PAT: the rest of [`CLEAN_UP`](crate::time::CLEAN_UP) is as long
 /// as a lost write can be late, and a moment more.
 const TO_REVOKE: Duration = Duration::from_secs(12);
 
 /// The stores of `deliver-to`.
-pub struct Delivery {
+pub struct AllStores {
     stores: Vec<Box<dyn Store>>,
 }
 
-impl Delivery {
+impl AllStores {
     /// A delivery to these stores; there may be none.
     pub fn new(stores: Vec<Box<dyn Store>>) -> Self {
         Self { stores }
@@ -38,10 +38,10 @@ impl Delivery {
     ///
     /// # Errors
     /// Every store that could not be written.
-    pub async fn prepare_all(&self, patience: &Patience) -> Result<Vec<Failure>, Failure> {
+    pub async fn prepare_all(&self, deadline: &Deadline) -> Result<Vec<Failure>, Failure> {
         let mut warnings = Vec::new();
         let mut failures = Vec::new();
-        for prepared in join_all(self.stores().map(|store| store.prepare(patience))).await {
+        for prepared in join_all(self.stores().map(|store| store.prepare(deadline))).await {
             match prepared {
                 Ok(warning) => warnings.extend(warning),
                 Err(failure) => failures.push(failure),
@@ -57,18 +57,18 @@ impl Delivery {
     /// whole group, to all others at once.
     ///
     /// # Errors
-    /// Every store that could not be written; by then the others have been [taken back](Self::take_back),
+    /// Every store that could not be written; by then the others have been [taken back](Self::roll_back),
     /// and the failure names those that hold the secret still.
-    pub async fn write_all(&self, secret: &Secret, kind: &Kind, patience: &Patience) -> Result<(), Failure> {
+    pub async fn write_all(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
         let lanes = self.lanes().into_iter().map(|lane| async move {
             for store in lane {
-                store.write(secret, kind, patience).await?;
+                store.write(secret, kind, deadline).await?;
             }
             Ok(())
         });
         let failures = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
         let Some(failure) = together(failures) else { return Ok(()) };
-        Err(match self.take_back(patience).await {
+        Err(match self.roll_back(deadline).await {
             Some(left) => failure.and(left),
             None => failure,
         })
@@ -78,10 +78,10 @@ impl Delivery {
     /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation, but leaves
     /// time to the revocation that follows. Gives back what names the stores that hold the
     /// new secret still, or may hold it, if any do.
-    pub async fn take_back(&self, patience: &Patience) -> Option<String> {
-        let patience = patience.to_clean_up();
-        let patience = patience.at_most(patience.left().saturating_sub(TO_REVOKE));
-        let restored = join_all(self.stores().map(|store| store.restore(&patience))).await;
+    pub async fn roll_back(&self, deadline: &Deadline) -> Option<String> {
+        let deadline = deadline.to_clean_up();
+        let deadline = deadline.at_most(deadline.left().saturating_sub(TO_REVOKE));
+        let restored = join_all(self.stores().map(|store| store.restore(&deadline))).await;
         let (mut holding, mut doubtful) = (Vec::new(), Vec::new());
         for (store, restored) in self.stores().zip(restored) {
             let address = store.address();
@@ -140,11 +140,11 @@ fn together(mut failures: Vec<Failure>) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::azure_devops::Endpoints;
     use crate::azure_devops::Organization;
     use crate::http::Http;
-    use crate::inputs::request::Places;
     use crate::store::bearer::bearer;
-    use crate::store::fake::{self, pat, patience};
+    use crate::store::fake::{self, deadline, pat};
     use crate::store::{Context, open};
     use crate::world::World;
     use http::Method;
@@ -152,13 +152,13 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use url::Url;
 
-    fn delivery(world: World, addresses: &[String]) -> Delivery {
+    fn delivery(world: World, addresses: &[String]) -> AllStores {
         let place = |text: &str| Url::parse(text).expect("an address");
         let (slot, bearer) = bearer();
         slot.put(Secret::new("eyJfake".into()));
         let context = Context {
-            http: Http::new(world, patience(60)),
-            places: Places {
+            http: Http::new(world, deadline(60)),
+            places: Endpoints {
                 authority_host: place("https://login.microsoftonline.com"),
                 service_url: place("https://vssps.dev.azure.com"),
                 devops_url: place("https://dev.azure.com"),
@@ -171,7 +171,7 @@ mod tests {
             vault: fake::vault_settings(),
         };
         let addresses = addresses.iter().map(|text| Address::parse(text).expect("an address"));
-        Delivery::new(addresses.map(|address| open(&address, &context)).collect())
+        AllStores::new(addresses.map(|address| open(&address, &context)).collect())
     }
 
     /// Variable groups that all go by the id 1, kept as one; GitHub refuses every write.
@@ -206,8 +206,8 @@ mod tests {
         let (wire, world) = services();
         let addresses = ["variable-group:web/feeds/ONE".into(), "variable-group:web/Feeds/TWO".into()];
         let delivery = delivery(world, &addresses);
-        assert_eq!(delivery.prepare_all(&patience(60)).await, Ok(vec![]));
-        delivery.write_all(&Secret::new("patpatpat".into()), &pat(), &patience(60)).await.expect("written");
+        assert_eq!(delivery.prepare_all(&deadline(60)).await, Ok(vec![]));
+        delivery.write_all(&Secret::new("patpatpat".into()), &pat(), &deadline(60)).await.expect("written");
         let requests = wire.requests();
         let last = requests.iter().rfind(|request| request.method() == Method::PUT).expect("written");
         let names: Vec<_> =
@@ -230,9 +230,9 @@ mod tests {
                 "variable-group:web/feeds/ADO_PAT".into(),
             ],
         );
-        delivery.prepare_all(&patience(60)).await.expect("prepared");
+        delivery.prepare_all(&deadline(60)).await.expect("prepared");
         let secret = Secret::new("patpatpat".into());
-        let failure = delivery.write_all(&secret, &pat(), &patience(60)).await.expect_err("refused");
+        let failure = delivery.write_all(&secret, &pat(), &deadline(60)).await.expect_err("refused");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("may not write github-secret:contoso/web/ADO_PAT"), "{failure}");
         assert!(
@@ -250,11 +250,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pat");
         let delivery = delivery(fake::offline(), &[format!("file:{}", path.display())]);
-        delivery.prepare_all(&patience(60)).await.expect("prepared");
+        delivery.prepare_all(&deadline(60)).await.expect("prepared");
         let secret = Secret::new("patpatpat".into());
-        delivery.write_all(&secret, &pat(), &patience(60)).await.expect("written");
+        delivery.write_all(&secret, &pat(), &deadline(60)).await.expect("written");
         assert_eq!(std::fs::read(&path).expect("there"), b"patpatpat");
-        assert_eq!(delivery.take_back(&patience(60)).await, None);
+        assert_eq!(delivery.roll_back(&deadline(60)).await, None);
         assert!(!path.exists());
     }
 
@@ -263,7 +263,7 @@ mod tests {
         let addresses =
             ["github-secret:contoso/web/ADO_PAT".into(), "variable-group:web/feeds/ADO_PAT".into()];
         let failure =
-            delivery(fake::offline(), &addresses).prepare_all(&patience(60)).await.expect_err("offline");
+            delivery(fake::offline(), &addresses).prepare_all(&deadline(60)).await.expect_err("offline");
         assert_eq!(failure.exit, Exit::Store);
         assert!(failure.cause.contains("GitHub could not be reached"), "{failure}");
         assert!(

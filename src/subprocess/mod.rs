@@ -1,7 +1,7 @@
 //! Helper programs: the Azure CLI, a host's own agent, what opens a browser. This is the one way to start any of
 //! them.
 //!
-//! A helper finds adopat's environment [without its secrets](crate::inputs::child_environment::for_a_helper), and a
+//! A helper finds adopat's environment [without its secrets](child_environment::for_a_helper), and a
 //! process group of its own. It ends within a time limit, and so does everything that it started: whatever stops the
 //! wait for it, the limit or a run that is cancelled, kills the whole group. A program that a helper leaves running
 //! after its own end, such as a daemon, is let be, and is not waited for even where it holds the helper's output open.
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
 use zeroize::Zeroizing;
 
-use crate::inputs::child_environment;
+pub mod child_environment;
 
 /// The most that is read of each of a helper's streams, in bytes: 1 MiB.
 const MOST_OUTPUT: u64 = 1 << 20;

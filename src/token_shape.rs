@@ -1,6 +1,8 @@
 //! What a value is by its shape alone: which kind of token, or what stands in a token's place. Nothing is ever
 //! decoded.
 
+use crate::pem;
+
 /// What a value is, where its shape leaves no doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -140,6 +142,18 @@ pub fn may_hold_a_secret(text: &str) -> bool {
         || text.contains("-----BEGIN")
         || text.contains("Q~")
         || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_noise)
+}
+
+/// Whether a text is a certificate itself and not the path of one: a PEM, or base64 of that or of a PKCS#12. The
+/// latter is known by how it begins, and may be cut short.
+pub fn is_inline_certificate(text: &str) -> bool {
+    // What base64 makes of the tag and the length of any DER that is long enough, and of "-----BEGIN ".
+    const BEGINNINGS: [&str; 2] = ["MI", "LS0tLS1CRUdJTi"];
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c) || c.is_whitespace();
+    pem::is_pem(text)
+        || text.len() >= 100
+            && text.chars().all(is_base64)
+            && BEGINNINGS.iter().any(|beginning| text.trim_start().starts_with(beginning))
 }
 
 #[cfg(test)]

@@ -3,21 +3,29 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::environment::Environment;
-use super::table::{INPUTS, Input};
-use crate::pending::REFRESH_TOKEN_STATE;
+use crate::token_shape;
+
+/// The inputs that are secrets, by their names in the table of inputs. The certificate is one if it is given itself
+/// and not by its path.
+const SECRET_INPUTS: [&str; 8] = [
+    "refresh-token",
+    "access-token",
+    "client-secret",
+    CERTIFICATE,
+    "client-certificate-password",
+    "id-token",
+    "store-key",
+    "github-token",
+];
+const CERTIFICATE: &str = "client-certificate";
+
+/// The name under which the refresh token is saved for the job's last step, if that could not sign in otherwise.
+pub const REFRESH_TOKEN_STATE: &str = "adopat_refresh_token";
 
 /// How names begin under which an Azure Pipelines agent hands secrets to a task: its secret variables, and the
 /// credentials of service connections, the job's own among them (microsoft/azure-pipelines-agent,
 /// `Handlers/Handler.cs`).
 const AGENTS_SECRETS: [&str; 2] = ["SECRET_", "ENDPOINT_AUTH_"];
-
-impl Environment {
-    /// For the command of `exec`: all but adopat's secrets. What else the user has set is the command's.
-    pub fn for_a_command(&self) -> Vec<(OsString, OsString)> {
-        self.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
-    }
-}
 
 /// For a helper, such as the Azure CLI: this process's environment, without adopat's secrets and without those that
 /// an Azure Pipelines agent handed to the task.
@@ -26,19 +34,22 @@ pub fn for_a_helper() -> impl Iterator<Item = (OsString, OsString)> {
 }
 
 /// Whether a variable holds one of adopat's secrets, under whatever spelling: a misspelt name holds it no less.
-fn is_secret(name: &OsStr, value: &OsStr) -> bool {
+pub fn is_secret(name: &OsStr, value: &OsStr) -> bool {
     let name = name.to_string_lossy();
     if name.eq_ignore_ascii_case("AZURE_CLIENT_SECRET") {
         return true;
     }
     let saved =
         ["STATE_", "VSTS_TASKVARIABLE_"].iter().any(|prefix| names(&name, prefix, REFRESH_TOKEN_STATE));
-    saved
-        || INPUTS.iter().any(|input| is_spelt(&name, input) && input.holds_a_secret(&value.to_string_lossy()))
+    saved || SECRET_INPUTS.into_iter().any(|input| is_spelt(&name, input) && holds_a_secret(input, value))
 }
 
-fn is_spelt(name: &str, input: &Input) -> bool {
-    names(name, "INPUT_", input.name) || names(name, "ADOPAT_", input.name)
+fn is_spelt(name: &str, input: &str) -> bool {
+    names(name, "INPUT_", input) || names(name, "ADOPAT_", input)
+}
+
+fn holds_a_secret(input: &str, value: &OsStr) -> bool {
+    input != CERTIFICATE || token_shape::is_inline_certificate(&value.to_string_lossy())
 }
 
 /// Whether the variable is this word under this prefix, in whatever case and with whatever between its words.
@@ -57,6 +68,8 @@ fn is_an_agents_secret(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::Environment;
+    use crate::inputs::table::INPUTS;
     use rstest::rstest;
 
     #[rstest]

@@ -7,7 +7,7 @@ use super::Values;
 use super::environment::Environment;
 use super::logins::passwords_in_proxy;
 use super::problem::Problems;
-use super::request::Surroundings;
+use super::request::EarlySettings;
 use crate::http::no_proxy::Exceptions;
 use crate::http::proxy::{AgentProxy, HttpsProxy, ProxySettings, parse_bypass_list};
 use crate::http::trust::AuthorityFile;
@@ -18,7 +18,7 @@ pub(super) fn read(
     values: &Values,
     problems: &mut Problems,
     warnings: &mut Vec<String>,
-) -> Surroundings {
+) -> EarlySettings {
     let log = values.log.clone().filter(|filter| {
         let understood = filter.parse::<Targets>().is_ok();
         if !understood {
@@ -34,7 +34,7 @@ pub(super) fn read(
         authorities.push(file);
         warnings.extend(warning);
     }
-    Surroundings {
+    EarlySettings {
         log: log.or_else(|| host_debugs.then(|| "adopat=debug".to_owned())),
         proxy: proxy(environment, warnings),
         authorities,

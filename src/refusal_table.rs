@@ -7,7 +7,7 @@ use crate::failure::{Exit, Failure};
 
 /// What one refusal means. All that is given has to fit; of several rows that fit, the first holds.
 #[derive(Debug)]
-pub struct Meaning {
+pub struct RefusalRow {
     /// The HTTP statuses it comes with; none is any.
     pub statuses: &'static [RangeInclusive<u16>],
     /// The service's name of the error; empty is any.
@@ -22,7 +22,7 @@ pub struct Meaning {
     pub remedy: &'static str,
 }
 
-impl Meaning {
+impl RefusalRow {
     /// What any refusal means that ends in this exit code.
     pub const fn new(exit: Exit, cause: &'static str, remedy: &'static str) -> Self {
         Self { statuses: &[], key: "", says: &[], exit, cause, remedy }
@@ -76,7 +76,7 @@ impl Meaning {
 }
 
 /// The meaning of a refusal: the first row that fits.
-pub fn find<'a>(table: &'a [Meaning], status: u16, key: &str, words: &str) -> Option<&'a Meaning> {
+pub fn find<'a>(table: &'a [RefusalRow], status: u16, key: &str, words: &str) -> Option<&'a RefusalRow> {
     table.iter().find(|meaning| meaning.fits(status, key, words))
 }
 
@@ -106,11 +106,13 @@ mod tests {
 
     use super::*;
 
-    const TABLE: [Meaning; 4] = [
-        Meaning::new(Exit::Refused, "{who} may not {what}.", "Ask.").status(&[401..=401]).says(&["TF400813"]),
-        Meaning::new(Exit::Refused, "a key", "").key("AnException"),
-        Meaning::new(Exit::SignIn, "a status", "").status(&[203..=203, 300..=399]),
-        Meaning::new(Exit::Service, "any", ""),
+    const TABLE: [RefusalRow; 4] = [
+        RefusalRow::new(Exit::Refused, "{who} may not {what}.", "Ask.")
+            .status(&[401..=401])
+            .says(&["TF400813"]),
+        RefusalRow::new(Exit::Refused, "a key", "").key("AnException"),
+        RefusalRow::new(Exit::SignIn, "a status", "").status(&[203..=203, 300..=399]),
+        RefusalRow::new(Exit::Service, "any", ""),
     ];
 
     #[rstest]

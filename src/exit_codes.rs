@@ -1,6 +1,6 @@
 //! The one table of exit codes, for the help, the man page and the documentation.
 
-use crate::inputs::table::Word::{self, Exec, Get, List, Revoke, Rotate, Update};
+use crate::operation_name::OperationName::{self, Exec, Get, List, Revoke, Rotate, Update};
 
 /// One exit code.
 #[derive(Clone, Copy, Debug)]
@@ -10,14 +10,14 @@ pub struct ExitCode {
     /// What it means.
     pub meaning: &'static str,
     /// The operations that can end with it.
-    pub operations: &'static [Word],
+    pub operations: &'static [OperationName],
 }
 
-const fn of(operations: &'static [Word], code: &'static str, meaning: &'static str) -> ExitCode {
+const fn of(operations: &'static [OperationName], code: &'static str, meaning: &'static str) -> ExitCode {
     ExitCode { code, meaning, operations }
 }
 
-const ALL: &[Word] = &Word::ALL;
+const ALL: &[OperationName] = &OperationName::ALL;
 
 /// Every exit code there is.
 pub const EXIT_CODES: [ExitCode; 13] = [
@@ -26,7 +26,11 @@ pub const EXIT_CODES: [ExitCode; 13] = [
     of(ALL, "2", "the inputs are wrong; nothing was sent"),
     of(ALL, "3", "sign-in failed or is needed again, or the credential store cannot be read"),
     of(ALL, "4", "refused by permission or policy"),
-    of(&[Rotate, Revoke, Update, Get, Word::Doctor], "5", "there is no such PAT, or several have the name"),
+    of(
+        &[Rotate, Revoke, Update, Get, OperationName::Doctor],
+        "5",
+        "there is no such PAT, or several have the name",
+    ),
     of(ALL, "6", "a service failed, could not be reached, or did not answer in time"),
     of(ALL, "7", "a store or file could not take what it should; what was created has been revoked"),
     of(&[List], "8", "fail-if-expiring or fail-if-global: such a PAT was found"),

@@ -7,7 +7,7 @@ use crate::pats::reconciling::Unanswered;
 use crate::pats::{Revocation, Service};
 use crate::pending::Pending;
 
-pub(super) async fn complete(run: &Run<'_>, pending: &[Pending]) {
+pub(super) async fn revoke_what_is_left(run: &Run<'_>, pending: &[Pending]) {
     if pending.is_empty() {
         return;
     }

@@ -1,6 +1,6 @@
 //! How long a piece of work may go on: until its deadline, and until a person or a host cancels it.
 //!
-//! The whole operation runs under one [`Patience`]. Cleaning up runs under [`Patience::to_clean_up`], which
+//! The whole operation runs under one [`Deadline`]. Cleaning up runs under [`Deadline::to_clean_up`], which
 //! no signal ends and which may outlast the operation's own deadline by [`CLEAN_UP`].
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,19 +37,19 @@ pub type Cancellation = watch::Receiver<Option<Signal>>;
 
 /// A deadline and, unless cleaning up, a cancellation.
 #[derive(Clone, Debug)]
-pub struct Patience {
-    deadline: Instant,
-    /// What was [granted](Self::grant) on top, to this patience and to all that came of it.
+pub struct Deadline {
+    at: Instant,
+    /// What was [granted](Self::grant) on top, to this deadline and to all that came of it.
     granted: Arc<Mutex<Duration>>,
     cancellation: Option<Cancellation>,
     cleaning_up: bool,
 }
 
-impl Patience {
-    /// Patience for `timeout` from now, ended by `cancellation`.
+impl Deadline {
+    /// A deadline `timeout` from now, ended by `cancellation`.
     pub fn new(timeout: Duration, cancellation: Cancellation) -> Self {
         Self {
-            deadline: Instant::now() + timeout,
+            at: Instant::now() + timeout,
             granted: Arc::default(),
             cancellation: Some(cancellation),
             cleaning_up: false,
@@ -58,12 +58,7 @@ impl Patience {
 
     /// The same deadline and [`CLEAN_UP`] on top, and deaf to signals. All that is cleaned up shares that time.
     pub fn to_clean_up(&self) -> Self {
-        Self {
-            deadline: self.deadline() + CLEAN_UP,
-            granted: Arc::default(),
-            cancellation: None,
-            cleaning_up: true,
-        }
+        Self { at: self.at() + CLEAN_UP, granted: Arc::default(), cancellation: None, cleaning_up: true }
     }
 
     /// The same deadline, deaf to signals: for what must not be torn apart, such as a delivery.
@@ -73,13 +68,13 @@ impl Patience {
 
     /// The same, `more` later: for a wait that has a limit of its own, such as a device code's life.
     pub fn extended(&self, more: Duration) -> Self {
-        Self { deadline: self.deadline + more, ..self.clone() }
+        Self { at: self.at + more, ..self.clone() }
     }
 
     /// The same, but at most `limit` from now.
     pub fn at_most(&self, limit: Duration) -> Self {
-        let deadline = self.deadline().min(Instant::now() + limit);
-        Self { deadline, granted: Arc::default(), ..self.clone() }
+        let at = self.at().min(Instant::now() + limit);
+        Self { at, granted: Arc::default(), ..self.clone() }
     }
 
     /// Whether it is for cleaning up.
@@ -87,22 +82,22 @@ impl Patience {
         self.cleaning_up
     }
 
-    /// Gives more time to this patience and to all that came of it: the time that a person or a command took,
+    /// Gives more time to this deadline and to all that came of it: the time that a person or a command took,
     /// which does not count.
     pub fn grant(&self, more: Duration) {
         *self.granted.lock().unwrap_or_else(PoisonError::into_inner) += more;
     }
 
-    fn deadline(&self) -> Instant {
-        self.deadline + *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn at(&self) -> Instant {
+        self.at + *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time left; zero once the deadline has passed.
     pub fn left(&self) -> Duration {
-        self.deadline().saturating_duration_since(Instant::now())
+        self.at().saturating_duration_since(Instant::now())
     }
 
-    /// The signal that has cancelled the run, if one has and this patience heeds it.
+    /// The signal that has cancelled the run, if one has and this deadline heeds it.
     pub fn cancelled(&self) -> Option<Signal> {
         self.cancellation.as_ref().and_then(|signal| *signal.borrow())
     }
@@ -119,7 +114,7 @@ impl Patience {
             biased;
             signal = self.cancellation() => Ended::Cancelled(signal),
             done = &mut work => return Ok(done),
-            () = tokio::time::sleep_until(self.deadline()) => Ended::TimedOut,
+            () = tokio::time::sleep_until(self.at()) => Ended::TimedOut,
         };
         let grace = match ended {
             Ended::Cancelled(_) => grace.when_cancelled.min(self.left() + grace.when_late),
@@ -155,53 +150,53 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn patience(seconds: u64) -> (watch::Sender<Option<Signal>>, Patience) {
+    fn deadline(seconds: u64) -> (watch::Sender<Option<Signal>>, Deadline) {
         let (sender, receiver) = watch::channel(None);
-        (sender, Patience::new(Duration::from_secs(seconds), receiver))
+        (sender, Deadline::new(Duration::from_secs(seconds), receiver))
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_past_the_deadline_is_ended() {
-        let (_sender, patience) = patience(5);
-        assert_eq!(patience.bound(std::future::pending::<()>()).await, Err(Ended::TimedOut));
+        let (_sender, deadline) = deadline(5);
+        assert_eq!(deadline.bound(std::future::pending::<()>()).await, Err(Ended::TimedOut));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_beyond_the_deadline_fails_at_once() {
-        let (_sender, patience) = patience(5);
+        let (_sender, deadline) = deadline(5);
         let begun = Instant::now();
-        assert_eq!(patience.pause(Duration::from_secs(6)).await, Err(Ended::TimedOut));
+        assert_eq!(deadline.pause(Duration::from_secs(6)).await, Err(Ended::TimedOut));
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_granted_is_granted_to_all_that_came_of_it() {
-        let (_sender, patience) = patience(5);
-        let other = patience.undisturbed();
-        patience.grant(Duration::from_secs(10));
+        let (_sender, deadline) = deadline(5);
+        let other = deadline.undisturbed();
+        deadline.grant(Duration::from_secs(10));
         assert_eq!(other.left(), Duration::from_secs(15));
-        assert_eq!(patience.at_most(Duration::from_secs(7)).left(), Duration::from_secs(7));
+        assert_eq!(deadline.at_most(Duration::from_secs(7)).left(), Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_signal_ends_work_but_not_cleaning_up() {
-        let (sender, patience) = patience(60);
+        let (sender, deadline) = deadline(60);
         sender.send(Some(Signal::Terminate)).expect("a receiver lives");
         let second = tokio::time::sleep(Duration::from_secs(1));
-        assert_eq!(patience.bound(second).await, Err(Ended::Cancelled(Signal::Terminate)));
+        assert_eq!(deadline.bound(second).await, Err(Ended::Cancelled(Signal::Terminate)));
         let second = tokio::time::sleep(Duration::from_secs(1));
-        assert_eq!(patience.to_clean_up().bound(second).await, Ok(()));
+        assert_eq!(deadline.to_clean_up().bound(second).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_cancelled_request_has_its_grace() {
-        let (sender, patience) = patience(60);
+        let (sender, deadline) = deadline(60);
         sender.send(Some(Signal::Interrupt)).expect("a receiver lives");
         let grace = Grace { when_cancelled: Duration::from_secs(4), when_late: Duration::ZERO };
         let quick = tokio::time::sleep(Duration::from_secs(3));
-        assert_eq!(patience.bound_with_grace(grace, quick).await, Ok(()));
+        assert_eq!(deadline.bound_with_grace(grace, quick).await, Ok(()));
         let slow = tokio::time::sleep(Duration::from_secs(5));
-        assert_eq!(patience.bound_with_grace(grace, slow).await, Err(Ended::Cancelled(Signal::Interrupt)));
+        assert_eq!(deadline.bound_with_grace(grace, slow).await, Err(Ended::Cancelled(Signal::Interrupt)));
     }
 
     #[rstest::rstest]
@@ -216,7 +211,7 @@ mod tests {
         #[case] expected: Result<(), Ended>,
         #[values(false, true)] cancelled: bool,
     ) {
-        let (sender, patience) = patience(5);
+        let (sender, deadline) = deadline(5);
         if cancelled {
             sender.send(Some(Signal::Terminate)).expect("a receiver lives");
         }
@@ -227,6 +222,6 @@ mod tests {
             Err(_) if cancelled => Err(Ended::Cancelled(Signal::Terminate)),
             expected => expected,
         };
-        assert_eq!(patience.bound_with_grace(grace, work).await, expected);
+        assert_eq!(deadline.bound_with_grace(grace, work).await, expected);
     }
 }
