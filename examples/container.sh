@@ -1,5 +1,5 @@
 #!/bin/sh
-# Any CI system that runs containers; podman takes the same words.
+# Any CI system that runs containers; podman works too.
 #
 # The image holds one static program and nothing else, so the PAT goes to a file in a folder that both sides see, and
 # is revoked when the script ends. Secrets are named, not spelt out: `--env NAME` passes what the variable holds

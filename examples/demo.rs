@@ -1,16 +1,18 @@
-//! `cargo run --release --example demo`: the life of a PAT, as GitHub Actions and Azure Pipelines would run it.
+//! `cargo run --quiet --profile demo --example demo`: the life of a PAT, as a CI system would run it.
 //!
-//! Builds the real binary, starts Microsoft Entra and the PAT service on loopback (the emulator), runs the binary
-//! step by step with the environment that each host gives its steps, and shows what the host's log would show.
-//! Nothing leaves this machine.
+//! Starts Microsoft Entra, the PAT service and Azure DevOps on loopback (the emulator), runs adopat as a child process
+//! with the environment that the CI system gives its steps, and shows what that system's log would show. Nothing leaves
+//! this machine. adopat is in this very program, so that one build is enough; as a child it is nothing else.
+//!
+//! `-- --host azure-pipelines` takes the other host, `-- --all` both, `-- --svg` writes the pictures of the README, and
+//! `--binary PATH` after them runs another adopat: the one that ships.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use adopat_emulator::{DeviceCodePolicy, Emulator, cast};
 
-#[path = "demo/binary.rs"]
-mod binary;
 #[path = "demo/feed.rs"]
 mod feed;
 #[path = "demo/job.rs"]
@@ -19,144 +21,144 @@ mod job;
 mod log;
 #[path = "demo/page.rs"]
 mod page;
+#[path = "demo/picture.rs"]
+mod picture;
 
-use job::{Host, Job};
+use job::{AS_ADOPAT, Host, Job, Step};
 use page::Page;
 
 /// The name of the PAT in the story.
 const NAME: &str = "nightly";
+const USAGE: &str = "usage: cargo run --quiet --profile demo --example demo -- [--host github-actions|azure-pipelines] [--all] [--svg]";
 
 fn main() -> ExitCode {
-    // The command that `adopat exec` runs in this story is this program again.
-    let mut arguments = std::env::args().skip(1);
-    if let (Some("download"), Some(feed)) = (arguments.next().as_deref(), arguments.next()) {
-        return feed::download(&feed);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut binary = None;
+    if let [.., "--binary", path] = arguments[..] {
+        binary = Some(PathBuf::from(path));
+        arguments.truncate(arguments.len() - 2);
     }
-    let binary = match binary::build() {
-        Ok(binary) => binary,
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::FAILURE;
+    let binary = binary.as_deref();
+    let hosts = match arguments[..] {
+        // What `adopat exec` runs in this story is this program again, and so is adopat itself.
+        ["download", feed] => return feed::download(feed),
+        _ if std::env::var_os(AS_ADOPAT).is_some() => return adopat::process::run(adopat::run),
+        [] | ["--host", "github-actions"] => &[Host::GitHubActions][..],
+        ["--host", "azure-pipelines"] => &[Host::AzurePipelines],
+        ["--all"] => &[Host::GitHubActions, Host::AzurePipelines],
+        ["--svg"] => return picture::draw_all(&told(Host::GitHubActions, binary, &mut Page::silent())),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
         }
     };
+    let mut page = Page::default();
+    for host in hosts {
+        told(*host, binary, &mut page);
+    }
+    page.text("\nNext: README.md says how to start on your own host.");
+    page.end()
+}
+
+/// The steps that a picture can be made of.
+struct Story {
+    doctor: Step,
+    rotate: Step,
+    exec: Step,
+    /// The addresses of the emulator, with those of the services that it stands for.
+    addresses: [(String, &'static str); 3],
+}
+
+impl Story {
+    /// A line as it would be if the services were Microsoft's.
+    fn as_of_the_services(&self, line: &str) -> String {
+        self.addresses.iter().fold(line.to_owned(), |line, (here, there)| line.replace(here, there))
+    }
+}
+
+/// Tells the whole story on one host.
+fn told(host: Host, binary: Option<&Path>, page: &mut Page) -> Story {
     let emulator = Emulator::start();
     // Nobody here needs the five seconds that Entra gives a person between two questions.
     let interval = Duration::from_secs(1);
     emulator.set_device_code_policy(DeviceCodePolicy { interval, ..DeviceCodePolicy::default() });
-    let mut page = Page::default();
-    introduce(&mut page, &binary, &emulator);
-    for host in [Host::GitHubActions, Host::AzurePipelines] {
-        page.title(host.name());
-        let mut job = Job::new(host, &binary, &emulator);
-        sign_in(&mut page, &mut job);
-        live(&mut page, &mut job);
-    }
-    close(&mut page, &emulator)
-}
-
-fn introduce(page: &mut Page, binary: &std::path::Path, emulator: &Emulator) {
-    page.title("What this is");
-    page.text(&format!(
-        "The binary: {}\n{}\
-         Microsoft Entra and the PAT service are emulated on this machine, at {} and {}.",
-        binary.display(),
-        version(binary),
-        emulator.entra_url(),
-        emulator.service_url(),
-    ));
+    page.title(&format!("The life of a PAT on {}", host.name()));
     page.text(
-        "Lines with a bar are what the host's own log would show: commands to the host are not shown, and every secret \
-         it was told of is ***. A line with an arrow is a request that the services received.",
+        "Microsoft's services are emulated on this machine. What follows a bar is what a log shows: a secret that the\n\
+         host was told of is ***. An arrow is a request that a service received.",
     );
-}
+    let mut job = Job::new(host, binary, &emulator);
+    sign_in(page, &mut job);
 
-fn version(binary: &std::path::Path) -> String {
-    let size = std::fs::metadata(binary).map_or(0, |file| file.len());
-    let said = Command::new(binary).arg("--version").stdin(Stdio::null()).output();
-    let said =
-        said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    format!("It says '{said}', is {:.1} MB, and is the only file there is.\n", size as f64 / 1e6)
+    page.heading("doctor: is everything there that a run needs?");
+    let doctor = job.step("doctor", &[]);
+    doctor.show(page);
+
+    page.heading("create: a PAT for this job");
+    let before = job.stored();
+    let made = job.step("create", &[("display-name", NAME), ("scope", "vso.packaging"), ("lifetime", "7d")]);
+    made.show(page);
+    made.show_outputs(page);
+    page.check(before != job.stored(), "Signing in renewed the refresh token, which is stored.");
+    let first = made.token.expect("a create hands out a PAT");
+    try_out(page, &job, "A later step downloads from a feed with it", &first, true);
+
+    page.heading("rotate: a successor, and only then the end of the old PAT");
+    let rotate = job.step("rotate", &[("display-name", NAME)]);
+    rotate.show(page);
+    rotate.show_requests(page);
+    let second = rotate.token.clone().expect("a rotation hands out a PAT");
+    try_out(page, &job, "With the new PAT", &second, true);
+    try_out(page, &job, "With the old PAT", &first, false);
+
+    page.heading("rotate again: not due yet");
+    let idle = job.step("rotate", &[("display-name", NAME), ("renew-within", "2d")]);
+    idle.show(page);
+    page.check(idle.token.is_none(), "No token is set, so the good one stays.");
+
+    page.heading("revoke");
+    job.step("revoke", &[("display-name", NAME)]).show(page);
+    try_out(page, &job, "With the revoked PAT", &second, false);
+
+    page.heading("exec: a command with a PAT of its own, revoked when it ends");
+    let exec = job.exec(&[("scope", "vso.packaging")]);
+    exec.show(page);
+
+    page.heading("In the end");
+    let secrets = emulator.issued_secrets();
+    let shown = secrets.iter().filter(|secret| page.shows(secret)).count();
+    page.check(shown == 0, &format!("{} secrets were issued; {shown} can be read above.", secrets.len()));
+    page.check(emulator.active_pats().is_empty(), &format!("No PAT of {} is alive.", cast::PERSON));
+    let at = |url: &str| url.trim_start_matches("http://").to_owned();
+    let addresses = [
+        (at(&emulator.entra_url()), "login.microsoftonline.com"),
+        (at(&emulator.service_url()), "vssps.dev.azure.com"),
+        (at(&emulator.devops_url()), "dev.azure.com"),
+    ];
+    Story { doctor, rotate, exec, addresses }
 }
 
 /// A person, once. Everything after it signs in by the refresh token that this leaves.
 fn sign_in(page: &mut Page, job: &mut Job<'_>) {
-    page.heading("Signed in once, by a person");
-    page.text(
-        "No refresh token is stored yet. With 'credential: device-code' the log says where to sign in and the run waits; \
-         here somebody does so at once. ('adopat login' on your own machine does the same, before any job runs.)",
-    );
+    page.heading("login: a person signs in once, on their own machine");
     let emulator = job.emulator();
-    let listed = std::thread::scope(|scope| {
+    let login = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let code = emulator.wait_for_device_code(Duration::from_secs(60)).expect("the log shows a code");
+            let code = emulator.wait_for_device_code(Duration::from_secs(60)).expect("a code is shown");
             emulator.approve_device_code(&code, cast::PERSON);
         });
-        job.step("list", &[("credential", "device-code")])
+        job.login()
     });
-    listed.show(page);
+    login.show_the_step_of(job.host(), page);
     page.check(
         emulator.refresh_token_is_valid(&job.stored()),
-        "The refresh token rests in a file that only its owner can read.",
+        "The refresh token is in a file that only its owner can read.",
     );
-    page.text(
-        "\nEvery step below signs in with it. Each time Entra answers with a new one, which is stored before anything \
-         else is done.",
-    );
-}
-
-/// create, rotate, revoke, exec.
-fn live(page: &mut Page, job: &mut Job<'_>) {
-    page.heading("create: a PAT for this job");
-    let before = job.stored();
-    let lifetime = ("lifetime", "7d");
-    let made = job.step("create", &[("display-name", NAME), ("scope", "vso.packaging"), lifetime]);
-    made.show(page);
-    page.check(before != job.stored(), "The refresh token in the store is a new one.");
-    let first = made.token.expect("a create hands out a PAT");
-    try_out(page, job, "A later step of the job reads the secret and downloads from a feed", &first, true);
-
-    page.heading("rotate: its successor, and then the end of the old one");
-    let rotated = job.step("rotate", &[("display-name", NAME)]);
-    rotated.show(page);
-    let second = rotated.token.expect("a rotation hands out a PAT");
-    try_out(page, job, "With the new PAT", &second, true);
-    try_out(page, job, "With the old PAT", &first, false);
-
-    page.heading("rotate again: not yet");
-    let idle = job.step("rotate", &[("display-name", NAME), ("renew-within", "2d")]);
-    idle.show(page);
-    page.check(idle.token.is_none(), "No token is set, so the good one of before stays.");
-
-    page.heading("revoke");
-    job.step("revoke", &[("display-name", NAME)]).show(page);
-    try_out(page, job, "With the revoked PAT", &second, false);
-
-    page.heading("exec: a command with a PAT of its own");
-    page.text(
-        "Nothing is handed out and nothing is left: the PAT is in the environment of one command, and is revoked however \
-         that command ends. This works on every host.",
-    );
-    job.exec(&[("scope", "vso.packaging")]).show(page);
-    page.check(job.emulator().active_pats().is_empty(), "No PAT is alive.");
 }
 
 fn try_out(page: &mut Page, job: &Job<'_>, words: &str, token: &str, works: bool) {
     let answer = feed::ask(&job.feed(), token);
     let answer = answer.map_or_else(|error| error.to_string(), |status| format!("HTTP {status}"));
     page.check((answer == "HTTP 200") == works, &format!("{words}: {answer}."));
-}
-
-/// What must hold at the end, whatever was shown.
-fn close(page: &mut Page, emulator: &Emulator) -> ExitCode {
-    page.title("In the end");
-    let secrets = emulator.issued_secrets();
-    let shown = secrets.iter().filter(|secret| page.shows(secret)).count();
-    page.check(
-        shown == 0,
-        &format!("{} secrets were issued, and {shown} of them can be read above.", secrets.len()),
-    );
-    page.check(emulator.active_pats().is_empty(), &format!("No PAT of {} is alive.", cast::PERSON));
-    page.gap();
-    page.text("Next: README.md says how to start on your own host.");
-    page.end()
 }

@@ -70,5 +70,5 @@ fn every_variable_is_that_of_an_input() {
             seen += 1;
         }
     }
-    assert!(seen > 50, "the examples were read: {seen}");
+    assert!(seen > 40, "the examples were read: {seen}");
 }

@@ -408,9 +408,13 @@ fn list_hands_over_an_array_and_shows_a_table_and_a_timeline(
     let bars: Vec<&str> = chart.lines().filter(|line| line.contains(" : ")).collect();
     assert!(chart.starts_with("gantt\n"), "{chart}");
     assert_eq!(bars.len(), 3, "{chart}");
-    assert!(bars[0].contains("PAT soon : crit, "), "the first to expire is on top: {chart}");
+    assert!(
+        bars[0].contains("PAT soon, ") && bars[0].contains(" : crit, "),
+        "the first to expire is on top: {chart}"
+    );
     assert!(!bars.iter().find(|bar| bar.contains("late")).expect("a bar").contains("crit"), "{chart}");
-    assert!(summary.contains("| soon |"), "{summary}");
+    let table = summary.find("| soon |").expect("a row");
+    assert!(summary.find("gantt").is_some_and(|chart| chart < table), "the chart comes first: {summary}");
 }
 
 #[test]

@@ -14,7 +14,6 @@ mod stage;
 mod table;
 mod target;
 
-#[path = "../../examples/demo/binary.rs"]
 mod binary;
 
 use std::path::Path;

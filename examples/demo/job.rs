@@ -1,7 +1,7 @@
 //! A job of a CI system: its folder, the environment it gives a step, and what it takes from the step.
 
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use adopat_emulator::{Emulator, Outcome, Recorded, Service, cast};
@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use super::log::{Log, github_runner, masked};
 use super::page::Page;
+
+/// In whose environment this is, this program is adopat.
+pub const AS_ADOPAT: &str = "DEMO_RUNS_ADOPAT";
 
 /// The CI systems of the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +40,14 @@ impl Host {
 /// A running job.
 pub struct Job<'a> {
     host: Host,
-    binary: &'a Path,
+    binary: Option<&'a Path>,
     emulator: &'a Emulator,
     folder: TempDir,
     masks: Vec<String>,
 }
 
 /// What a step left.
+#[derive(Default)]
 pub struct Step {
     /// The PAT it handed to the job, if any.
     pub token: Option<String>,
@@ -52,25 +56,24 @@ pub struct Step {
     code: i32,
     log: Log,
     outputs: Vec<String>,
-    summary: Vec<String>,
     requests: Vec<Recorded>,
 }
 
 impl<'a> Job<'a> {
-    /// A job on the host, whose credential store is empty yet.
-    pub fn new(host: Host, binary: &'a Path, emulator: &'a Emulator) -> Self {
+    /// A job on the host, whose credential store is empty yet; of this program itself unless another is given.
+    pub fn new(host: Host, binary: Option<&'a Path>, emulator: &'a Emulator) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the job");
         Self { host, binary, emulator, folder, masks: Vec::new() }
     }
 
-    /// The credential store: the file that holds the refresh token.
-    fn store(&self) -> PathBuf {
-        self.folder.path().join("refresh-token")
+    /// The host.
+    pub fn host(&self) -> Host {
+        self.host
     }
 
-    /// What the credential store holds.
+    /// What the credential store holds: the refresh token.
     pub fn stored(&self) -> String {
-        std::fs::read_to_string(self.store()).unwrap_or_default().trim().to_owned()
+        self.read("refresh-token").trim().to_owned()
     }
 
     /// The services.
@@ -83,12 +86,23 @@ impl<'a> Job<'a> {
         format!("{}/{}/_apis/connectionData", self.emulator.devops_url(), cast::ORGANIZATION)
     }
 
+    /// Runs `adopat login`, as a person does it in a shell.
+    pub fn login(&mut self) -> Step {
+        let mut command = self.adopat();
+        command.args(["login", "--credential-store", "file:refresh-token"]);
+        let title = "$ adopat login --organization fabrikam --credential-store file:refresh-token";
+        let (printed, code) = both_streams(command).expect("adopat runs");
+        let shown = printed.lines().map(str::to_owned).collect();
+        let log = Log { shown, ..Log::default() };
+        Step { title: title.into(), code, log, ..Step::default() }
+    }
+
     /// Runs a step: the action or the task, with these inputs.
     pub fn step(&mut self, operation: &str, inputs: &[(&str, &str)]) -> Step {
         let mut command = self.command();
         command.env(self.host.variable("operation"), operation);
         let title = match self.host {
-            Host::GitHubActions => "Run adopat/adopat@v1".to_owned(),
+            Host::GitHubActions => "Run adopat/adopat@v0".to_owned(),
             Host::AzurePipelines => format!("Starting: adopat {operation}"),
         };
         let operation = [("operation", operation)];
@@ -107,12 +121,9 @@ impl<'a> Job<'a> {
         self.run(command, title.to_owned(), inputs.iter())
     }
 
-    /// The binary in the environment that every step of this job has.
+    /// adopat in the environment that every step of this job has.
     fn command(&self) -> Command {
-        let mut command = Command::new(self.binary);
-        command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null());
-        // Without it Windows opens no socket.
-        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+        let mut command = self.adopat();
         match self.host {
             Host::GitHubActions => {
                 command.env("GITHUB_ACTIONS", "true").env("GITHUB_REPOSITORY", "contoso/shop");
@@ -128,13 +139,21 @@ impl<'a> Job<'a> {
                 command.env("BUILD_REPOSITORY_NAME", "shop").env("BUILD_BUILDID", "42");
             }
         }
-        // What a team would set once for the whole pipeline; the addresses lead to the emulator.
-        let store = format!("file:{}", self.store().display());
+        command
+    }
+
+    /// adopat with what a team would set once for the whole pipeline; the addresses lead to the emulator.
+    fn adopat(&self) -> Command {
+        let itself = || std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new(self.binary.map_or_else(itself, Path::to_owned));
+        command.env_clear().current_dir(self.folder.path()).stdin(Stdio::null()).env(AS_ADOPAT, "1");
+        // Without it Windows opens no socket.
+        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
         command
             .env("ADOPAT_ORGANIZATION", cast::ORGANIZATION)
             .env("ADOPAT_TENANT_ID", cast::TENANT.to_string())
             .env("ADOPAT_CLIENT_ID", cast::CLIENT_ID.to_string())
-            .env("ADOPAT_CREDENTIAL_STORE", store)
+            .env("ADOPAT_CREDENTIAL_STORE", "file:refresh-token")
             .env("ADOPAT_AUTHORITY_HOST", self.emulator.entra_url())
             .env("ADOPAT_SERVICE_URL", self.emulator.service_url())
             .env("ADOPAT_DEVOPS_URL", self.emulator.devops_url());
@@ -153,17 +172,11 @@ impl<'a> Job<'a> {
             with.push(format!("{name}: {value}"));
         }
         self.emulator.clear_requests();
-        let (printed, code) = both_streams(command).expect("the binary runs");
+        let (printed, code) = both_streams(command).expect("adopat runs");
         let log = Log::read(self.host, &printed, &mut self.masks);
-        let (pairs, summary) = match self.host {
-            Host::GitHubActions => {
-                let pairs = github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("outputs");
-                (pairs, self.read("GITHUB_STEP_SUMMARY"))
-            }
-            Host::AzurePipelines => {
-                let read = |file: &String| std::fs::read_to_string(file).expect("the summary");
-                (log.variables.clone(), log.summaries.iter().map(read).collect())
-            }
+        let pairs = match self.host {
+            Host::GitHubActions => github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("outputs"),
+            Host::AzurePipelines => log.variables.clone(),
         };
         let token = pairs.iter().find(|(name, _)| name == "token" || name == "ADO_PAT");
         Step {
@@ -175,7 +188,6 @@ impl<'a> Job<'a> {
                 .iter()
                 .map(|(name, value)| format!("{name} = {}", masked(value, &self.masks)))
                 .collect(),
-            summary: masked(&summary, &self.masks).lines().map(str::to_owned).collect(),
             log,
             requests: self.emulator.requests(),
         }
@@ -187,23 +199,45 @@ impl<'a> Job<'a> {
 }
 
 impl Step {
-    /// Prints the log, what was handed over, the summary, and the requests.
+    /// What was run, with which inputs, and the log of it.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let with =
+            if self.inputs.is_empty() { String::new() } else { format!(" ({})", self.inputs.join(", ")) };
+        let log = self.log.shown.iter().filter(|line| !line.is_empty()).cloned();
+        [format!("{}{with}", self.title)].into_iter().chain(log)
+    }
+
+    /// Prints the log.
     pub fn show(&self, page: &mut Page) {
-        page.quote("|", [self.title.clone()]);
-        page.quote("|", self.inputs.iter().map(|input| format!("  {input}")));
-        page.quote("|", self.log.shown.iter().cloned());
-        if !self.outputs.is_empty() {
-            page.text("\nWhat later steps can read:");
-            page.quote(" ", self.outputs.iter().cloned());
+        page.quote("|", self.lines());
+        if self.code != 0 {
+            page.check(false, &format!("The step ended with exit code {}.", self.code));
         }
-        if !self.summary.is_empty() {
-            page.text("\nThe summary beside the log (Markdown):");
-            page.quote(" ", self.summary.iter().filter(|line| !line.is_empty()).cloned());
-        }
-        page.text("\nThe requests, in their order:");
+    }
+
+    /// Prints what later steps can read.
+    pub fn show_outputs(&self, page: &mut Page) {
+        page.quote("=", self.outputs.iter().cloned());
+    }
+
+    /// Prints the requests, in their order.
+    pub fn show_requests(&self, page: &mut Page) {
         page.quote("->", self.requests.iter().map(request));
-        page.gap();
-        page.check(self.code == 0, &format!("The step ended with exit code {}.", self.code));
+    }
+
+    /// Prints the log of a login, with what it has to paste for this host alone.
+    pub fn show_the_step_of(&self, host: Host, page: &mut Page) {
+        let mut shown = self.log.shown.split(|line| line.is_empty());
+        let first = shown.next().unwrap_or_default();
+        let words = first.iter().take_while(|line| !line.starts_with('#'));
+        let mut parts = [first].into_iter().chain(shown).map(|part| {
+            let start = part.iter().position(|line| line.starts_with('#')).unwrap_or_default();
+            &part[start..]
+        });
+        let its_own = parts.find(|part| part.first().is_some_and(|line| line.contains(host.name())));
+        page.quote("|", [self.title.clone()]);
+        page.quote("|", words.chain(its_own.unwrap_or_default()).cloned());
+        page.check(self.code == 0 && its_own.is_some(), "It ends in a step to paste.");
     }
 }
 

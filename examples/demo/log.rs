@@ -17,8 +17,6 @@ pub struct Log {
     pub shown: Vec<String>,
     /// Azure Pipelines: the variables that were set, secret or not.
     pub variables: Vec<(String, String)>,
-    /// Azure Pipelines: the files that were named as summaries.
-    pub summaries: Vec<String>,
 }
 
 impl Log {
@@ -63,7 +61,6 @@ impl Log {
                 }
                 self.variables.push((property("variable"), command.data));
             }
-            "task.uploadsummary" => self.summaries.push(command.data),
             "task.logissue" => return Some(format!("##[{}]{}", property("type"), command.data)),
             _ => {}
         }

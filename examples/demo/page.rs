@@ -1,5 +1,6 @@
 //! What is printed: the story, and what was checked on the way.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Everything printed so far.
@@ -7,22 +8,28 @@ use std::process::ExitCode;
 pub struct Page {
     text: String,
     failed: bool,
+    silent: bool,
 }
 
 impl Page {
-    /// A chapter.
+    /// A page that nobody is shown.
+    pub fn silent() -> Self {
+        Self { silent: true, ..Self::default() }
+    }
+
+    /// A story.
     pub fn title(&mut self, title: &str) {
         self.line(&format!("\n{title}\n{}", "=".repeat(title.len())));
     }
 
-    /// A section.
+    /// A chapter.
     pub fn heading(&mut self, heading: &str) {
-        self.line(&format!("\n{heading}\n{}\n", "-".repeat(heading.len())));
+        self.line(&format!("\n{heading}"));
     }
 
     /// A paragraph.
     pub fn text(&mut self, text: &str) {
-        self.line(&format!("{text}\n"));
+        self.line(text);
     }
 
     /// Lines of another's, behind a mark.
@@ -32,15 +39,10 @@ impl Page {
         }
     }
 
-    /// An empty line.
-    pub fn gap(&mut self) {
-        self.line("");
-    }
-
     /// Something that has to hold.
     pub fn check(&mut self, holds: bool, words: &str) {
         self.failed |= !holds;
-        self.line(&format!("{} {words}", if holds { "  ok  " } else { "  NOT SO" }));
+        self.line(&format!("{} {words}", if holds { "  ok" } else { "  NOT SO" }));
     }
 
     /// Whether a text can be read anywhere above.
@@ -54,7 +56,8 @@ impl Page {
     }
 
     fn line(&mut self, line: &str) {
-        println!("{line}");
+        // Somebody who reads no further is told no more.
+        self.silent = self.silent || writeln!(std::io::stdout(), "{line}").is_err();
         self.text.push_str(line);
         self.text.push('\n');
     }

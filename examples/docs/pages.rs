@@ -30,7 +30,7 @@ fn inputs() -> String {
          3. as an environment variable, `ADOPAT_` + its name in capitals, with `_` for `-`: `ADOPAT_DISPLAY_NAME`.\n\n\
          An empty variable counts as not set. `adopat OPERATION --help` describes the inputs of one operation.\n\n\
          - A **boolean** is `true`, `false`, `1`, `0`, `yes` or `no`, in any case.\n\
-         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, such as `30d`; or ISO 8601, such as `P90D` or `PT12H` (a month counts as 30 days, a year as 365).\n\
+         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, like `30d`; or ISO 8601, like `P90D` or `PT12H` (a month counts as 30 days, a year as 365).\n\
          - All problems with the inputs are reported together, before any request is made.\n\
          - An input that an operation does not use is ignored; a misspelt `ADOPAT_` name is warned about.\n\
          - A flag is `--NAME VALUE` or `--NAME=VALUE`; a value that begins with `--` needs the `=`. A boolean flag alone is \
@@ -42,22 +42,32 @@ fn inputs() -> String {
          ## Operations\n\n| operation | what it does |\n| --- | --- |\n",
     );
     for word in OperationName::ALL {
-        row(&mut page, &[&code(word.text()), word.help()]);
+        row(&mut page, &[&format!("[`{0}`](#{0})", word.text()), word.help()]);
     }
+    for word in OperationName::ALL {
+        let _ = write!(page, "\n### {}\n\n{}\n", word.text(), word.about());
+        let own = INPUTS.iter().filter(|input| input.is_for(word) && is_of_some(input));
+        inputs_table(&mut page, own, |input| meaning_for(input, word));
+        page.push_str("\nAlso: the inputs of every operation, below.\n");
+    }
+    page.push_str("\n## Every operation\n");
     for group in Group::ALL {
-        let _ = write!(
-            page,
-            "\n## {}\n\n| input | flag | Azure Pipelines | for | meaning |\n| --- | --- | --- | --- | --- |\n",
-            group.title()
-        );
-        for input in INPUTS.iter().filter(|input| input.group == group) {
-            let name = code(&input.camel_case());
-            row(&mut page, &[&code(input.name), &flag(input), &name, &operations(input), &meaning(input)]);
+        let common = INPUTS.iter().filter(|input| input.group == group && !is_of_some(input));
+        let mut common = common.filter(|input| !is_advanced(input)).peekable();
+        if common.peek().is_some() {
+            let _ = write!(page, "\n### {}\n", group.title());
+            inputs_table(&mut page, common, meaning);
         }
     }
     page.push_str(
+        "\n### Advanced\n\nWhere the services are. You need these in a national cloud, on GitHub Enterprise Server, and for \
+         tests against an emulator. adopat accepts Microsoft's own hosts and loopback.\n",
+    );
+    inputs_table(&mut page, INPUTS.iter().filter(|input| is_advanced(input)), meaning);
+    page.push_str(
         "\n## Outputs\n\nOn GitHub step outputs; on Azure Pipelines output variables, where `token` is the secret job variable \
-         that `variable` names (`ADO_PAT`); elsewhere in `output-file`.\n\n\
+         that `variable` names (`ADO_PAT`); elsewhere in `output-file`. At a terminal `list` and `get` print a table; into a pipe or a \
+         file they print JSON with the names below: `list` an array, `get` an object.\n\n\
          | output | Azure Pipelines | what it holds |\n| --- | --- | --- |\n",
     );
     for output in &OUTPUTS {
@@ -138,6 +148,32 @@ fn errors() -> String {
     page
 }
 
+/// Whether only some operations use it: those of a job count as every one, beside `login`.
+fn is_of_some(input: &Input) -> bool {
+    input.operations.len() + 1 < OperationName::ALL.len()
+}
+
+/// Whether it says where a service is.
+fn is_advanced(input: &Input) -> bool {
+    ["authority-host", "service-url", "devops-url", "github-api-url"].contains(&input.name)
+}
+
+/// Inputs, a row each; nothing where there is none.
+fn inputs_table<'a>(
+    page: &mut String,
+    inputs: impl Iterator<Item = &'a Input>,
+    meaning: impl Fn(&Input) -> String,
+) {
+    let mut inputs = inputs.peekable();
+    if inputs.peek().is_none() {
+        return;
+    }
+    page.push_str("\n| input | flag | Azure Pipelines | meaning |\n| --- | --- | --- | --- |\n");
+    for input in inputs {
+        row(page, &[&code(input.name), &flag(input), &code(&input.camel_case()), &meaning(input)]);
+    }
+}
+
 /// A table of refusals, in the order in which they are looked for.
 fn refusals(page: &mut String, title: &str, words: &str, table: &[RefusalRow]) {
     let _ = write!(
@@ -165,17 +201,18 @@ fn flag(input: &Input) -> String {
     }
 }
 
-fn operations(input: &Input) -> String {
-    if input.operations.len() == OperationName::ALL.len() {
-        return "all".into();
-    }
-    input.operations.iter().map(|word| word.text()).collect::<Vec<_>>().join(", ")
+fn meaning(input: &Input) -> String {
+    described(input, input.choices.iter().copied())
 }
 
-fn meaning(input: &Input) -> String {
+fn meaning_for(input: &Input, word: OperationName) -> String {
+    described(input, input.choices_for(word))
+}
+
+fn described(input: &Input, choices: impl Iterator<Item = &'static str>) -> String {
     let mut text = input.help.to_owned();
-    if !input.choices.is_empty() {
-        let choices: Vec<_> = input.choices.iter().map(|choice| code(choice)).collect();
+    let choices: Vec<_> = choices.map(code).collect();
+    if !choices.is_empty() {
         let _ = write!(text, "; {}", choices.join(", "));
     }
     if let Some(default) = input.default {

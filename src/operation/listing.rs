@@ -218,7 +218,8 @@ fn left(pat: &Pat, now: Timestamp) -> String {
     pat.end().map_or_else(String::new, |end| span_until(end, now))
 }
 
-fn span_until(end: Timestamp, now: Timestamp) -> String {
+/// The time until then, in the one unit that says most.
+pub(super) fn span_until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     match left.as_hours() {
         ..1 if left.as_mins() < 1 => "under 1 min".into(),

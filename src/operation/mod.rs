@@ -26,6 +26,7 @@ mod state;
 mod summary;
 mod tenant;
 mod text_table;
+mod timeline;
 mod update;
 mod verify;
 

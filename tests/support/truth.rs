@@ -194,7 +194,7 @@ impl Reader<'_> {
         let told = self.told;
         for row in told.summary.lines().filter(|line| line.starts_with("| ")) {
             let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-            let [_, id, _, end, state, done] = cells.as_slice() else { continue };
+            let [_, state, done, end, _, id] = cells.as_slice() else { continue };
             let Ok(id) = Uuid::parse_str(id.trim_matches('`')) else { continue };
             let Some(pat) = told.after(id) else { continue };
             let status = if state.starts_with("active") || state.starts_with("stopped") {

@@ -318,7 +318,10 @@ fn scalar(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '_' | '-' | '%');
     // What begins with a digit may be a number, and these words something else than text.
     let another = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    let is_text = value.starts_with(|c: char| c.is_ascii_alphabetic()) || Uuid::parse_str(value).is_ok();
+    let is_span = |value: &str| value.strip_suffix('h').is_some_and(|count| count.parse::<u8>().is_ok());
+    let is_text = value.starts_with(|c: char| c.is_ascii_alphabetic())
+        || Uuid::parse_str(value).is_ok()
+        || is_span(value);
     let safe = is_text
         && value.chars().all(plain)
         && !value.ends_with(':')
@@ -337,6 +340,7 @@ mod tests {
     #[case("variable-group:a/b%2Fc/D", "variable-group:a/b%2Fc/D")]
     #[case("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001")]
     #[case("2026", "\"2026\"")]
+    #[case("1h", "1h")]
     #[case("1e3", "\"1e3\"")]
     #[case("No", "\"No\"")]
     #[case("contoso", "contoso")]
