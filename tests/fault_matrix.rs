@@ -1,5 +1,6 @@
 //! Every operation x every request it sends x every fault, over a simulated wire; and a sample of it with the real
 //! binary over a real one.
+#![allow(clippy::duplicate_mod, reason = "both kinds of run are held against the truth")]
 
 #[path = "simulation/mod.rs"]
 mod simulation;

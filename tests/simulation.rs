@@ -1,5 +1,5 @@
 //! Thousands of schedules of several runs that get in each other's way, with every fault and a kill at every
-//! step: nothing is lost, nothing is left over, nothing leaks.
+//! step: nothing is lost, nothing is left over, nothing leaks, and what the runs say is so.
 //!
 //! A schedule that breaks a rule is printed with its seed; `ADOPAT_SEED=N cargo test --test simulation` plays it
 //! again, step by step. `ADOPAT_SCHEDULES=N` plays more of them, and `cargo run --release --example simulate`
@@ -8,10 +8,10 @@
 #[path = "simulation/mod.rs"]
 mod simulation;
 
-use simulation::campaign;
+use simulation::{campaign, rehearsal};
 
 #[test]
-fn nothing_is_lost_left_over_or_leaked_in_any_schedule() {
+fn nothing_is_lost_left_over_leaked_or_false_in_any_schedule() {
     if let Some(seed) = number("ADOPAT_SEED") {
         match campaign::replay(seed) {
             Ok(journal) => return println!("{journal}"),
@@ -22,6 +22,22 @@ fn nothing_is_lost_left_over_or_leaked_in_any_schedule() {
     match campaign::play_all(0..count) {
         Ok(tally) => println!("{tally}"),
         Err(broken) => panic!("{broken}"),
+    }
+}
+
+#[test]
+fn a_dry_run_names_every_change_that_the_run_makes_and_nothing_else() {
+    match rehearsal::all(0..3_000, campaign::folder().path()) {
+        Ok(tally) => {
+            println!("{tally:?}");
+            let operations: Vec<&str> = tally.keys().copied().collect();
+            assert_eq!(
+                operations,
+                ["create", "revoke", "rotate", "update"],
+                "each of them changed something"
+            );
+        }
+        Err(difference) => panic!("{difference}"),
     }
 }
 

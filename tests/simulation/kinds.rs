@@ -104,6 +104,10 @@ const GROUPS: [(&str, &[Kind]); 5] = [
                 ],
             ),
             kind(
+                "a dry run that does not name what the run does, or names what it does not",
+                &["tests/simulation.rs a_dry_run_names_every_change_that_the_run_makes_and_nothing_else"],
+            ),
+            kind(
                 "an error of TLS in a program's words",
                 &[
                     "src/http/tls_words.rs every_error_of_webpki_is_told_in_plain_words",

@@ -447,6 +447,9 @@ pub fn page(matrix: &Matrix) -> String {
          - the credential store holds a refresh token that works, and held the rolled one before the PAT service was \
          asked for anything;\n\
          - the exit code is one that the fault allows, and the run ends within its timeout and 30 seconds;\n\
+         - what it says is so: log, annotations, summary, outputs and exit code are read, sentence by sentence and row by row, and \
+         held against what the service knows. What is called revoked is revoked, what still lives lives until when it is \
+         said to, and nothing that the run made or changed goes unnamed;\n\
          - no secret stands in anything that was printed, with `log: trace` too, and no text from the service is a \
          command there.\n\n\
          {runs} runs, of which {held} held all of it.\n\n\
@@ -480,7 +483,11 @@ pub fn page(matrix: &Matrix) -> String {
          store, with these faults at every exchange, and with a signal or a kill before, during and after any of them; \
          with another actor who makes, renames and revokes PATs of the \
          same name and scope at any moment, and whose PATs no run may touch that was not asked about them; with the last step of \
-         jobs that revoke on completion; then a rotation is left alone, after which exactly one PAT of the name is alive. `cargo run --release --example \
+         jobs that revoke on completion; then a rotation is left alone, after which exactly one PAT of the name is alive. What each \
+         run says is held against the state in which it left the PATs, with what its late requests did after it; only of a PAT \
+         that another changed in the meantime either may be told. The same test plays 3,000 dry runs of `create`, `rotate`, \
+         `revoke` and `update`, in all their variants, over PATs of every kind, each followed by the run itself: the \
+         sentences of the dry run name every change that the run makes, and nothing else. `cargo run --release --example \
          simulate -- 1000000` plays a million. A schedule that breaks a rule is printed with its seed.\n",
     );
     text

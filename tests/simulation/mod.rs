@@ -6,8 +6,10 @@
 //! - [`stage`]: the services, the wire to them, and who made which PAT;
 //! - [`neighbour`]: another actor, whose PATs are nobody else's business;
 //! - [`part`]: one run of adopat on the stage, with an environment of its own;
+//! - [`rehearsal`]: a dry run, and whether the run does what it said;
 //! - [`rules`]: what has to hold at every request and at every end;
 //! - [`kinds`]: the kinds of faults that were found once, and the tests that hold them;
+//! - [`words`]: what a run said, held against what is so;
 //! - [`matrix`]: every operation x every request x every fault;
 //! - [`schedule`]: from a seed to several parts that get in each other's way, and then one that is left alone.
 //!
@@ -21,6 +23,15 @@ pub mod kinds;
 pub mod matrix;
 pub mod neighbour;
 pub mod part;
+pub mod rehearsal;
 pub mod rules;
 pub mod schedule;
 pub mod stage;
+pub mod words;
+
+#[path = "../hosts/azure_agent.rs"]
+mod azure_agent;
+#[path = "../hosts/github_runner.rs"]
+mod github_runner;
+#[path = "../support/truth.rs"]
+mod truth;

@@ -1,5 +1,6 @@
 //! One run of adopat on the stage: what it was asked to do, where its PAT goes, and what it said.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +16,10 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::dice::{Dice, SeededRandom};
+use super::github_runner;
 use super::rules;
 use super::stage::{Stage, Treatment, read};
+use super::truth;
 
 /// The name of the PATs that the parts are about.
 pub const NAME: &str = "nightly";
@@ -114,6 +117,7 @@ impl Part {
             async move {
                 tokio::time::sleep(delay).await;
                 let begun = tokio::time::Instant::now();
+                stage.play().begins(number);
                 let code = adopat::run(&arguments, &environment, streams, |_| world, cancellation).await;
                 rules::at_an_end(&mut stage.play(), number, code, begun);
                 code
@@ -153,7 +157,7 @@ impl Part {
                 variables.push(("ADOPAT_LAUNCHER".into(), "1".into()));
                 let saved = self.errand.saved.iter();
                 variables.extend(saved.map(|text| ("STATE_adopat_pending".into(), text.into())));
-                for name in ["GITHUB_OUTPUT", "GITHUB_STATE"] {
+                for name in ["GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"] {
                     variables.push((name.into(), self.folder.join(name).into()));
                 }
             }
@@ -183,6 +187,11 @@ impl Part {
         matches!(self.errand.operation, "create" | "rotate")
     }
 
+    /// Whether it was asked about the PATs of the name that are there; a create, a command or a job's last step is not.
+    pub fn is_asked_about_what_is_there(&self) -> bool {
+        matches!(self.errand.operation, "rotate" | "revoke" | "update")
+    }
+
     /// What is in the place where its PAT goes.
     pub fn delivered_text(&self, services: &Services) -> String {
         match self.errand.place {
@@ -204,6 +213,31 @@ impl Part {
                 services.github_secrets().first().map_or(String::new(), |secret| secret.value.clone())
             }
             Place::Nowhere => String::new(),
+        }
+    }
+
+    /// The outputs that it set, by their kebab-case names; empty where its host has none.
+    pub fn outputs(&self) -> BTreeMap<String, String> {
+        match self.errand.place {
+            Place::Azure => truth::azure_outputs(&self.out.text()),
+            Place::GitHub => {
+                let pairs = github_runner::pairs(&read(&self.folder.join("GITHUB_OUTPUT")));
+                pairs.expect("the runner can read them").into_iter().collect()
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// Its Markdown summary; empty where its host has none.
+    pub fn summary(&self) -> String {
+        match self.errand.place {
+            Place::Azure => {
+                let out = self.out.text();
+                let file = out.lines().find_map(|line| line.strip_prefix("##vso[task.uploadsummary]"));
+                file.map_or(String::new(), |file| read(Path::new(file)))
+            }
+            Place::GitHub => read(&self.folder.join("GITHUB_STEP_SUMMARY")),
+            _ => String::new(),
         }
     }
 
@@ -240,6 +274,11 @@ impl Part {
 }
 
 impl Errand {
+    /// Whether it is to change nothing.
+    pub fn is_dry_run(&self) -> bool {
+        self.inputs.iter().any(|(name, value)| *name == "dry-run" && value == "true")
+    }
+
     /// Whether the job's last step revokes what it makes.
     pub fn has_a_last_step(&self) -> bool {
         self.inputs.iter().any(|(name, _)| *name == "revoke-on-completion")

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::part::{NAME, Part, Place};
 use super::stage::Play;
+use super::words;
 
 /// How much longer than its timeout a run may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(30);
@@ -96,6 +97,7 @@ pub fn nothing_came_later(play: &mut Play, number: usize) {
         let words = part.words();
         what_lives_is_delivered_or_named(play, number, code, &part, &words);
         no_dead_pat_is_left_without_a_word(play, number, code, &part, &words);
+        what_it_says_is_so(play, number, code, &part, &words);
     }
 }
 
@@ -130,7 +132,7 @@ pub fn left_nothing(play: &Play, number: usize) -> bool {
 
 /// A run has ended by itself.
 pub fn at_an_end(play: &mut Play, number: usize, code: u8, begun: Instant) {
-    play.cast[number].exit = Some(code);
+    play.ends(number, code);
     play.note(|| format!("run {number} ends with {code}"));
     let part = std::sync::Arc::clone(&play.cast[number].part);
     let words = part.words();
@@ -139,6 +141,13 @@ pub fn at_an_end(play: &mut Play, number: usize, code: u8, begun: Instant) {
     what_lives_is_delivered_or_named(play, number, code, &part, &words);
     it_ends_in_time(play, number, &part, begun);
     no_dead_pat_is_left_without_a_word(play, number, code, &part, &words);
+}
+
+/// What a run says is so: its log, its annotations, its summary, its outputs and its exit code.
+fn what_it_says_is_so(play: &mut Play, number: usize, code: u8, part: &Part, words: &str) {
+    for falsehood in words::falsehoods(play, number, code, part, words) {
+        play.broke(format!("run {number} says what is not so: {falsehood}"));
+    }
 }
 
 /// What a run that failed has left in its store is no PAT that is revoked, or it says so; and a store is called one that

@@ -128,10 +128,10 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
     stage.settle().await;
     {
         let mut play = stage.play();
-        play.neighbour = None;
         rules::the_store_is_whole(&mut play);
         let ended = play.cast.len();
         (0..ended).for_each(|number| rules::nothing_came_later(&mut play, number));
+        play.neighbour = None;
         for LastStep { step, last, step_left_nothing } in last_steps {
             rules::the_last_step_leaves_nothing(&mut play, step, last, step_left_nothing);
         }
@@ -148,6 +148,7 @@ async fn scenes(seed: u64, folder: &Path, journal: bool) -> Stage {
         play.broke(format!("the rotation that was left alone ended with {code}"));
     }
     rules::one_is_left(&mut play, number);
+    rules::nothing_came_later(&mut play, number);
     rules::the_store_is_whole(&mut play);
     rules::nothing_leaked(&mut play);
     let others = play

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub struct Play {
     pub makers: HashMap<Uuid, usize>,
     /// Which part made each PAT end earlier: one that is kept for a while is that part's own concern.
     pub shorteners: HashMap<Uuid, usize>,
+    /// Which part made or changed which PAT, in the order of the deeds.
+    pub deeds: Vec<(usize, Uuid)>,
     /// Which part revoked each PAT.
     pub revokers: HashMap<Uuid, usize>,
     /// Who makes, renames and revokes PATs of the same names and scopes, if anyone does.
@@ -64,10 +67,16 @@ pub struct Entry {
     pub part: Arc<Part>,
     /// How many exchanges it has begun.
     pub exchanges: usize,
-    /// Whether it has asked for a PAT yet.
+    /// Whether it has asked for a PAT, or for a change of one, yet.
     pub has_asked: bool,
-    /// What it was asked about: the PATs of the name that were there when it read them, before it asked for one.
+    /// What it was asked about: the PATs of the name that were there when it read them, before it changed anything.
     pub asked_about: HashSet<Uuid>,
+    /// Every PAT as the run found it: when it began, and whenever it read them before it changed any.
+    pub found: Vec<Pat>,
+    /// Every PAT as the run left it: when it ended, and what a late request of it did after that.
+    pub left: Vec<Pat>,
+    /// The deeds of all parts from when it began to when it ended.
+    pub meanwhile: Range<usize>,
     /// The refresh token of the last answer that reached it.
     pub rolled: Option<String>,
     /// Whether the signal of its strike has reached it.
@@ -107,6 +116,7 @@ impl Stage {
             cast: Vec::new(),
             makers: HashMap::new(),
             shorteners: HashMap::new(),
+            deeds: Vec::new(),
             revokers: HashMap::new(),
             neighbour: None,
             broken: Vec::new(),
@@ -132,6 +142,9 @@ impl Stage {
             exchanges: 0,
             has_asked: false,
             asked_about: HashSet::new(),
+            found: Vec::new(),
+            left: Vec::new(),
+            meanwhile: 0..0,
             rolled: None,
             signalled: None,
             killed: false,
@@ -213,7 +226,7 @@ impl Play {
         let now = self.now();
         self.neighbours_turn(service, request);
         let entry = &mut self.cast[number];
-        entry.has_asked |= service == Service::Pats && request.method() == Method::POST;
+        entry.has_asked |= service == Service::Pats && request.method() != Method::GET;
         let nth = entry.exchanges;
         entry.exchanges += 1;
         let fault = entry.fault(nth);
@@ -253,8 +266,11 @@ impl Play {
             && request.method() == Method::GET
             && !self.cast[number].has_asked
         {
-            let there: Vec<Uuid> = rules::alive(self).iter().map(|pat| pat.authorization_id).collect();
-            self.cast[number].asked_about.extend(there);
+            if self.cast[number].part.is_asked_about_what_is_there() {
+                let there: Vec<Uuid> = rules::alive(self).iter().map(|pat| pat.authorization_id).collect();
+                self.cast[number].asked_about.extend(there);
+            }
+            self.finds(number);
         }
         let changes = heard && service == Service::Pats && request.method() != Method::GET;
         let before = if changes { self.pats() } else { Vec::new() };
@@ -275,17 +291,45 @@ impl Play {
         self.write_down(number, &before);
     }
 
+    /// A part begins.
+    pub fn begins(&mut self, number: usize) {
+        self.cast[number].meanwhile.start = self.deeds.len();
+        self.finds(number);
+    }
+
+    /// A part has ended by itself.
+    pub fn ends(&mut self, number: usize, code: u8) {
+        self.cast[number].exit = Some(code);
+        self.cast[number].left = self.pats();
+        self.cast[number].meanwhile.end = self.deeds.len();
+    }
+
+    /// A part sees the PATs as they are, before it changes any.
+    fn finds(&mut self, number: usize) {
+        let since = self.cast[number].meanwhile.start;
+        if self.deeds[since..].iter().all(|(actor, _)| *actor != number) {
+            self.cast[number].found = self.pats();
+        }
+    }
+
     /// Writes down what a part has changed, and holds it against what it may change.
     fn write_down(&mut self, number: usize, before: &[Pat]) {
         for pat in self.pats() {
             let id = pat.authorization_id;
+            if !before.contains(&pat) && self.cast[number].exit.is_some() {
+                let left = &mut self.cast[number].left;
+                left.retain(|old| old.authorization_id != id);
+                left.push(pat.clone());
+            }
             match before.iter().find(|old| old.authorization_id == id) {
                 None => {
                     self.makers.insert(id, number);
+                    self.deeds.push((number, id));
                     self.note(|| format!("run {number} made {id}"));
                 }
                 Some(old) if *old == pat => {}
                 Some(old) => {
+                    self.deeds.push((number, id));
                     if old.status != pat.status {
                         self.revokers.insert(id, number);
                         self.note(|| format!("run {number} revoked {id}"));

@@ -483,13 +483,7 @@ impl Machine {
             Host::GitHub => {
                 github_runner::pairs(&self.read("GITHUB_OUTPUT")).expect("pairs").into_iter().collect()
             }
-            Host::Azure => {
-                let commands = azure_agent::commands(&ended.stdout, true).into_iter();
-                let set = commands.filter(|command| {
-                    command.name == "task.setvariable" && command.is("isoutput") && !command.is("issecret")
-                });
-                set.map(|command| (kebab_case(&command.properties["variable"]), command.data)).collect()
-            }
+            Host::Azure => truth::azure_outputs(&ended.stdout),
             Host::Generic => BTreeMap::new(),
         }
     }
@@ -628,17 +622,6 @@ fn what_a_run_did(
     let changed = after.iter().filter(|pat| touched.contains(&pat.authorization_id));
     let changed = changed.filter(|pat| was(pat).is_some_and(|old| has_changed(old, pat)));
     (made.map(|pat| pat.authorization_id).collect(), changed.map(|pat| pat.authorization_id).collect())
-}
-
-fn kebab_case(camel: &str) -> String {
-    let mut kebab = String::new();
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            kebab.push('-');
-        }
-        kebab.push(c.to_ascii_lowercase());
-    }
-    kebab
 }
 
 fn code(status: ExitStatus) -> Option<i32> {
