@@ -1,5 +1,6 @@
-//! Every command block of every page runs as it stands there: copied from the page into a shell, on a machine where
-//! the services are the emulator's. Programs that are not adopat's are stand-ins which say that they were called.
+//! Every command block of every page runs as it stands there, copied from the page into a shell; and every whole step of a
+//! page or an example, put into a job as its host would do it. The services are the emulator's. Programs that are not
+//! adopat's are stand-ins.
 #![cfg(unix)]
 
 mod support;
@@ -9,8 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use adopat_emulator::{AppRegistration, DeviceCodePolicy, NewPat, cast};
-use support::{BINARY, Host, Machine};
+use adopat_emulator::{AppRegistration, DeviceCodePolicy, Emulator, NewPat, Scenario, cast};
+use serde_yaml_ng::Value;
+use support::{BINARY, Host, Machine, VAULT_APP, VAULT_APP_SECRET};
 use uuid::Uuid;
 
 /// The app of every example.
@@ -36,7 +38,8 @@ const STAND_INS: [(&str, &str); 7] = [
     (
         "az",
         "case \"$*\" in *' --query appId '*) echo 00000000-0000-0000-0000-000000000001;; \
-         *oauth2PermissionScopes*) printf '%s\\n' 1=Scope 2=Scope;; *) test $# -gt 3;; esac",
+         *oauth2PermissionScopes*) printf '%s\\n' 1=Scope 2=Scope;; *'permission add'*) test \"$*\" != \"${*#*=Scope 2=Scope}\";; \
+         *) test $# -gt 3;; esac",
     ),
     ("restore.sh", "test -n \"$ADO_PAT\""),
 ];
@@ -136,6 +139,114 @@ fn every_command_block_of_every_page_runs() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
     assert!(ran >= 12, "the pages were read: {ran}");
     assert!(excuses.is_empty(), "excused, and on no page: {excuses:?}");
+}
+
+/// The blocks of a page that are YAML; of an example, all of it.
+fn yaml(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).expect("text");
+    if path.extension().is_some_and(|kind| kind == "yml") {
+        return vec![text];
+    }
+    text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("an end").to_owned()).collect()
+}
+
+/// Every step below that runs the action or the task, with its host and its inputs.
+fn steps(workflow: &Value) -> Vec<(Host, &serde_yaml_ng::Mapping)> {
+    let below: Vec<&Value> = match workflow {
+        Value::Mapping(entries) => entries.values().collect(),
+        Value::Sequence(items) => items.iter().collect(),
+        _ => return Vec::new(),
+    };
+    let runs =
+        |key: &str| workflow.get(key).and_then(Value::as_str).is_some_and(|what| what.contains("adopat@"));
+    let of = |key: &str| workflow.get(key).and_then(Value::as_mapping);
+    let own = match () {
+        () if runs("uses") => of("with").map(|inputs| (Host::GitHub, inputs)),
+        () if runs("task") => of("inputs").map(|inputs| (Host::Azure, inputs)),
+        () => None,
+    };
+    own.into_iter().chain(below.into_iter().flat_map(steps)).collect()
+}
+
+/// A job of this host in the world that the pages speak of.
+fn job(host: Host) -> Machine {
+    let mut machine =
+        Machine::with(Emulator::builder().scenario(Scenario::fabrikam()).tls(true).start(), host, "list");
+    machine.set("SSL_CERT_FILE", machine.emulator.ca_pem_path().to_owned());
+    let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
+    machine.emulator.services().services.add_app(app);
+    machine.emulator.add_vault_secret("adopat-refresh-token", &machine.emulator.refresh_token());
+    let addresses = [
+        ("AUTHORITY_HOST", machine.emulator.entra_url()),
+        ("SERVICE_URL", machine.emulator.service_url()),
+        ("DEVOPS_URL", machine.emulator.devops_url()),
+        ("GITHUB_API_URL", machine.emulator.github_url()),
+        // On Azure Pipelines it is the one that the job runs in.
+        ("ORGANIZATION", cast::ORGANIZATION.into()),
+    ];
+    machine.becomes(host).set("ADOPAT_LAUNCHER", "1").opens_the_vault_by_secret();
+    for (name, address) in addresses {
+        machine.set(&format!("ADOPAT_{name}"), address);
+    }
+    machine
+}
+
+/// A value as the host hands it over: with what it keeps under each name, and with the emulator's addresses.
+fn handed_over(value: &Value, machine: &Machine) -> String {
+    let text =
+        value.as_str().map_or_else(|| serde_yaml_ng::to_string(value).expect("a scalar"), str::to_owned);
+    let kept = [
+        ("${{ secrets.ADOPAT_REFRESH_TOKEN }}", machine.emulator.refresh_token()),
+        ("${{ secrets.ADOPAT_GITHUB_TOKEN }}", machine.emulator.github_token()),
+        ("$(ADOPAT_REFRESH_TOKEN)", machine.emulator.refresh_token()),
+        ("$(ADOPAT_CLIENT_ID)", cast::CLIENT_ID.to_string()),
+        ("${{ matrix.organization }}", cast::ORGANIZATION.into()),
+        ("${{ github.run_id }}", "42".into()),
+        ("$(Build.BuildId)", "42".into()),
+        ("00000000-0000-0000-0000-000000000001", cast::CLIENT_ID.to_string()),
+        ("00000000-0000-0000-0000-000000000002", cast::TENANT.to_string()),
+        ("https://fabrikam-ci.vault.azure.net", machine.emulator.vault_url()),
+    ];
+    let text =
+        kept.into_iter().fold(text.trim().to_owned(), |text, (name, value)| text.replace(name, &value));
+    assert!(!text.contains("${{") && !text.contains("$("), "{text} is not known here");
+    text
+}
+
+#[test]
+fn every_whole_step_of_every_page_and_example_runs() {
+    let examples = ["examples/github.yml", "examples/github-fleet.yml", "examples/azure-pipelines.yml"];
+    let others = examples.into_iter().chain(["packaging/overview.md"]).map(|name| root().join(name));
+    let mut ran = 0;
+    for page in pages().into_iter().chain(others) {
+        for text in yaml(&page) {
+            // A part of a step shows one thing alone.
+            let Ok(workflow) = serde_yaml_ng::from_str::<Value>(&text) else { continue };
+            let is_whole = |inputs: &serde_yaml_ng::Mapping| {
+                let has = |name: &str| inputs.contains_key(name);
+                has("operation") && (has("client-id") || has("clientId"))
+            };
+            for (host, inputs) in steps(&workflow).into_iter().filter(|(_, inputs)| is_whole(inputs)) {
+                run_step(&page, host, inputs);
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran >= 10, "the steps were found: {ran}");
+}
+
+fn run_step(page: &Path, host: Host, inputs: &serde_yaml_ng::Mapping) {
+    let mut machine = job(host);
+    for (name, value) in inputs {
+        let name = name.as_str().expect("a name");
+        // Here an app's secret opens the vault, as the environment says.
+        if name != "azureServiceConnection" {
+            let value = handed_over(value, &machine);
+            machine.set(&format!("INPUT_{}", name.to_uppercase()), value);
+        }
+    }
+    let ended = machine.run();
+    assert_eq!(ended.code, Some(0), "{}: {inputs:?}\n{}", page.display(), ended.words());
 }
 
 /// `adopat` commands stand in the text and in tables, too: each is understood, flag by flag.
