@@ -29,6 +29,17 @@ impl OperationName {
     /// Every operation, in the order of the help.
     pub const ALL: [Self; 9] = [Create, Rotate, Revoke, Update, Get, List, Exec, Login, Doctor];
 
+    /// Their words, in the same order.
+    pub const WORDS: [&'static str; Self::ALL.len()] = {
+        let mut words = [""; Self::ALL.len()];
+        let mut at = 0;
+        while at < words.len() {
+            words[at] = Self::ALL[at].text();
+            at += 1;
+        }
+        words
+    };
+
     /// The word as it is written.
     pub const fn text(self) -> &'static str {
         match self {

@@ -35,17 +35,18 @@ pub fn render(
     organization: &Organization,
     feed: Option<&Feed>,
 ) -> Option<Zeroizing<Vec<u8>>> {
+    if let Some(plain) = render_plain(outputs, format) {
+        return Some(plain);
+    }
+    let token = outputs.token.as_ref()?;
+    if let Some(settings) = format.settings() {
+        return Some(settings.file(feed?, token).as_bytes().to_vec().into());
+    }
     match format {
-        OutputFormat::Json | OutputFormat::Dotenv => render_plain(outputs, format),
-        OutputFormat::Token => outputs.token.as_ref().map(|token| token.expose().as_bytes().to_vec().into()),
-        OutputFormat::GitCredentials => {
-            outputs.token.as_ref().map(|token| git_credentials(token, organization))
-        }
-        OutputFormat::Netrc => outputs.token.as_ref().map(|token| netrc(token, organization)),
-        OutputFormat::Settings(settings) => {
-            let file = settings.file(feed?, outputs.token.as_ref()?);
-            Some(file.as_bytes().to_vec().into())
-        }
+        OutputFormat::Token => Some(token.expose().as_bytes().to_vec().into()),
+        OutputFormat::GitCredentials => Some(git_credentials(token, organization)),
+        OutputFormat::Netrc => Some(netrc(token, organization)),
+        _ => None,
     }
 }
 

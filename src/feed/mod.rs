@@ -48,20 +48,6 @@ pub enum Settings {
 }
 
 impl Settings {
-    /// The format of that name.
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "npmrc" => Self::Npmrc,
-            "yarnrc" => Self::Yarnrc,
-            "pip" => Self::Pip,
-            "pypirc" => Self::Pypirc,
-            "nuget" => Self::Nuget,
-            "maven" => Self::Maven,
-            "cargo" => Self::Cargo,
-            _ => return None,
-        })
-    }
-
     /// The file, whole.
     pub fn file(self, feed: &Feed, token: &Secret) -> File {
         let file = match self {

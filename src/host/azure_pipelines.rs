@@ -21,9 +21,6 @@ use crate::outputs::{Outputs, as_text};
 use crate::secret::Secret;
 use crate::world::World;
 
-/// The job variable that holds the PAT where `variable` is not given.
-pub const DEFAULT_VARIABLE: &str = "ADO_PAT";
-
 /// Azure Pipelines.
 #[derive(Debug)]
 pub struct AzurePipelines {
@@ -228,7 +225,7 @@ mod tests {
         let host = AzurePipelines {
             streams,
             world: still_world(),
-            variable: DEFAULT_VARIABLE.into(),
+            variable: crate::host::DEFAULT_VARIABLE.into(),
             output_variable: output_variable.map(String::from),
             temp,
             decodes_percent: true,

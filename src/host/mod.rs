@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use self::azure_pipelines::AzurePipelines;
 use self::generic::Generic;
 use self::github_actions::GithubActions;
-pub use self::settings::HostSettings;
+pub use self::settings::{DEFAULT_VARIABLE, HostSettings, is_variable_name};
 pub use self::streams::Streams;
 use crate::failure::Failure;
 use crate::outputs::Outputs;
@@ -184,7 +184,7 @@ pub fn open(
     let variable = variable.map(str::to_owned);
     match settings.clone() {
         HostSettings::AzurePipelines { temp, decodes_percent } => {
-            let variable = variable.unwrap_or_else(|| azure_pipelines::DEFAULT_VARIABLE.into());
+            let variable = variable.unwrap_or_else(|| DEFAULT_VARIABLE.into());
             let output_variable = output_variable.map(str::to_owned);
             Box::new(AzurePipelines { streams, world, variable, output_variable, temp, decodes_percent })
         }

@@ -3,11 +3,11 @@
 
 use tracing_subscriber::filter::Targets;
 
-use super::Values;
 use super::environment::Environment;
 use super::logins::passwords_in_proxy;
 use super::problem::Problems;
 use super::request::EarlySettings;
+use super::values::Values;
 use crate::http::no_proxy::Exceptions;
 use crate::http::proxy::{AgentProxy, HttpsProxy, ProxySettings, parse_bypass_list};
 use crate::http::trust::AuthorityFile;
@@ -19,7 +19,7 @@ pub(super) fn read(
     problems: &mut Problems,
     warnings: &mut Vec<String>,
 ) -> EarlySettings {
-    let log = values.log.clone().filter(|filter| {
+    let log = values.given("log").text.map(str::to_owned).filter(|filter| {
         let understood = filter.parse::<Targets>().is_ok();
         if !understood {
             problems.wrong("log", filter, "is not a log filter", "use a level like debug, or adopat=trace");

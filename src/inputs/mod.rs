@@ -5,6 +5,7 @@
 
 pub mod arguments;
 mod check;
+pub mod choices;
 mod early_settings;
 pub mod environment;
 mod host;
@@ -12,8 +13,7 @@ mod logins;
 pub mod problem;
 pub mod request;
 pub mod table;
-
-use serde::Deserialize;
+mod values;
 
 pub use self::arguments::{Arguments, Flags};
 pub use self::environment::Environment;
@@ -22,6 +22,7 @@ pub use self::request::Request;
 
 use self::problem::Problems;
 use self::request::{Delivery, EarlySettings};
+use self::values::Values;
 use crate::host::HostSettings;
 use crate::operation_name::OperationName;
 use crate::secret::Secret;
@@ -60,16 +61,11 @@ impl Inputs {
             }
         }
         secrets.extend(environment.secret("AZURE_CLIENT_SECRET"));
-        // serde's names are snake_case, which envy makes of SCREAMING_SNAKE. Every field is a text, so that
-        // one bad value does not hide the next.
-        let pairs = found.iter().map(|(input, value)| {
-            (input.name.to_ascii_uppercase().replace('-', "_"), value.expose().to_owned())
-        });
-        let values: Values = envy::from_iter(pairs).expect("every field is an optional text");
+        let values = Values::of(&found);
         let mut warnings = environment.misspelt();
         let early_settings = early_settings::read(environment, &values, &mut problems, &mut warnings);
         let host = host::detect(environment, &values, &mut problems);
-        let delivery = check::delivery(&values, host.clone(), &mut problems);
+        let delivery = check::delivery(&values, environment, host.clone(), &mut problems, &mut warnings);
         let hosts_secrets = early_settings::hosts_secrets(environment);
         Self { values, problems, early_settings, host, delivery, secrets, hosts_secrets, warnings }
     }
@@ -86,68 +82,11 @@ impl Inputs {
 
     /// The operation, if it is given and is one.
     pub fn operation(&self, arguments: &Arguments) -> Option<OperationName> {
-        arguments.operation.or_else(|| OperationName::parse(self.values.operation.as_deref()?))
+        arguments.operation.or_else(|| OperationName::parse(self.values.given("operation").text?))
     }
 
     /// Whether the environment says nothing of what to do.
     pub fn lack_an_operation(&self) -> bool {
-        self.values.operation.is_none()
+        self.values.given("operation").text.is_none()
     }
-}
-
-/// The inputs' values as texts, by name.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Values {
-    operation: Option<String>,
-    organization: Option<String>,
-    display_name: Option<String>,
-    authorization_id: Option<String>,
-    scope: Option<String>,
-    allow_full_access: Option<String>,
-    lifetime: Option<String>,
-    valid_to: Option<String>,
-    new_display_name: Option<String>,
-    renew_within: Option<String>,
-    if_missing: Option<String>,
-    duplicates: Option<String>,
-    keep_previous_for: Option<String>,
-    revoke_on_completion: Option<String>,
-    on_shortened_lifetime: Option<String>,
-    verify: Option<String>,
-    verify_url: Option<String>,
-    allow_global_narrowing: Option<String>,
-    filter: Option<String>,
-    expiring_within: Option<String>,
-    fail_if_expiring: Option<String>,
-    fail_if_global: Option<String>,
-    dry_run: Option<String>,
-    timeout: Option<String>,
-    credential: Option<String>,
-    tenant_id: Option<String>,
-    client_id: Option<String>,
-    refresh_token: Option<Secret>,
-    access_token: Option<Secret>,
-    client_secret: Option<Secret>,
-    client_certificate: Option<Secret>,
-    client_certificate_password: Option<Secret>,
-    federated: Option<String>,
-    id_token: Option<Secret>,
-    azure_service_connection: Option<String>,
-    credential_store: Option<String>,
-    store_key: Option<Secret>,
-    authority_host: Option<String>,
-    service_url: Option<String>,
-    devops_url: Option<String>,
-    github_api_url: Option<String>,
-    host: Option<String>,
-    variable: Option<String>,
-    output_variable: Option<String>,
-    deliver_to: Option<String>,
-    github_token: Option<Secret>,
-    output_file: Option<String>,
-    output_format: Option<String>,
-    feed: Option<String>,
-    clients: Option<String>,
-    log: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use strum::{EnumString, VariantNames};
 
 use crate::azure_devops::{Endpoints, Organization};
 use crate::entra::Certificate;
@@ -186,7 +187,8 @@ impl Apply {
 }
 
 /// What to do where no active PAT is the one that was meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum IfMissing {
     /// Fail with exit code 5.
     Fail,
@@ -351,7 +353,8 @@ pub struct OutputFile {
 }
 
 /// `output-format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OutputFormat {
     /// A JSON object with kebab-case keys.
     Json,
@@ -363,8 +366,36 @@ pub enum OutputFormat {
     GitCredentials,
     /// netrc.
     Netrc,
-    /// What a package client reads, for `feed`.
-    Settings(Settings),
+    /// npm's and pnpm's settings for `feed`.
+    Npmrc,
+    /// yarn's.
+    Yarnrc,
+    /// pip's.
+    Pip,
+    /// twine's.
+    Pypirc,
+    /// NuGet's.
+    Nuget,
+    /// Maven's.
+    Maven,
+    /// cargo's.
+    Cargo,
+}
+
+impl OutputFormat {
+    /// Which client's settings for `feed` the file holds, if it holds any.
+    pub const fn settings(self) -> Option<Settings> {
+        Some(match self {
+            Self::Json | Self::Dotenv | Self::Token | Self::GitCredentials | Self::Netrc => return None,
+            Self::Npmrc => Settings::Npmrc,
+            Self::Yarnrc => Settings::Yarnrc,
+            Self::Pip => Settings::Pip,
+            Self::Pypirc => Settings::Pypirc,
+            Self::Nuget => Settings::Nuget,
+            Self::Maven => Settings::Maven,
+            Self::Cargo => Settings::Cargo,
+        })
+    }
 }
 
 /// What holds for every run before there is a request: how to log, how to reach the network.

@@ -1,9 +1,14 @@
 //! The one table of inputs: the source of their names, flags, help, defaults and choices, of which operation takes
 //! what, of `--help`, the completions and the man page, and of what `action.yml` and `task.json` declare.
 
+use strum::VariantNames as _;
+
+use super::choices::{CredentialKind, Duplicates, HostKind, VerifyMode};
+use super::request::{IfMissing, OnShortenedLifetime, OutputFormat};
 use crate::operation_name::OperationName::{
     self, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update,
 };
+use crate::pats::model::Filter;
 use crate::token_shape;
 
 /// What an input says something about: the help and the documentation list the inputs in these groups.
@@ -217,7 +222,7 @@ const IN_A_JOB: &[OperationName] = &[Create, Rotate, Revoke, Update, Get, List, 
 /// Every input there is.
 pub const INPUTS: &[Input] = &[
     what("operation", ALL, "what to do; required unless given as a word")
-        .choices(&["create", "rotate", "revoke", "update", "get", "list", "exec", "login", "doctor"]),
+        .choices(&OperationName::WORDS),
     what(
         "organization",
         ALL,
@@ -273,7 +278,7 @@ pub const INPUTS: &[Input] = &[
         "what to do if no such PAT is active: fail (rotate's default), ignore (revoke's default) or \
          create (rotate by name only)",
     )
-    .choices(&["fail", "ignore", "create"])
+    .choices(IfMissing::VARIANTS)
     .reserved(&[("create", &[Rotate])]),
     what(
         "duplicates",
@@ -281,7 +286,7 @@ pub const INPUTS: &[Input] = &[
         "what to do if several active PATs have the name: fail, or revoke (rotate from the newest, \
          then revoke every one of them)",
     )
-    .choices(&["fail", "revoke"])
+    .choices(Duplicates::VARIANTS)
     .default("fail"),
     what(
         "keep-previous-for",
@@ -303,7 +308,7 @@ pub const INPUTS: &[Input] = &[
         "what to do if the service grants over 60 s less than you ask for: warn, or fail (what was \
          made is revoked)",
     )
-    .choices(&["warn", "fail"])
+    .choices(OnShortenedLifetime::VARIANTS)
     .default("warn"),
     what(
         "verify",
@@ -311,7 +316,7 @@ pub const INPUTS: &[Input] = &[
         "try the new PAT before it is delivered: off, warn (not confirmed is a warning) or require \
          (not confirmed revokes it and fails)",
     )
-    .choices(&["off", "warn", "require"])
+    .choices(VerifyMode::VARIANTS)
     .default("off"),
     what("verify-url", MINTING, "where the new PAT is tried; default: the organization's connectionData")
         .text("URL"),
@@ -322,7 +327,7 @@ pub const INPUTS: &[Input] = &[
     )
     .boolean(),
     what("filter", &[List], "which PATs to list")
-        .choices(&["active", "expired", "revoked", "all"])
+        .choices(Filter::VARIANTS)
         .default("active"),
     what("expiring-within", &[List], "mark the PATs that expire within this span").text("SPAN"),
     what("fail-if-expiring", &[List], "fail if a marked PAT is found; needs expiring-within").boolean(),
@@ -342,7 +347,7 @@ pub const INPUTS: &[Input] = &[
         "who signs in; default: what the given secret or store is for; login: device-code, or browser \
          if a client proof is given",
     )
-    .choices(&["refresh-token", "device-code", "access-token", "azure-cli", "browser"])
+    .choices(CredentialKind::VARIANTS)
     .reserved(&[
         ("refresh-token", IN_A_JOB),
         ("access-token", IN_A_JOB),
@@ -418,11 +423,7 @@ pub const INPUTS: &[Input] = &[
         "GitHub's API; default: the runner's GITHUB_API_URL, else https://api.github.com",
     )
     .text("URL"),
-    destination("host", ALL, "the CI system that is spoken to; default: detected").choices(&[
-        "azure-pipelines",
-        "github-actions",
-        "generic",
-    ]),
+    destination("host", ALL, "the CI system that is spoken to; default: detected").choices(HostKind::VARIANTS),
     destination(
         "variable",
         MINTING,
@@ -449,20 +450,7 @@ pub const INPUTS: &[Input] = &[
         "the file's format; default: json if it ends in .json, else dotenv; all but json and dotenv are for a \
          new PAT alone, and those from npmrc on need feed",
     )
-    .choices(&[
-        "json",
-        "dotenv",
-        "token",
-        "git-credentials",
-        "netrc",
-        "npmrc",
-        "yarnrc",
-        "pip",
-        "pypirc",
-        "nuget",
-        "maven",
-        "cargo",
-    ]),
+    .choices(OutputFormat::VARIANTS),
     destination(
         "feed",
         &[Create, Exec, Rotate],
@@ -500,11 +488,5 @@ mod tests {
         assert_eq!(name.variable(), "ADOPAT_DISPLAY_NAME");
         assert!(INPUTS.iter().all(|input| input.is_variable(&input.variable())));
         assert!(!name.is_variable("ADOPAT_DISPLAY-NAME") && !name.is_variable("DISPLAY_NAME"));
-    }
-
-    #[test]
-    fn the_operations_are_the_choices_of_the_input_operation() {
-        let words: Vec<_> = OperationName::ALL.iter().map(|word| word.text()).collect();
-        assert_eq!(input("operation").choices, words);
     }
 }

@@ -11,6 +11,7 @@ mod organization;
 mod pats;
 mod report;
 mod sign_in;
+mod vaults;
 
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     let of_the_vaults = |uses_a_vault: bool| job.of_the_vaults.as_ref().filter(|_| uses_a_vault);
     let found = with_the_command(signed_in.sign_in);
     report.add(Check::SignIn, shown(found, job.of_the_sign_in.as_ref()))?;
-    let in_vault = run.request.sign_in.credential_store.as_ref().is_some_and(job_token::is_vault);
+    let in_vault = run.request.sign_in.credential_store.as_ref().is_some_and(vaults::is_vault);
     report.add(Check::CredentialStore, shown(with_the_command(signed_in.store), of_the_vaults(in_vault)))?;
     let bearer = signed_in.bearer;
 
@@ -78,7 +79,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     report.add(Check::Pats, with_the_command(found).map(|found| found.doubting(&doubts)))?;
 
     let found = delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await;
-    let to_vault = run.request.delivery.deliver_to.iter().any(job_token::is_vault);
+    let to_vault = run.request.delivery.deliver_to.iter().any(vaults::is_vault);
     report.add(Check::Delivery, shown(found, of_the_vaults(to_vault)))?;
     hand_over(run, &report)
 }

@@ -7,6 +7,7 @@ use jiff::civil::{Date, DateTime, date};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::Scope;
 use crate::time::span;
@@ -96,7 +97,8 @@ impl NewPat {
 }
 
 /// What `filter` and the service's `displayFilterOption` may say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumString, IntoStaticStr, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Filter {
     /// Neither revoked nor expired.
     Active,
@@ -111,12 +113,7 @@ pub enum Filter {
 impl Filter {
     /// The word, the same for the input and for the service.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::All => "all",
-        }
+        self.into()
     }
 }
 

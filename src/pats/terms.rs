@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use strum::{EnumString, VariantNames};
 use url::Url;
 
 use crate::azure_devops::Organization;
@@ -26,7 +27,8 @@ impl Expiry {
 }
 
 /// What to do if the service grants over 60 s less than was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OnShortenedLifetime {
     /// Warn.
     Warn,

@@ -3,17 +3,15 @@
 //!
 //! The token is asked for once more, for this alone: the one that proves something goes to Entra unread.
 
-use super::super::{Run, destinations};
+use super::super::Run;
 use super::ONE_CHECK;
 use super::network::Network;
 use super::report::Finding;
+use super::vaults;
 use crate::failure::Failure;
 use crate::inputs::request::{ClientProof, Credential};
-use crate::oidc::OidcSources;
-use crate::oidc::{self, JobTokens, TokenIdentity};
-use crate::store::Address;
-use crate::store::bearer::bearer;
-use crate::store::vault_identity::{self, VaultCredential};
+use crate::oidc::{self, JobTokens, OidcSources, TokenIdentity};
+use crate::store::vault_identity::VaultCredential;
 
 /// What the tokens say that this configuration proves something with; `None` if it needs none, or if none
 /// can be had, which the code that needs it says.
@@ -34,7 +32,7 @@ impl JobToken {
             }
             _ => None,
         };
-        let of_the_vaults = match way_into_a_vault(run) {
+        let of_the_vaults = match vaults::credential(run) {
             Some(VaultCredential::ServiceConnection(_) | VaultCredential::GithubJob(_)) => {
                 described(run, network, &sign_in.oidc).await
             }
@@ -46,19 +44,6 @@ impl JobToken {
         };
         Self { of_the_sign_in, of_the_vaults }
     }
-}
-
-/// Whether a vault is opened with a token that the CI system's own endpoint gives.
-pub(super) fn opens_a_vault(run: &Run<'_>) -> bool {
-    matches!(
-        way_into_a_vault(run),
-        Some(VaultCredential::ServiceConnection(_) | VaultCredential::GithubJob(_))
-    )
-}
-
-/// Whether the address is of a vault.
-pub(super) fn is_vault(address: &Address) -> bool {
-    matches!(address, Address::KeyVault { .. })
 }
 
 /// Adds what the token says to what was found with it: to the remedy where that asks to register it, and there
@@ -78,13 +63,6 @@ pub(super) fn shown(
         }
         Err(failure) => Err(failure.and(sentence)),
     }
-}
-
-fn way_into_a_vault(run: &Run<'_>) -> Option<VaultCredential> {
-    let sign_in = &run.request.sign_in;
-    let mut stores = run.request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
-    let choose = || vault_identity::choose(&destinations::context(run, bearer().1).vault).ok();
-    stores.any(is_vault).then(choose).flatten()
 }
 
 async fn described(run: &Run<'_>, network: &Network, sources: &OidcSources) -> Option<TokenIdentity> {

@@ -7,8 +7,8 @@ use tokio::time::sleep;
 use url::{Origin, Url};
 
 use super::super::{Run, clock_off};
-use super::job_token;
 use super::report::{Finding, in_one};
+use super::vaults;
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
 use crate::http::request;
@@ -120,7 +120,7 @@ fn addresses(run: &Run<'_>) -> Vec<Url> {
         addresses.push(places.authority_host.clone());
     }
     addresses.extend([places.service_url.clone(), places.devops_url.clone()]);
-    if matches!(sign_in.proof, Some(ClientProof::Federated)) || job_token::opens_a_vault(run) {
+    if matches!(sign_in.proof, Some(ClientProof::Federated)) || vaults::are_opened_by_the_job(run) {
         let endpoints = [&sign_in.oidc.github, &sign_in.oidc.azure_pipelines];
         addresses.extend(endpoints.into_iter().flatten().map(|(endpoint, _)| endpoint.clone()));
     }
