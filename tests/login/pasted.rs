@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use adopat_emulator::{AppRegistration, Emulator, GITHUB_ISSUER, NewVariableGroup, TOKEN_EXCHANGE, cast};
+use base64::Engine as _;
 use rstest::rstest;
 use serde_yaml_ng::Value;
 
 use super::support::{Ended, Host, Machine, VAULT_APP, VAULT_APP_SECRET};
 use super::{HOSTS, LONG, SECRET, confidential, new_machine, page, visit};
+
+/// Of the certificates among the fixtures.
+const PASSWORD: &str = "fake-password";
 
 /// What a host keeps under a name.
 type Kept<'a> = BTreeMap<&'a str, String>;
@@ -339,25 +343,33 @@ fn with_a_vault() -> Machine {
     machine
 }
 
-/// A certificate's path is of use to a shell; a secret of a host holds the certificate itself.
+/// A certificate's path is of use to a shell; a secret of a host holds the certificate itself, as text.
 #[rstest]
 #[case::secret("client-secret", SECRET)]
 #[case::certificate("client-certificate", "pkcs1.pem")]
 #[case::inline("client-certificate", "inline")]
+#[case::pkcs12("client-certificate", "pbes2-aes256.p12")]
 fn a_confidential_client(#[case] name: &str, #[case] value: &str) {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/certificates/pkcs1.pem");
-    let pem = std::fs::read_to_string(file).expect("a certificate");
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/certificates");
+    let file = format!("{fixtures}/{value}");
+    let pem = std::fs::read_to_string(format!("{fixtures}/pkcs1.pem")).expect("a certificate");
     let mut machine = confidential(|app| app.secret(SECRET).certificate_pem(&pem));
-    let value = match value {
-        "pkcs1.pem" => file,
-        "inline" => &pem,
-        secret => secret,
-    };
-    machine.input(name, value);
-    let pasted = sign_in(&machine);
     let variable = format!("ADOPAT_{}", name.to_uppercase().replace('-', "_"));
-    let held = if value == file { pem.clone() } else { value.to_owned() };
-    pasted.runs_everywhere(&mut machine, &Kept::from([(variable.as_str(), held)]));
+    let mut kept = Kept::new();
+    let (given, held) = match value {
+        "pkcs1.pem" => (file, pem),
+        "inline" => (pem.clone(), pem),
+        "pbes2-aes256.p12" => {
+            machine.input("client-certificate-password", PASSWORD);
+            kept.insert("ADOPAT_CLIENT_CERTIFICATE_PASSWORD", PASSWORD.into());
+            let bytes = std::fs::read(&file).expect("a certificate");
+            (file, base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
+        secret => (secret.to_owned(), secret.to_owned()),
+    };
+    machine.input(name, given);
+    kept.insert(&variable, held);
+    sign_in(&machine).runs_everywhere(&mut machine, &kept);
 }
 
 #[test]

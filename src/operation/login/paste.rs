@@ -96,13 +96,15 @@ impl Paste {
             Some(ClientProof::Secret(_)) => self.secret("client-secret"),
             Some(ClientProof::Certificate { file, has_password, .. }) => {
                 match file {
-                    Some(file) if self.place == Place::Shell || is_binary(file) => {
+                    Some(file) if self.place == Place::Shell => {
                         self.set("client-certificate", &absolute(file));
                     }
                     _ => {
                         self.secret("client-certificate");
-                        let name = input("client-certificate").variable();
-                        self.notes.push(format!("{name} holds the PEM: the certificate and its key."));
+                        self.notes.push(format!(
+                            "{} holds the PEM (the certificate and its key), or the base64 of a PKCS#12 file.",
+                            input("client-certificate").variable()
+                        ));
                     }
                 }
                 if *has_password {
@@ -300,12 +302,6 @@ impl Paste {
             }
         }
     }
-}
-
-/// Whether a certificate's file is PKCS#12, which no secret can hold as it is.
-fn is_binary(file: &Path) -> bool {
-    let kind = file.extension().unwrap_or_default();
-    ["pfx", "p12"].iter().any(|binary| kind.eq_ignore_ascii_case(binary))
 }
 
 /// A job starts in another folder.
