@@ -1,7 +1,7 @@
 //! Which file the name of a command stands for, and whether the system can run it: found out before anything is made
 //! that the command is for.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 #[cfg(unix)]
 use std::fs::File;
 #[cfg(unix)]
@@ -50,6 +50,13 @@ pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, NotRunnable> 
     #[cfg(unix)]
     examine(&file, LONGEST_CHAIN)?;
     Ok(file)
+}
+
+/// The `PATH` in an environment.
+pub fn path_in(environment: &[(OsString, OsString)]) -> Option<&OsStr> {
+    let is_path =
+        |name: &OsStr| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
+    environment.iter().find(|(name, _)| is_path(name)).map(|(_, value)| value.as_os_str())
 }
 
 /// How many interpreters may stand behind each other, scripts themselves (Linux, `exec_binprm`).
@@ -166,7 +173,7 @@ fn loader_of(program: &mut File) -> io::Result<Option<PathBuf>> {
         let mut path = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(LONGEST_PATH)];
         program.read_exact_at(&mut path, at)?;
         path.truncate(path.iter().position(|byte| *byte == 0).unwrap_or(path.len()));
-        return Ok(Some(PathBuf::from(std::ffi::OsString::from_vec(path))));
+        return Ok(Some(PathBuf::from(OsString::from_vec(path))));
     }
     Ok(None)
 }

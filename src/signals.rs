@@ -4,8 +4,12 @@
 //! `nohup` does it with SIGHUP, and a shell with the SIGINT of what it runs in the background. A handler of ours would
 //! undo that, so nobody listens for a signal before asking [`is_ignored`].
 
+/// A signal that is passed on.
 #[cfg(unix)]
-use rustix::process::Signal;
+pub use rustix::process::Signal;
+/// A signal that is passed on: on Windows none is.
+#[cfg(windows)]
+pub type Signal = ();
 
 /// The signals that were ignored when this was first asked, one bit each; the lowest stands for signal 1.
 #[cfg(unix)]
@@ -91,6 +95,85 @@ mod sender {
 
     fn bit(signal: Signal) -> u64 {
         u32::try_from(signal.as_raw() - 1).ok().and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0)
+    }
+}
+
+/// The signals that are passed on to a program. One that was ignored when adopat started is none: the program
+/// inherits that.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Signals(Vec<(tokio::signal::unix::Signal, Signal)>);
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens for all those that the command of `exec` may wait for.
+    ///
+    /// # Errors
+    /// That the system does not let it.
+    pub fn of_a_command() -> std::io::Result<Self> {
+        Self::listen(&[Signal::INT, Signal::TERM, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::HUP])
+    }
+
+    /// Listens for those that cancel a run, whoever sent them.
+    ///
+    /// # Errors
+    /// That the system does not let it.
+    pub fn that_cancel() -> std::io::Result<Self> {
+        Self::listen(&[Signal::INT, Signal::TERM, Signal::HUP])
+    }
+
+    fn listen(signals: &[Signal]) -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let heard = signals.iter().filter(|each| !is_ignored(**each));
+        heard
+            .map(|each| Ok((signal(SignalKind::from_raw(each.as_raw()))?, *each)))
+            .collect::<std::io::Result<_>>()
+            .map(Self)
+    }
+
+    /// The next of them.
+    pub async fn next(&mut self) -> Signal {
+        std::future::poll_fn(|context| {
+            for (stream, signal) in &mut self.0 {
+                if let std::task::Poll::Ready(Some(())) = stream.poll_recv(context) {
+                    return std::task::Poll::Ready(*signal);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Ctrl-C and Ctrl-Break.
+#[cfg(windows)]
+#[derive(Debug)]
+pub struct Signals(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak);
+
+#[cfg(windows)]
+impl Signals {
+    /// Listens for both.
+    ///
+    /// # Errors
+    /// That the system does not let it.
+    pub fn of_a_command() -> std::io::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?))
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// That the system does not let it.
+    pub fn that_cancel() -> std::io::Result<Self> {
+        Self::of_a_command()
+    }
+
+    /// The next of them.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
     }
 }
 

@@ -57,6 +57,11 @@ const EXCUSED: &[(&str, &str)] = &[
         "The secret has several lines, which the agent could not mask.",
         "a PAT of several lines is refused before",
     ),
+    ("The program of {address} {}.", "its reasons are quoted, one by one, by the tests of commands"),
+    (
+        "{address} could not be run: {error}.",
+        "the system has to refuse a program that was found fit a moment ago",
+    ),
     (
         "The Azure CLI is too old.",
         "the SDK reads the answers of older ones, too, in every form that is known",

@@ -11,7 +11,7 @@ use super::table::{INPUTS, Input, input};
 use crate::nearest::nearest;
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
-use crate::subprocess::child_environment::{REFRESH_TOKEN_STATE, is_secret};
+use crate::subprocess::child_environment::{REFRESH_TOKEN_STATE, is_for_a_helper, is_secret, is_spelt};
 
 /// Names beginning with `ADOPAT_` that are no inputs: the launcher's.
 const LAUNCHERS: [&str; 2] = ["ADOPAT_BINARY", "ADOPAT_LAUNCHER"];
@@ -137,6 +137,17 @@ impl Environment {
     /// For the command of `exec`: all but adopat's secrets. What else the user has set is the command's.
     pub fn for_a_command(&self) -> Vec<(OsString, OsString)> {
         self.0.iter().filter(|(name, value)| !is_secret(name, value)).cloned().collect()
+    }
+
+    /// For the program of a `command:` store: as for a helper, and without any of adopat's inputs, which say nothing to
+    /// it.
+    pub fn for_a_delivery(&self) -> Vec<(OsString, OsString)> {
+        let is_input = |name: &OsStr| {
+            let name = name.to_string_lossy();
+            INPUTS.iter().any(|input| is_spelt(&name, input.name))
+        };
+        let others = self.0.iter().filter(|(name, value)| is_for_a_helper(name, value) && !is_input(name));
+        others.cloned().collect()
     }
 
     fn raw(&self, wanted: &str) -> Option<&OsStr> {

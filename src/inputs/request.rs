@@ -1,6 +1,7 @@
 //! What a run was asked to do: the inputs, checked and typed. Every field is named for the input it comes from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -341,6 +342,8 @@ pub struct Delivery {
     pub feed: Option<Feed>,
     /// `output-file` with `output-format`.
     pub output_file: Option<OutputFile>,
+    /// What the program of a `command:` store finds in its environment.
+    pub command_environment: Arc<[(std::ffi::OsString, std::ffi::OsString)]>,
 }
 
 /// `output-file` with its format.

@@ -403,8 +403,8 @@ pub const INPUTS: &[Input] = &[
     who(
         "credential-store",
         ALL,
-        "where the refresh token rests between runs: file:PATH, keyvault:URL, variable-group:... or \
-         github-secret:...",
+        "where the refresh token rests between runs: file:PATH, keyvault:URL, variable-group:..., \
+         github-secret:... or command:...",
     )
     .store(),
     who("store-key", ALL, "the passphrase that encrypts a file: credential-store").secret(),
@@ -438,9 +438,15 @@ pub const INPUTS: &[Input] = &[
          variables with the run",
     )
     .text("NAME"),
-    destination("deliver-to", &[Create, Rotate, Doctor], "the stores that receive the new PAT, one a line")
-        .store()
-        .repeatable(),
+    destination(
+        "deliver-to",
+        &[Create, Rotate, Doctor],
+        "the stores that receive the new PAT, one a line; each is file:PATH, \
+         keyvault:https://VAULT.vault.azure.net/secrets/NAME, variable-group:PROJECT/GROUP/VARIABLE, \
+         github-secret:OWNER/REPO[/ENVIRONMENT]/NAME or command:PROGRAM ARG...",
+    )
+    .store()
+    .repeatable(),
     destination("github-token", ALL, "the token that writes github-secret: stores; GITHUB_TOKEN cannot")
         .secret(),
     destination("output-file", ALL, "write the outputs to this file, readable by its owner alone").path(),

@@ -437,9 +437,12 @@ impl<'a> Reader<'a> {
             {
                 self.add(*at, format!("{} {why}", quoted(&text)), "name a file of your own");
             }
-            let place = Place::of(&address, organization);
+            let Some(place) = Place::of(&address, organization) else {
+                addresses.push(address);
+                continue;
+            };
             let remedy = "give the PAT a place of its own";
-            let of_the_store = |store| Place::of(store, organization) == place;
+            let of_the_store = |store| Place::of(store, organization).is_some_and(|other| other == place);
             if self.context.credential_store.is_some_and(of_the_store) {
                 self.add(*at, format!("{address} is the credential-store"), remedy);
             }

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 
 use super::Run;
 use crate::failure::Failure;
+use crate::host::Level;
+use crate::inputs::request::Credential;
 use crate::oidc::JobTokens;
 use crate::outputs::Outputs;
 use crate::secret::Secret;
@@ -35,7 +37,26 @@ pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
             authority_host: request.places.authority_host.clone(),
             mask: run.mask(),
         },
+        environment: Arc::clone(&request.delivery.command_environment),
+        log: {
+            let host = Arc::clone(&run.host);
+            Arc::new(move |line| host.say(Level::Info, line))
+        },
     }
+}
+
+/// Looks up the programs of the `command:` stores that the run may need: before anything is sent.
+pub(super) fn look_up_programs(run: &Run<'_>) -> Result<(), Failure> {
+    let sign_in = &run.request.sign_in;
+    let rolls = !matches!(sign_in.credential, Credential::AccessToken(_) | Credential::AzureCli);
+    let keeper = sign_in.credential_store.as_ref().filter(|_| rolls);
+    for address in run.request.delivery.deliver_to.iter().chain(keeper) {
+        if let Address::Command { words, .. } = address {
+            store::command::look_up(address, words, &run.request.delivery.command_environment)
+                .map_err(|failure| failure.and("Nothing was sent."))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens one store.
@@ -58,6 +79,7 @@ pub(super) async fn write(run: &Run<'_>, stores: &AllStores, outputs: &Outputs) 
         authorization_id: pat.authorization_id.clone(),
         display_name: pat.display_name.clone(),
         organization: run.organization().name().to_owned(),
+        scope: pat.scope.to_string(),
         valid_from: pat.valid_from,
         valid_to: pat.valid_to,
     };

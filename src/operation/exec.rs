@@ -22,8 +22,7 @@ use crate::inputs::request::Exec;
 use crate::output_file;
 use crate::outputs::Outputs;
 use crate::pats::{Minted, Revocation};
-#[cfg(unix)]
-use crate::signals;
+use crate::signals::{self, Signals};
 use crate::time::to_the_second;
 
 /// What a shell answers where there is no such command.
@@ -32,14 +31,14 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
 pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
-    let program = match executable::find(&exec.command[0], path_of(exec)) {
+    let program = match executable::find(&exec.command[0], executable::path_in(&exec.environment)) {
         Ok(program) => program,
         Err(NotRunnable { is_missing, why }) => {
             run.error(format!("The command {why}: {}. No PAT was created.", exec.command[0].display()));
             return Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     };
-    let signals = Signals::listen().map_err(|error| defect("listen for signals", &error))?;
+    let signals = Signals::of_a_command().map_err(|error| defect("listen for signals", &error))?;
     let session = sign_in::sign_in(run).await?;
     let now = run.now().await;
     let name = match exec.is_dated {
@@ -79,13 +78,6 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     }
 }
 
-/// The command's own PATH.
-fn path_of(exec: &Exec) -> Option<&OsStr> {
-    let is_path =
-        |name: &OsStr| if cfg!(windows) { name.eq_ignore_ascii_case("PATH") } else { name == "PATH" };
-    exec.environment.iter().find(|(name, _)| is_path(name)).map(|(_, value)| value.as_os_str())
-}
-
 /// Runs the command to its end, with the PAT in its environment, and passes signals on.
 async fn command(
     run: &Run<'_>,
@@ -116,7 +108,7 @@ async fn command(
     loop {
         tokio::select! {
             status = child.wait() => return status,
-            signal = signals.next() => signals.pass_on(signal, &child),
+            signal = signals.next() => pass_on(signal, &child),
         }
     }
 }
@@ -175,64 +167,19 @@ fn defect(what: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Defect, format!("The system does not let adopat {what}: {error}."), "")
 }
 
-/// The signals that are passed on to the command. One that was ignored when adopat started is none: the command
-/// inherits that.
+/// Passes a signal on to the command; not one that the command has heard already.
 #[cfg(unix)]
-struct Signals(Vec<(tokio::signal::unix::Signal, rustix::process::Signal)>);
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use rustix::process::Signal;
-        use tokio::signal::unix::{SignalKind, signal};
-        let all = [Signal::INT, Signal::TERM, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::HUP];
-        let heard = all.into_iter().filter(|each| !signals::is_ignored(*each));
-        heard
-            .map(|each| Ok((signal(SignalKind::from_raw(each.as_raw()))?, each)))
-            .collect::<io::Result<_>>()
-            .map(Self)
+fn pass_on(signal: signals::Signal, child: &tokio::process::Child) {
+    if signals::was_sent_by_the_terminal(signal) {
+        return;
     }
-
-    async fn next(&mut self) -> rustix::process::Signal {
-        std::future::poll_fn(|context| {
-            for (stream, signal) in &mut self.0 {
-                if let std::task::Poll::Ready(Some(())) = stream.poll_recv(context) {
-                    return std::task::Poll::Ready(*signal);
-                }
-            }
-            std::task::Poll::Pending
-        })
-        .await
-    }
-
-    fn pass_on(&self, signal: rustix::process::Signal, child: &tokio::process::Child) {
-        if signals::was_sent_by_the_terminal(signal) {
-            return;
-        }
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id {
-            let _ = rustix::process::kill_process(id, signal);
-        }
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        let _ = rustix::process::kill_process(id, signal);
     }
 }
 
-/// On Windows Ctrl-C and Ctrl-Break reach every process of the console: the command has them already, and
-/// adopat only has to outlive it.
+/// On Windows Ctrl-C and Ctrl-Break reach every process of the console: the command has them already, and adopat only
+/// has to outlive it.
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak);
-
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self(tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?))
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-        }
-    }
-
-    fn pass_on(&self, _signal: (), _child: &tokio::process::Child) {}
-}
+fn pass_on((): signals::Signal, _child: &tokio::process::Child) {}

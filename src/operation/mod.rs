@@ -113,6 +113,10 @@ impl<'a> Run<'a> {
     }
 
     async fn carry_out(&self) -> Result<u8, Failure> {
+        // doctor says of each store by itself what is wrong with it, and the last step what may live on.
+        if !matches!(self.request.operation, Operation::Doctor(_) | Operation::PostStep(_)) {
+            destinations::look_up_programs(self)?;
+        }
         if !matches!(self.request.operation, Operation::Doctor(_)) {
             self.refuse_an_end_in_the_past().await?;
             if let Some(doubt) = self.doubt_of_the_end().await {

@@ -1,7 +1,7 @@
 //! The job's last step: revoke what this step's runs minted. Silent where nothing is left, and never a reason
 //! for a job to fail.
 
-use super::{Run, sign_in};
+use super::{Run, destinations, sign_in};
 use crate::failure::Failure;
 use crate::pats::reconciling::Unanswered;
 use crate::pats::{Revocation, Service};
@@ -13,7 +13,11 @@ pub(super) async fn revoke_what_is_left(run: &Run<'_>, pending: &[Pending]) {
     }
     // The PATs of a job that was cancelled are revoked all the same, in the time that cleaning up has.
     let run = &run.cleaning_up();
-    match sign_in::sign_in(run).await {
+    let session = match destinations::look_up_programs(run) {
+        Ok(()) => sign_in::sign_in(run).await,
+        Err(failure) => Err(failure),
+    };
+    match session {
         Ok(session) => revoke_all(run, &session.service, pending).await,
         Err(failure) => pending.iter().for_each(|each| run.warn(may_live(each, &failure))),
     }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::shell_words;
 use crate::azure_devops::hosts;
 
-/// Where a secret rests. Two addresses are equal where they name one place: only files are told apart by case.
+/// Where a secret rests. Two addresses are equal where they name one place: only files and commands are told apart by
+/// case.
 #[derive(Clone, Debug)]
 pub enum Address {
     /// `file:PATH`; the path is taken literally.
@@ -40,6 +42,29 @@ pub enum Address {
         /// The secret's name.
         name: String,
     },
+    /// `command:PROGRAM ARG...`.
+    Command {
+        /// What follows `command:`, as it was written.
+        line: String,
+        /// The program and its arguments.
+        words: Vec<String>,
+    },
+}
+
+/// When a store is written in a delivery. What is written later has less to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// First: it can be given back what it held.
+    Restorable,
+    /// It runs a program, which may fail, or use what the stores before it hold.
+    Command,
+    /// It cannot be given back what it held.
+    WrittenOnly,
+}
+
+impl Turn {
+    /// Every turn, in its order.
+    pub const ALL: [Self; 3] = [Self::Restorable, Self::Command, Self::WrittenOnly];
 }
 
 const VAULTS: [&str; 3] = [".vault.azure.net", ".vault.usgovcloudapi.net", ".vault.azure.cn"];
@@ -57,14 +82,24 @@ impl Address {
             "keyvault" => key_vault(rest),
             "variable-group" => variable_group(rest),
             "github-secret" => github_secret(rest),
+            "command" => command(rest),
             _ => Err(unknown()),
         }
     }
 
-    /// Whether a value, once written there, can be read back: a variable group and a GitHub secret never show
-    /// one.
+    /// Whether a value, once written there, can be read back: a variable group, a GitHub secret and a command never
+    /// show one.
     pub fn is_readable(&self) -> bool {
         matches!(self, Self::File(_) | Self::KeyVault { .. })
+    }
+
+    /// When it is written in a delivery.
+    pub fn turn(&self) -> Turn {
+        match self {
+            Self::File(_) | Self::KeyVault { .. } => Turn::Restorable,
+            Self::Command { .. } => Turn::Command,
+            Self::VariableGroup { .. } | Self::GithubSecret { .. } => Turn::WrittenOnly,
+        }
     }
 }
 
@@ -72,6 +107,7 @@ impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(one), Self::File(other)) => one == other,
+            (Self::Command { words: one, .. }, Self::Command { words: other, .. }) => one == other,
             _ => self.to_string().to_lowercase() == other.to_string().to_lowercase(),
         }
     }
@@ -92,13 +128,14 @@ impl fmt::Display for Address {
                 let environment = environment.unwrap_or_default();
                 write!(formatter, "github-secret:{owner}/{repository}{environment}/{name}")
             }
+            Self::Command { line, .. } => write!(formatter, "command:{line}"),
         }
     }
 }
 
 fn unknown() -> String {
     "is not the address of a store; use file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
-     variable-group:PROJECT/GROUP/VARIABLE or github-secret:OWNER/REPO[/ENVIRONMENT]/NAME"
+     variable-group:PROJECT/GROUP/VARIABLE, github-secret:OWNER/REPO[/ENVIRONMENT]/NAME or command:PROGRAM ARG..."
         .into()
 }
 
@@ -189,6 +226,17 @@ fn github_secret(rest: &str) -> Result<Address, String> {
     Ok(Address::GithubSecret { owner, repository, environment, name })
 }
 
+fn command(line: &str) -> Result<Address, String> {
+    let words = shell_words::split(line)?;
+    if words.first().is_none_or(String::is_empty) {
+        return Err("names no program; use command:PROGRAM ARG..., like command:gh secret set ADO_PAT".into());
+    }
+    if line.contains('\0') {
+        return Err("holds a NUL byte, which no program can be handed".into());
+    }
+    Ok(Address::Command { line: line.to_owned(), words })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +250,7 @@ mod tests {
     #[case("variable-group:Fabrikam Fiber/feeds%2Fnpm/ADO_PAT")]
     #[case("github-secret:contoso/web/ADO_PAT")]
     #[case("github-secret:contoso/web/prod%2Feu/ADO_PAT")]
+    #[case("command:vault kv put 'secret/a b' value=- # %41")]
     fn an_address_reads_back_as_written(#[case] text: &str) {
         assert_eq!(Address::parse(text).expect("an address").to_string(), text);
     }
@@ -226,7 +275,19 @@ mod tests {
     #[case("github-secret:contoso/web/GITHUB_X")]
     #[case("github-secret:contoso/web/1X")]
     #[case("github-secret:contoso/web/A-B")]
+    #[case("command:")]
+    #[case("command:'' a")]
+    #[case("command:a 'b")]
+    #[case("command:a \0")]
     fn anything_else_is_refused(#[case] text: &str) {
         Address::parse(text).expect_err("no address");
+    }
+
+    #[test]
+    fn a_command_is_one_by_its_words_with_their_case() {
+        let [one, alike, other] = ["command:a 'b'", "command:a  b", "command:a B"]
+            .map(|text| Address::parse(text).expect("an address"));
+        assert_eq!(one, alike);
+        assert_ne!(one, other);
     }
 }

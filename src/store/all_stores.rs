@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::address::Turn;
 use super::{Address, Kind, Restored, Store};
 use crate::failure::{Exit, Failure};
 use crate::secret::Secret;
@@ -53,25 +54,30 @@ impl AllStores {
         together(failures).map_or(Ok(warnings), Err)
     }
 
-    /// Writes the secret to every store: to variable groups one after the other, since an update replaces the
-    /// whole group, to all others at once.
+    /// Writes the secret to every store, [turn](Turn) by turn, and none of a turn unless all before it have taken it:
+    /// the less can be taken back, the later it is written. Within a turn all are written at once, but commands, in
+    /// their order, and variable groups, since an update replaces the whole group.
     ///
     /// # Errors
     /// Every store that could not be written; by then the others have been [taken back](Self::roll_back),
     /// and the failure names those that hold the secret still.
     pub async fn write_all(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
-        let lanes = self.lanes().into_iter().map(|lane| async move {
-            for store in lane {
-                store.write(secret, kind, deadline).await?;
+        for turn in Turn::ALL {
+            let lanes = self.lanes(turn).into_iter().map(|lane| async move {
+                for store in lane {
+                    store.write(secret, kind, deadline).await?;
+                }
+                Ok(())
+            });
+            let failures = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
+            if let Some(failure) = together(failures) {
+                return Err(match self.roll_back(deadline).await {
+                    Some(left) => failure.and(left),
+                    None => failure,
+                });
             }
-            Ok(())
-        });
-        let failures = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
-        let Some(failure) = together(failures) else { return Ok(()) };
-        Err(match self.roll_back(deadline).await {
-            Some(left) => failure.and(left),
-            None => failure,
-        })
+        }
+        Ok(())
     }
 
     /// Gives every store back what it held when it was prepared; for when the delivery failed here or further
@@ -101,13 +107,14 @@ impl AllStores {
         (!left.is_empty()).then(|| left.join(" "))
     }
 
-    /// The stores, in groups that may be written at once; within one, one after the other.
-    fn lanes(&self) -> Vec<Vec<&dyn Store>> {
+    /// The stores of a turn, in groups that may be written at once; within one, one after the other.
+    fn lanes(&self, turn: Turn) -> Vec<Vec<&dyn Store>> {
         let mut lanes: Vec<(String, Vec<&dyn Store>)> = Vec::new();
-        for store in self.stores() {
+        for store in self.stores().filter(|store| store.address().turn() == turn) {
             let place = match store.address() {
                 // Projects can share a group, each under a name of its own.
                 Address::VariableGroup { .. } => "variable-group".to_owned(),
+                Address::Command { .. } => "command".to_owned(),
                 other => other.to_string(),
             };
             match lanes.iter_mut().find(|(taken, _)| *taken == place) {
@@ -169,6 +176,8 @@ mod tests {
             store_key: Some(Secret::new("never for a PAT".into())),
             github_token: Some(Secret::new("github_pat_fake".into())),
             vault: fake::vault_settings(),
+            environment: Arc::default(),
+            log: Arc::new(|_| ()),
         };
         let addresses = addresses.iter().map(|text| Address::parse(text).expect("an address"));
         AllStores::new(addresses.map(|address| open(&address, &context)).collect())

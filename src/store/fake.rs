@@ -86,6 +86,7 @@ pub fn pat() -> Kind {
         authorization_id: "00000000-0000-0000-0000-000000000001".into(),
         display_name: "nightly".into(),
         organization: "fabrikam".into(),
+        scope: "vso.code vso.packaging".into(),
         valid_from: Some("2026-11-24T12:00:00Z".parse().expect("an instant")),
         valid_to: Some("2027-01-01T00:00:00.9Z".parse().expect("an instant")),
     }

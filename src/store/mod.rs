@@ -5,6 +5,7 @@ pub mod address;
 pub mod all_stores;
 mod azure_transport;
 pub mod bearer;
+pub mod command;
 #[cfg(test)]
 mod fake;
 pub mod file;
@@ -14,10 +15,13 @@ pub mod key_vault;
 pub mod key_vault_refusal;
 mod place;
 pub mod sealed;
+pub mod shell_words;
 pub mod variable_group;
 pub mod vault_identity;
 mod written;
 
+use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +53,8 @@ pub enum Kind {
         display_name: String,
         /// The organization it is good for.
         organization: String,
+        /// What it may do, in words between spaces.
+        scope: String,
         /// When it was made.
         valid_from: Option<Timestamp>,
         /// When it expires.
@@ -132,6 +138,10 @@ pub struct Context {
     pub github_token: Option<Secret>,
     /// Who opens a vault.
     pub vault: VaultSettings,
+    /// What the program of a command finds in its environment.
+    pub environment: Arc<[(OsString, OsString)]>,
+    /// Where what it prints goes.
+    pub log: command::Log,
 }
 
 /// The store at this address. Nothing is asked of it yet: what is missing is said at its first use.
@@ -159,6 +169,10 @@ pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
                 context.github_token.clone(),
                 http,
             ))
+        }
+        Address::Command { words, .. } => {
+            let (environment, log) = (Arc::clone(&context.environment), Arc::clone(&context.log));
+            Box::new(command::CommandStore::new(address.clone(), words, environment, log))
         }
     }
 }

@@ -15,15 +15,16 @@ pub enum Place {
 
 impl Place {
     /// The place that the address names for a PAT of this organization: the variable groups of two organizations are
-    /// two places.
-    pub fn of(address: &Address, organization: &Organization) -> Self {
-        match address {
+    /// two places. A command names none: it may well be run for several PATs, and is told which it is given.
+    pub fn of(address: &Address, organization: &Organization) -> Option<Self> {
+        Some(match address {
             Address::File(path) => Self::File(Identity::of(path)),
             Address::VariableGroup { .. } => Self::Named(format!("{organization} {address}").to_lowercase()),
             Address::KeyVault { .. } | Address::GithubSecret { .. } => {
                 Self::Named(address.to_string().to_lowercase())
             }
-        }
+            Address::Command { .. } => return None,
+        })
     }
 }
 
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn place(address: &str, organization: &str) -> Place {
+    fn place(address: &str, organization: &str) -> Option<Place> {
         let organization = Organization::parse(organization).expect("an organization");
         Place::of(&Address::parse(address).expect("an address"), &organization)
     }
@@ -56,6 +57,11 @@ mod tests {
         let group = |organization| place("variable-group:web/feeds/PAT", organization);
         assert_eq!(group("fabrikam"), group("Fabrikam"));
         assert_ne!(group("fabrikam"), group("contoso"));
+    }
+
+    #[test]
+    fn a_command_is_no_place() {
+        assert_eq!(place("command:gh secret set PAT", "contoso"), None);
     }
 
     #[test]

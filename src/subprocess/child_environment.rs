@@ -1,5 +1,5 @@
 //! What the programs that adopat starts find in their environment: adopat's own, without its secrets. Said once, for
-//! the command of `exec` and for every helper.
+//! the command of `exec`, for every helper and for the program of a `command:` store.
 
 use std::ffi::{OsStr, OsString};
 
@@ -30,7 +30,12 @@ const AGENTS_SECRETS: [&str; 2] = ["SECRET_", "ENDPOINT_AUTH_"];
 /// For a helper, such as the Azure CLI: this process's environment, without adopat's secrets and without those that
 /// an Azure Pipelines agent handed to the task.
 pub fn for_a_helper() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, value)| !is_secret(name, value) && !is_an_agents_secret(name))
+    std::env::vars_os().filter(|(name, value)| is_for_a_helper(name, value))
+}
+
+/// Whether a helper may be given this variable.
+pub fn is_for_a_helper(name: &OsStr, value: &OsStr) -> bool {
+    !is_secret(name, value) && !is_an_agents_secret(name)
 }
 
 /// Whether a variable holds one of adopat's secrets, under whatever spelling: a misspelt name holds it no less.
@@ -44,7 +49,8 @@ pub fn is_secret(name: &OsStr, value: &OsStr) -> bool {
     saved || SECRET_INPUTS.into_iter().any(|input| is_spelt(&name, input) && holds_a_secret(input, value))
 }
 
-fn is_spelt(name: &str, input: &str) -> bool {
+/// Whether a variable sets the input of this name, in whatever case and with whatever between its words.
+pub fn is_spelt(name: &str, input: &str) -> bool {
     names(name, "INPUT_", input) || names(name, "ADOPAT_", input)
 }
 

@@ -1,5 +1,5 @@
-//! Helper programs: the Azure CLI, a host's own agent, what opens a browser. This is the one way to start any of
-//! them.
+//! Helper programs: the Azure CLI, a host's own agent, what opens a browser, the program of a `command:` store. This is
+//! the one way to start any of them.
 //!
 //! A helper finds adopat's environment [without its secrets](child_environment::for_a_helper), and a
 //! process group of its own. It ends within a time limit, and so does everything that it started: whatever stops the
@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,13 @@ use zeroize::Zeroizing;
 
 pub mod child_environment;
 
+use crate::signals::{Signal, Signals};
+
 /// The most that is read of each of a helper's streams, in bytes: 1 MiB.
 const MOST_OUTPUT: u64 = 1 << 20;
+/// The longest line that is told of what a helper prints aloud, in bytes. A part of a line could end in a part of a
+/// secret, which nothing would mask.
+const LONGEST_LINE: usize = 1 << 16;
 /// How long what a helper printed may take to arrive once it has ended: it is in the pipe already.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -55,24 +60,74 @@ impl Helper {
         self
     }
 
+    /// The same, under this name, which a program finds before its arguments.
+    pub fn called(mut self, name: &str) -> Self {
+        #[cfg(unix)]
+        self.command.arg0(name);
+        #[cfg(not(unix))]
+        let _ = name;
+        self
+    }
+
+    /// The same, with these variables alone in its environment.
+    pub fn environment(
+        mut self,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
+        self.command.env_clear().envs(variables);
+        self
+    }
+
     /// Runs it to its end; what it printed, and how it ended. Dropping the future kills its process group.
     ///
     /// # Errors
     /// That it cannot be started; [`TimedOut`](io::ErrorKind::TimedOut) where it took longer than `limit`, and
     /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) where it printed more than anybody wants to read.
     pub async fn run(mut self, limit: Duration) -> io::Result<Output> {
+        let mut child = self.spawn()?;
+        let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let talk = async {
+            let give = async {
+                give(stdin, &self.input).await;
+                Ok(())
+            };
+            tokio::try_join!(give, take(out, &mut stdout), take(err, &mut stderr)).map(drop)
+        };
+        let status = within(limit, converse(child, None, talk)).await?;
+        Ok(Output { status, stdout, stderr })
+    }
+
+    /// Runs it to its end, tells each line that it prints as it comes, passes signals on to its process group, and
+    /// returns how it ended. Lines that are far too long, and what comes after [1 MiB](MOST_OUTPUT) of a stream, are left
+    /// out, which is told too.
+    ///
+    /// # Errors
+    /// That it cannot be started; [`TimedOut`](io::ErrorKind::TimedOut) where it took longer than `limit`.
+    pub async fn run_aloud(
+        mut self,
+        limit: Duration,
+        signals: Signals,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> io::Result<ExitStatus> {
+        let mut child = self.spawn()?;
+        let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut told_out, mut told_err) = (Lines::default(), Lines::default());
+        let talk = async {
+            let give = give(stdin, &self.input);
+            tokio::join!(give, tell(out, &mut told_out, say), tell(err, &mut told_err, say));
+            Ok(())
+        };
+        let status = within(limit, converse(child, Some(signals), talk)).await;
+        // What it printed last may have no line end.
+        [told_out, told_err].into_iter().for_each(|lines| lines.finish(say));
+        status
+    }
+
+    fn spawn(&mut self) -> io::Result<Child> {
         let input = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         self.command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = self.command.spawn()?;
-        let mut group = Group::of(&child);
-        tokio::time::timeout(limit, converse(&mut child, &mut group, &self.input)).await.unwrap_or_else(
-            |_| {
-                Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("it took longer than {} s", limit.as_secs()),
-                ))
-            },
-        )
+        self.command.spawn()
     }
 
     /// The same, for who cannot await it: holds up all else until the helper has ended.
@@ -101,37 +156,105 @@ impl Helper {
     }
 }
 
-/// Gives the child its input, reads what it prints, and waits for its end.
-async fn converse(child: &mut Child, group: &mut Group, input: &[u8]) -> io::Result<Output> {
-    let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let status = {
-        let talk =
-            async { tokio::try_join!(give(stdin, input), take(out, &mut stdout), take(err, &mut stderr)) };
-        tokio::pin!(talk);
-        let mut said = false;
-        let status = loop {
-            tokio::select! {
-                status = child.wait() => break status?,
-                talked = &mut talk, if !said => { talked?; said = true; }
-            }
-        };
-        // It has been waited for, and its id may be another's by now.
-        group.0 = None;
-        if !said && let Ok(talked) = tokio::time::timeout(LAST_WORDS, &mut talk).await {
-            talked?;
+/// The work, for so long at most.
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {} s", limit.as_secs())))
+    })
+}
+
+/// Waits for the child's end while `talk` gives it its input and reads what it prints.
+async fn converse(
+    mut child: Child,
+    mut signals: Option<Signals>,
+    talk: impl Future<Output = io::Result<()>>,
+) -> io::Result<ExitStatus> {
+    let mut group = Group::of(&child);
+    tokio::pin!(talk);
+    let mut said = false;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            talked = &mut talk, if !said => { talked?; said = true; }
+            signal = next_of(&mut signals) => group.pass_on(signal),
         }
-        status
     };
-    Ok(Output { status, stdout, stderr })
+    // It has been waited for, and its id may be another's by now.
+    group.0 = None;
+    if !said && let Ok(talked) = tokio::time::timeout(LAST_WORDS, &mut talk).await {
+        talked?;
+    }
+    Ok(status)
+}
+
+/// The next signal, where any are listened for.
+async fn next_of(signals: &mut Option<Signals>) -> Signal {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A helper that reads nothing of its input, or not to its end, may end well all the same.
-async fn give(stdin: Option<ChildStdin>, input: &[u8]) -> io::Result<()> {
+async fn give(stdin: Option<ChildStdin>, input: &[u8]) {
     if let Some(mut stdin) = stdin {
         let _ = stdin.write_all(input).await;
     }
-    Ok(())
+}
+
+/// Tells a stream line by line; it is read to its end whatever is left out.
+async fn tell(stream: Option<impl AsyncRead + Unpin>, lines: &mut Lines, say: &(dyn Fn(&str) + Sync)) {
+    let Some(mut stream) = stream else { return };
+    let mut chunk = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        lines.hear(chunk.get(..count).unwrap_or_default(), say);
+    }
+}
+
+/// The lines of a stream, told one by one.
+#[derive(Default)]
+struct Lines {
+    /// The line that has not ended yet.
+    begun: Zeroizing<Vec<u8>>,
+    is_too_long: bool,
+    /// How many bytes have been heard.
+    heard: u64,
+}
+
+impl Lines {
+    fn hear(&mut self, bytes: &[u8], say: &(dyn Fn(&str) + Sync)) {
+        for byte in bytes {
+            self.heard += 1;
+            match self.heard {
+                ..=MOST_OUTPUT => {}
+                heard if heard == MOST_OUTPUT + 1 => {
+                    say(&format!("(what it prints after {MOST_OUTPUT} bytes is left out)"));
+                    self.begun.clear();
+                    continue;
+                }
+                _ => continue,
+            }
+            match byte {
+                b'\n' => self.end_of_line(say),
+                _ if self.begun.len() == LONGEST_LINE => self.is_too_long = true,
+                byte => self.begun.push(*byte),
+            }
+        }
+    }
+
+    fn end_of_line(&mut self, say: &(dyn Fn(&str) + Sync)) {
+        match std::mem::take(&mut self.is_too_long) {
+            true => say(&format!("(a line of more than {LONGEST_LINE} bytes is left out)")),
+            false => say(String::from_utf8_lossy(&self.begun).trim_end_matches('\r')),
+        }
+        self.begun.clear();
+    }
+
+    fn finish(mut self, say: &(dyn Fn(&str) + Sync)) {
+        if !self.begun.is_empty() {
+            self.end_of_line(say);
+        }
+    }
 }
 
 async fn take(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) -> io::Result<()> {
@@ -157,14 +280,24 @@ impl Group {
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
+impl Group {
+    /// Sends it a signal. On Windows every process of the console has been sent it.
+    fn pass_on(&self, signal: Signal) {
         #[cfg(unix)]
         if let Some(id) =
             self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
         {
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process_group(id, signal);
         }
+        #[cfg(not(unix))]
+        let () = signal;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        self.pass_on(Signal::KILL);
     }
 }
 

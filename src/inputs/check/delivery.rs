@@ -43,7 +43,17 @@ impl Check<'_> {
             self.problems.add("deliver-to", "holds the credential-store", "give the PAT a place of its own");
         }
         let github_token = self.values.secret("github-token").cloned();
-        Delivery { host, variable, output_variable, deliver_to, github_token, feed: None, output_file }
+        let command_environment = self.environment.for_a_delivery().into();
+        Delivery {
+            host,
+            variable,
+            output_variable,
+            deliver_to,
+            github_token,
+            feed: None,
+            output_file,
+            command_environment,
+        }
     }
 
     fn variable(&mut self, host: &HostSettings) -> Option<String> {
@@ -251,6 +261,8 @@ impl Check<'_> {
 fn is_same(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::File(one), Address::File(other)) => private_file::is_same(one, other),
+        // A program may well be run for both tokens, and is told which it is given.
+        (Address::Command { .. }, Address::Command { .. }) => false,
         _ => one == other,
     }
 }

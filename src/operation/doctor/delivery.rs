@@ -64,7 +64,7 @@ async fn store(
 ) -> Result<Way, Failure> {
     let places = &run.request.places;
     let down = match address {
-        Address::File(_) => None,
+        Address::File(_) | Address::Command { .. } => None,
         Address::KeyVault { vault, .. } => network.cannot_reach(vault),
         Address::VariableGroup { .. } => network.cannot_reach(&places.devops_url),
         Address::GithubSecret { .. } => network.cannot_reach(&places.github_api_url),
@@ -84,6 +84,9 @@ async fn store(
     let prepared = store.prepare(run.deadline()).await?;
     Ok(match prepared {
         None => match store.gives_way().await {
+            None if matches!(address, Address::Command { .. }) => Way::Open(format!(
+                "The program of {address} is there; whether it takes the PAT shows only when it runs."
+            )),
             None => Way::Open(format!("{address} would take it.")),
             Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
         },

@@ -47,7 +47,9 @@ pub(super) fn for_each_host(request: &Request, tenant: &str, store: &Address) ->
     let places = match store {
         Address::GithubSecret { .. } => &[Place::Github][..],
         Address::VariableGroup { .. } => &[Place::Azure],
-        Address::File(_) | Address::KeyVault { .. } => &[Place::Github, Place::Azure, Place::Shell],
+        Address::File(_) | Address::KeyVault { .. } | Address::Command { .. } => {
+            &[Place::Github, Place::Azure, Place::Shell]
+        }
     };
     let texts = places.iter().map(|place| Paste::of(*place, request, tenant, store).text());
     texts.collect::<Vec<_>>().join("\n\n")
@@ -146,6 +148,14 @@ impl Paste {
             Address::KeyVault { .. } => {
                 self.set("credential-store", &store.to_string());
                 self.vault_identity(request);
+            }
+            Address::Command { words, .. } => {
+                self.secret("refresh-token");
+                self.set("credential-store", &store.to_string());
+                let program = words.first().map_or("", String::as_str);
+                self.notes.push(format!(
+                    "The machine needs {program}. ADOPAT_REFRESH_TOKEN is what it stored: no run can read it there."
+                ));
             }
             Address::VariableGroup { group, variable, .. } => {
                 self.inputs.push((input("refresh-token"), Value::Secret(variable.clone())));
