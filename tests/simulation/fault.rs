@@ -308,6 +308,13 @@ pub enum Trouble {
     None,
     /// So many in a hundred, each by any fault; one in eight of them lasts for the rest of the run.
     Often(u64),
+    /// This one (the first is 0) by the first fault, and the next one, which is its repetition, by the second.
+    Twice {
+        /// The first.
+        nth: usize,
+        /// By these.
+        faults: [Fault; 2],
+    },
     /// This one (the first is 0) and, from there, so many in a row.
     At {
         /// The first.

@@ -45,7 +45,7 @@ const SCOPE: (&str, &str) = ("scope", "vso.code");
 const NAMED: (&str, &str) = ("display-name", NAME);
 
 /// Every operation that asks the services for anything.
-pub const OPERATIONS: [Operation; 18] = [
+pub const OPERATIONS: [Operation; 20] = [
     operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
     operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
     operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
@@ -71,6 +71,20 @@ pub const OPERATIONS: [Operation; 18] = [
         ..operation("rotate, signed in from a Key Vault", "rotate", &[NAMED], Place::Azure, 1)
     },
     operation("rotate, keep-previous-for", "rotate", &[NAMED, ("keep-previous-for", "2h")], Place::Azure, 1),
+    operation(
+        "create, revoke-on-completion",
+        "create",
+        &[NAMED, SCOPE, ("revoke-on-completion", "true")],
+        Place::GitHub,
+        0,
+    ),
+    operation(
+        "rotate, revoke-on-completion",
+        "rotate",
+        &[NAMED, ("revoke-on-completion", "true")],
+        Place::Azure,
+        1,
+    ),
     operation("revoke", "revoke", &[NAMED], Place::Azure, 1),
     operation("revoke, duplicates: revoke", "revoke", &[NAMED, ("duplicates", "revoke")], Place::GitHub, 2),
     operation("update", "update", &[NAMED, ("lifetime", "60d")], Place::Azure, 1),
@@ -102,6 +116,34 @@ impl Operation {
     }
 }
 
+/// How a fault befalls a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// That one alone.
+    Once,
+    /// That one, and all that follow.
+    ForGood,
+    /// The repetition of it, after this fault befell it.
+    After(Fault),
+}
+
+impl How {
+    /// Each for any request; and for one that changes a PAT, what may have become of it before it is repeated.
+    fn all(service: Service, method: &Method) -> impl Iterator<Item = Self> {
+        let changes = service == Service::Pats && matches!(*method, Method::PUT | Method::DELETE);
+        let before = [Fault::FailsAfterActing, Fault::ActsAfterGatewayTimeout].map(Self::After);
+        [Self::Once, Self::ForGood].into_iter().chain(before.into_iter().filter(move |_| changes))
+    }
+
+    fn trouble(self, nth: usize, fault: Fault) -> Trouble {
+        match self {
+            Self::Once => Trouble::At { nth, times: 1, fault },
+            Self::ForGood => Trouble::At { nth, times: usize::MAX, fault },
+            Self::After(first) => Trouble::Twice { nth, faults: [first, fault] },
+        }
+    }
+}
+
 /// What came of one operation's cells.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -109,7 +151,7 @@ pub struct Row {
     pub operation: Operation,
     /// The requests of its healthy run.
     pub requests: Vec<(Service, Method)>,
-    /// How many runs there were: each request x each fault, once and for good.
+    /// How many runs there were: each request x each fault x each [`How`] that it can befall the request.
     pub runs: usize,
     /// How many runs ended with each exit code.
     pub exits: BTreeMap<u8, usize>,
@@ -144,17 +186,16 @@ pub fn run(folder: &Path) -> Matrix {
         let mut row = Row { operation, requests: healthy.requests, runs: 0, exits: BTreeMap::new() };
         for nth in 0..row.requests.len() {
             for fault in Fault::ALL {
-                for times in [1, usize::MAX] {
-                    let trouble = Trouble::At { nth, times, fault };
+                let (service, method) = &row.requests[nth];
+                for how in How::all(*service, method) {
+                    let trouble = how.trouble(nth, fault);
                     let ended = cell(operation, trouble, false, folder);
                     let mut broken = ended.broken.clone();
-                    broken.extend(what_does_not_hold(operation, &row.requests, nth, fault, times, &ended));
+                    broken.extend(what_does_not_hold(operation, &row.requests, nth, fault, how, &ended));
                     // Once more with every trace there is: no secret may be in it.
                     broken.extend(cell(operation, trouble, true, folder).broken);
-                    let (service, method) = &row.requests[nth];
-                    let often = if times == 1 { "once" } else { "for good" };
                     let place =
-                        format!("{}, {fault:?} {often} at {service:?} {method} ({nth})", operation.title);
+                        format!("{}, {fault:?} {how:?} at {service:?} {method} ({nth})", operation.title);
                     matrix.broken.extend(
                         broken
                             .into_iter()
@@ -246,14 +287,40 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
     let treatment = Treatment { trouble, strike: None, dice: Dice::new(7), quick: true };
     let (number, playing) = Part::play(errand, folder.to_owned(), &stage, treatment, Duration::ZERO);
     let code = playing.await.expect("nothing kills it");
+    let step_left_nothing = rules::left_nothing(&stage.play(), number);
     stage.settle().await;
+    let (alive, requests) = found(&stage, number);
+    let part = std::sync::Arc::clone(&stage.play().cast[number].part);
+    if part.errand.has_a_last_step() {
+        let folder = folder.join("last");
+        std::fs::create_dir(&folder).expect("a folder");
+        let treatment = Treatment { trouble: Trouble::None, strike: None, dice: Dice::new(7), quick: true };
+        let (last, playing) =
+            Part::play(part::last_step(number, &part), folder, &stage, treatment, Duration::ZERO);
+        playing.await.expect("nothing kills it");
+        let mut play = stage.play();
+        rules::nothing_came_later(&mut play, last);
+        rules::the_last_step_leaves_nothing(&mut play, number, last, step_left_nothing);
+    }
+    let mut play = stage.play();
+    rules::nothing_leaked(&mut play);
+    Ended {
+        code,
+        requests,
+        broken: std::mem::take(&mut play.broken),
+        journal: play.journal.take().unwrap_or_default(),
+        alive,
+        words: part.words(),
+        store_changed: play.stored() != token,
+    }
+}
 
+/// What lives when a run has ended, and the requests that it sent; and whatever does not hold then.
+fn found(stage: &Stage, number: usize) -> (Vec<Living>, Vec<(Service, Method)>) {
     let mut play = stage.play();
     rules::the_store_is_whole(&mut play);
     rules::nothing_came_later(&mut play, number);
-    rules::nothing_leaked(&mut play);
-    let part = std::sync::Arc::clone(&play.cast[number].part);
-    let delivered = part.delivered_text(&play.switchboard.services);
+    let delivered = play.cast[number].part.delivered_text(&play.switchboard.services);
     let neighbours = |pat: &Pat| play.neighbour.as_ref().is_some_and(|them| them.made(pat.authorization_id));
     let alive = rules::alive(&play).into_iter().filter(|pat| !neighbours(pat)).map(|pat| Living {
         id: pat.authorization_id.to_string(),
@@ -265,15 +332,7 @@ async fn scene(operation: Operation, trouble: Trouble, traced: bool, folder: &Pa
         play.broke("a PAT of another name was revoked");
     }
     let log = play.switchboard.requests().iter();
-    Ended {
-        code,
-        requests: log.map(|request| (request.service, request.method.clone())).collect(),
-        broken: std::mem::take(&mut play.broken),
-        journal: play.journal.take().unwrap_or_default(),
-        alive,
-        words: part.words(),
-        store_changed: play.stored() != token,
-    }
+    (alive, log.map(|request| (request.service, request.method.clone())).collect())
 }
 
 /// What was promised, and does not hold.
@@ -282,15 +341,15 @@ fn what_does_not_hold(
     requests: &[(Service, Method)],
     nth: usize,
     fault: Fault,
-    times: usize,
+    how: How,
     ended: &Ended,
 ) -> Vec<String> {
     let mut broken = Vec::new();
-    let mut allowed = exits_allowed(operation, requests, nth, fault, times);
+    let mut allowed = exits_allowed(operation, requests, nth, fault, how);
     // Where a store is asked beside the sign-in, whichever fails first decides.
-    if times > 1 && operation.asks_a_store() {
+    if how == How::ForGood && operation.asks_a_store() {
         (nth + 1..requests.len())
-            .for_each(|nth| allowed.extend(exits_allowed(operation, requests, nth, fault, times)));
+            .for_each(|nth| allowed.extend(exits_allowed(operation, requests, nth, fault, how)));
     }
     if !allowed.contains(&ended.code) {
         broken.push(format!("it ended with {}, not with one of {allowed:?}", ended.code));
@@ -337,10 +396,10 @@ fn exits_allowed(
     requests: &[(Service, Method)],
     nth: usize,
     fault: Fault,
-    times: usize,
+    how: How,
 ) -> BTreeSet<u8> {
     let (service, method) = &requests[nth];
-    let for_good = times > 1;
+    let for_good = how == How::ForGood;
     let is_post = *service == Service::Pats && *method == Method::POST;
     // What is retired after the delivery, and what a command leaves: a failure then is a warning.
     let post =
@@ -348,6 +407,12 @@ fn exits_allowed(
     let is_afterwards = post.is_some_and(|post| nth > post) && *service == Service::Pats;
     if is_afterwards {
         return BTreeSet::from([0]);
+    }
+    match how {
+        // What the first try did is seen in the list, whatever the second is told.
+        How::After(first) if first.has_acted() => return BTreeSet::from([0]),
+        How::After(_) => return BTreeSet::from([0, 3, 4, 6]),
+        How::Once | How::ForGood => {}
     }
     let is_verifying = *service == Service::DevOps && operation.place != Place::VariableGroup;
     let mut allowed = BTreeSet::new();
@@ -437,7 +502,9 @@ pub fn page(matrix: &Matrix) -> String {
          Made by `cargo run --example reliability`; `tests/fault_matrix.rs` checks that it is up to date.\n\n\
          Each operation runs against the emulated services, healthily, and its requests are written down. Then it runs \
          again for each of these requests and each of {} faults: once with the fault at that request alone, once with \
-         it at that request and all that follow. After every run this has to hold:\n\n\
+         it at that request and all that follow. A request that changes a PAT is also answered with a 500 after it was acted on, or \
+         with a 504 before that, and the fault is at its repetition. Where a job's last step is to revoke what was made, it \
+         follows, and is left alone. After every run this has to hold:\n\n\
          - each live PAT of the name was there before, or has been delivered, or is named in what the run printed;\n\
          - what the run did not make and was not asked about is as it was: another actor makes, renames and revokes PATs of \
          the same name and scope as soon as the run asks for one, and between its requests from then on;\n\

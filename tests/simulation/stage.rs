@@ -392,6 +392,7 @@ impl Entry {
             Trouble::At { nth: first, times, fault } => {
                 (nth >= first && nth - first < times).then_some(fault)
             }
+            Trouble::Twice { nth: first, faults } => faults.get(nth.checked_sub(first)?).copied(),
             Trouble::Often(percent) => {
                 if self.lasting.is_some() {
                     return self.lasting;
