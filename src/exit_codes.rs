@@ -1,6 +1,6 @@
 //! The one table of exit codes, for the help, the man page and the documentation.
 
-use crate::operation_name::OperationName::{self, Exec, Get, List, Revoke, Rotate, Update};
+use crate::operation_name::OperationName::{self, Apply, Exec, Get, List, Revoke, Rotate, Update};
 
 /// One exit code.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +27,17 @@ pub const EXIT_CODES: [ExitCode; 13] = [
     of(ALL, "3", "sign-in failed or is needed again, or the credential store cannot be read"),
     of(ALL, "4", "refused by permission or policy"),
     of(
-        &[Rotate, Revoke, Update, Get, OperationName::Doctor],
+        &[Rotate, Apply, Revoke, Update, Get, OperationName::Doctor],
         "5",
         "there is no such PAT, or several have the name",
     ),
     of(ALL, "6", "a service failed, could not be reached, or did not answer in time"),
     of(ALL, "7", "a store or file could not take what it should; what was created has been revoked"),
-    of(&[List], "8", "fail-if-expiring or fail-if-global: such a PAT was found"),
+    of(
+        &[List, Apply],
+        "8",
+        "fail-if-expiring, fail-if-global or fail-if-drift: such a PAT, or a difference, was found",
+    ),
     of(&[Exec], "126", "exec: the command is not executable"),
     of(&[Exec], "127", "exec: the command was not found"),
     of(&[Exec], "128+N", "exec: signal N ended the command"),

@@ -20,7 +20,7 @@ pub enum Exit {
     Service,
     /// 7: a store or file could not take what it should; what was created has been revoked.
     Store,
-    /// 8: a PAT that expires soon, or a global one, was found where that was asked to fail.
+    /// 8: a PAT that expires soon, a global one, or a difference was found, and the run was asked to fail then.
     Expiring,
     /// 128 + the signal's number: cancelled; what may be left is named.
     Cancelled(Signal),

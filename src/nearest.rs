@@ -5,9 +5,9 @@ const ALIKE: f64 = 0.8;
 
 /// A real name, beside one that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Nearest {
+pub struct Nearest<'a> {
     /// The real name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Whether the other one is most likely a slip of it.
     pub is_alike: bool,
 }
@@ -17,7 +17,7 @@ pub struct Nearest {
 ///
 /// # Panics
 /// Where there are no names: a defect.
-pub fn nearest(written: &str, names: impl IntoIterator<Item = &'static str>) -> Nearest {
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Nearest<'a> {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_uppercase();
     let written = letters(written);
     let scored = names.into_iter().map(|name| {

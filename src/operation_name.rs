@@ -1,6 +1,6 @@
 //! The names of the operations, and what each of them is in a line, in a few sentences and by an example.
 
-use self::OperationName::{Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
+use self::OperationName::{Apply, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
 
 /// The operations, as words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum OperationName {
     Create,
     /// Replace a PAT.
     Rotate,
+    /// Make the PATs of a manifest be as it says.
+    Apply,
     /// Revoke a PAT.
     Revoke,
     /// Change a PAT.
@@ -27,7 +29,7 @@ pub enum OperationName {
 
 impl OperationName {
     /// Every operation, in the order of the help.
-    pub const ALL: [Self; 9] = [Create, Rotate, Revoke, Update, Get, List, Exec, Login, Doctor];
+    pub const ALL: [Self; 10] = [Create, Rotate, Apply, Revoke, Update, Get, List, Exec, Login, Doctor];
 
     /// Their words, in the same order.
     pub const WORDS: [&'static str; Self::ALL.len()] = {
@@ -45,6 +47,7 @@ impl OperationName {
         match self {
             Create => "create",
             Rotate => "rotate",
+            Apply => "apply",
             Revoke => "revoke",
             Update => "update",
             Get => "get",
@@ -60,6 +63,7 @@ impl OperationName {
         match self {
             Create => "create a PAT and hand it to the pipeline as a masked secret",
             Rotate => "create a successor, deliver it, then revoke the old PAT",
+            Apply => "make your PATs be as a manifest says",
             Revoke => "revoke a PAT",
             Update => "change a PAT's name, scope or expiry; its value stays as it is",
             Get => "describe one PAT",
@@ -82,6 +86,11 @@ impl OperationName {
                 "Makes a new PAT with the scopes and the lifetime of the old one, delivers it, and only then \
                  revokes the old one. If the new PAT cannot be delivered, adopat revokes it and leaves the old one \
                  as it was."
+            }
+            Apply => {
+                "Makes your PATs be as a manifest says: makes those that are missing, and rotates those that expire \
+                 soon, have another scope, or are not in every store that they belong in. Each PAT is a rotation of its \
+                 own: one that fails leaves the others alone. With dry-run it says what it would do, and why."
             }
             Revoke => {
                 "Revokes the active PAT with this name or this id. If there is none, that is fine, unless \
@@ -128,6 +137,7 @@ impl OperationName {
             Rotate => {
                 "adopat rotate --organization fabrikam --display-name ci \\\n    --renew-within 10d --deliver-to file:pat"
             }
+            Apply => "adopat apply --manifest adopat.yml --dry-run",
             Revoke => "adopat revoke --organization fabrikam --display-name ci",
             Update => "adopat update --organization fabrikam --display-name ci --lifetime 30d",
             Get => "adopat get --organization fabrikam --display-name ci",

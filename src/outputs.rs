@@ -4,7 +4,7 @@ mod results;
 
 use serde_json::{Value, json};
 
-use crate::operation_name::OperationName::{self, Create, Doctor, Get, List, Revoke, Rotate, Update};
+use crate::operation_name::OperationName::{self, Apply, Create, Doctor, Get, List, Revoke, Rotate, Update};
 use crate::pats::Pat;
 use crate::secret::Secret;
 use crate::time::to_the_second;
@@ -32,7 +32,7 @@ const fn output(name: &'static str, operations: &'static [OperationName], help: 
 const OF_ONE_PAT: &[OperationName] = &[Create, Rotate, Revoke, Update, Get];
 
 /// Every output there is, in the order in which it is written.
-pub const OUTPUTS: [Output; 10] = [
+pub const OUTPUTS: [Output; 11] = [
     Output {
         secret: true,
         ..output("token", &[Create, Rotate], "the new PAT; only if create or rotate made one")
@@ -44,7 +44,7 @@ pub const OUTPUTS: [Output; 10] = [
     output("valid-from", OF_ONE_PAT, "when the PAT was made (RFC 3339, UTC)"),
     output(
         "changed",
-        &[Create, Rotate, Revoke, Update, Get, List, Doctor],
+        &[Create, Rotate, Apply, Revoke, Update, Get, List, Doctor],
         "true if the run changed a PAT, else false",
     ),
     output(
@@ -59,6 +59,12 @@ pub const OUTPUTS: [Output; 10] = [
          output-file has all",
     ),
     output("checks", &[Doctor], "doctor: what was checked, as a JSON array"),
+    output(
+        "results",
+        &[Apply],
+        "apply: what became of each PAT, as a JSON array; of more than 64 KiB, what was not kept, else the count of \
+         each action, and output-file has all",
+    ),
 ];
 
 /// The most bytes that one output may hold on a host, which makes environment variables of them: a process cannot be

@@ -19,7 +19,7 @@ fn values(input: &Input) -> Vec<String> {
     let words: Vec<&str> = match input.value {
         Value::Boolean => vec!["true", "false", "YES", "0", "perhaps"],
         Value::Choice => input.choices.iter().copied().chain(["none-of-them"]).collect(),
-        Value::Path => vec!["pat.json", "pat.env"],
+        Value::Path | Value::Document => vec!["pat.json", "pat.env"],
         Value::Store => {
             vec!["file:pat", "keyvault:https://fabrikam-ci.vault.azure.net/secrets/pat", "vault:x"]
         }
@@ -307,6 +307,7 @@ mod at_a_terminal {
         match word {
             OperationName::Create => assert!(of_that_name == 1 && machine.path("pat.env").exists()),
             OperationName::Rotate => assert!(of_that_name == 1 && machine.path("pat").exists()),
+            OperationName::Apply => assert!(words.contains("would-rotate"), "{words}"),
             OperationName::Revoke => assert_eq!(of_that_name, 0),
             OperationName::Exec => assert!(words.contains("published"), "{words}"),
             OperationName::Login => assert!(machine.path("token").exists()),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use adopat::entra::refusal as entra;
 use adopat::exit_codes::EXIT_CODES;
 use adopat::inputs::table::{Group, INPUTS, Input, Value, camel_case};
+use adopat::manifest::keys::{self, Key, Kind};
 use adopat::operation_name::OperationName;
 use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
@@ -16,8 +17,70 @@ const MADE: &str =
     "<!-- Made by `cargo run --example docs` from the program's own tables. Do not edit. -->\n\n";
 
 /// Every page, with its path in the repository.
-pub fn all() -> [(&'static str, String); 2] {
-    [("docs/inputs.md", inputs()), ("docs/errors.md", errors())]
+pub fn all() -> [(&'static str, String); 4] {
+    [
+        ("docs/inputs.md", inputs()),
+        ("docs/errors.md", errors()),
+        ("docs/manifest.md", manifest()),
+        ("docs/adopat.schema.json", schema()),
+    ]
+}
+
+/// The JSON Schema of a manifest.
+fn schema() -> String {
+    format!("{:#}\n", adopat::manifest::schema::schema())
+}
+
+fn manifest() -> String {
+    let mut page = String::from(MADE);
+    page.push_str(
+        "# The manifest of apply\n\n\
+         A manifest says which PATs there shall be, each with its scope, its life and the stores that receive it. \
+         [`adopat apply`](fleet.md) makes it so.\n\n```yaml\n",
+    );
+    page.push_str(include_str!("../adopat.yml"));
+    page.push_str(
+        "```\n\n\
+         It is one document of YAML 1.2, or JSON, of at most 1 MiB and 1,000 PATs. Anchors, aliases, tags and two keys of one \
+         name are refused. All problems are reported together, each with its line and column, before any request is made.\n\n\
+         An editor that knows JSON Schema checks it while you type, if the first line is\n\n\
+         ```yaml\n# yaml-language-server: $schema=https://raw.githubusercontent.com/adopat/adopat/main/docs/adopat.schema.json\n```\n\n\
+         - A **text** that looks like a number or a boolean needs quotes: `display-name: \"2026\"`.\n\
+         - A **boolean** is `true` or `false`, without quotes.\n\
+         - A **span** is a number and `s`, `m`, `h`, `d` or `w`, or ISO 8601: `30d`, `12h`, `P90D`.\n\
+         - An **organization** is its name, or its address. The input `organization` counts if neither the entry, nor \
+           `defaults`, nor the manifest names one.\n\
+         - `{organization}` in `display-name` and `deliver-to` stands for the PAT's organization; `{{` is a brace.\n\
+         - An address of `deliver-to` is written as the input [`deliver-to`](inputs.md) has it. A variable group is one of \
+           the PAT's own organization. No two PATs go to one place, and none to the `credential-store`.\n\
+         - A name stands once in each organization. Names differ by case, organizations do not.\n\
+         - A manifest holds no secret, in no comment either: what looks like one is an error.\n",
+    );
+    let tables: [(&str, &str, &[Key]); 3] = [
+        ("The manifest", "", &keys::MANIFEST),
+        (
+            "An entry of pats",
+            "`defaults` has the same keys but `display-name`, and counts for each key that an entry does not have. Either of \
+             `organization` and `organizations` in an entry beats both of `defaults`.\n\n",
+            &keys::ENTRY,
+        ),
+        ("prune", "", &keys::PRUNE),
+    ];
+    for (title, words, table) in tables {
+        let _ = write!(
+            page,
+            "\n## {title}\n\n{words}| key | value | default | meaning |\n| --- | --- | --- | --- |\n"
+        );
+        for key in table {
+            let value = match key.kind {
+                Kind::Choice(words) => words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", "),
+                kind => kind.words().to_owned(),
+            };
+            let default = if key.required { "**required**" } else { key.default.unwrap_or("") };
+            row(&mut page, &[&code(key.name), &value, default, key.help]);
+        }
+    }
+    page
 }
 
 fn inputs() -> String {

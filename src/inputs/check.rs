@@ -4,6 +4,7 @@
 //! [goes](delivery). An input is passed by its name alone; its row of the table and its value are looked up together.
 
 mod delivery;
+mod manifest;
 mod sign_in;
 #[cfg(test)]
 mod testing;
@@ -31,6 +32,8 @@ use crate::time::span;
 
 /// How long a run may take if nothing says how long.
 const TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// The same of `apply`, which works on many PATs.
+const TIMEOUT_OF_APPLY: Duration = Duration::from_secs(30 * 60);
 
 /// Why a secret that a workflow passes is empty.
 const EMPTY_SECRET: &str =
@@ -88,17 +91,23 @@ pub(super) fn request(
     let name = given.unwrap_or(OperationName::Doctor);
     let organization = check.organization(name);
     let endpoints = check.endpoints();
+    let manifest = check.manifest(name, organization.as_ref(), endpoints.as_ref(), &delivery);
+    // Which tenant to sign in to, a manifest's first organization says; doctor looks at the one that is given.
+    let of_the_manifest =
+        manifest.as_ref().and_then(|manifest| Some(manifest.entries.first()?.organization.clone()));
+    let organization =
+        if name == OperationName::Apply { of_the_manifest } else { organization.or(of_the_manifest) };
     delivery.feed = organization.as_ref().and_then(|organization| check.feed(organization));
     check.settings_file(name, &delivery);
     let sign_in = check.sign_in(name, arguments.post_step, &delivery.host);
-    let timeout = check.span("timeout").unwrap_or(TIMEOUT);
+    let timeout = check.span("timeout").unwrap_or(limit_of(name));
     if timeout.is_zero() {
         check.problems.add("timeout", "leaves no time at all", "give a duration like 5m");
     }
     let operation = if arguments.post_step {
         Some(Operation::PostStep(environment.pending()))
     } else {
-        check.operation(name, arguments, organization.as_ref(), endpoints.as_ref(), &delivery)
+        check.operation(name, arguments, organization.as_ref(), endpoints.as_ref(), &delivery, manifest)
     };
     if !input("deliver-to").is_for(name) || arguments.post_step {
         delivery.deliver_to.clear();
@@ -106,7 +115,8 @@ pub(super) fn request(
     if delivery.variable.is_none() {
         delivery.variable = delivery.host.default_variable().map(str::to_owned);
     }
-    check.github_token(&delivery, sign_in.as_ref());
+    let manifest = operation.as_ref().and_then(Operation::manifest);
+    check.github_token(&delivery, manifest, sign_in.as_ref());
     let valid_to = check.valid_to;
     let doubts = check.doubts.iter().map(|doubt| format!("{} {}", doubt.what, doubt.remedy));
     check.warnings.extend(doubts);
@@ -121,6 +131,10 @@ pub(super) fn request(
         _ => Err(problems),
     };
     (warnings, request)
+}
+
+fn limit_of(operation: OperationName) -> Duration {
+    if operation == OperationName::Apply { TIMEOUT_OF_APPLY } else { TIMEOUT }
 }
 
 /// The words as a choice: `a, b or c`.
@@ -209,7 +223,8 @@ impl<'a> Check<'a> {
         let given = self.text("organization");
         let jobs = ["SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"];
         let Some(text) = given.or_else(|| self.environment.first(&jobs)) else {
-            if operation != OperationName::Login {
+            let may_be_in_the_manifest = operation == OperationName::Doctor && self.is_given("manifest");
+            if !matches!(operation, OperationName::Login | OperationName::Apply) && !may_be_in_the_manifest {
                 self.problems.add("organization", "is required", "give the Azure DevOps organization's name");
             }
             return None;

@@ -40,6 +40,16 @@ pub enum VerifyMode {
     Require,
 }
 
+/// `renew`.
+#[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Renew {
+    /// Rotate what is due.
+    Due,
+    /// Rotate every PAT.
+    All,
+}
+
 /// `host`.
 #[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::arguments::Flags;
 use super::problem::Problems;
-use super::table::{INPUTS, Input, input};
+use super::table::{INPUTS, Input, Value, input};
 use crate::nearest::nearest;
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
@@ -76,8 +76,9 @@ impl Environment {
                 problems.add(input.name, "is not UTF-8 text", "set it to plain text");
                 return None;
             };
-            let text = text.trim();
-            (!text.is_empty()).then(|| Secret::new(text.to_owned()))
+            // How far a document's first line is indented says something.
+            let text = if input.value == Value::Document { text.trim_end() } else { text.trim() };
+            (!text.trim().is_empty()).then(|| Secret::new(text.to_owned()))
         };
         if let Some(value) = flags.value(input) {
             return text_of(value);

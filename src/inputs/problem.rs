@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::table::input;
+use crate::manifest::{self, Position};
 use crate::operation_name::OperationName;
 use crate::token_shape::may_hold_a_secret;
 
@@ -14,6 +15,8 @@ const LONGEST_VALUE: usize = 120;
 pub struct Problem {
     /// The input's name.
     pub input: &'static str,
+    /// Where in the input, if it is a document: `adopat.yml:7:13`.
+    pub place: Option<String>,
     /// The value that is wrong, where it may be repeated and says more than the input's name.
     pub value: Option<String>,
     /// What is wrong, as the rest of a sentence that begins with the value, or with the input's name.
@@ -27,21 +30,36 @@ impl Problem {
     pub fn past_end(value: &str) -> Self {
         Self {
             input: "valid-to",
+            place: None,
             value: Some(value.to_owned()),
             what: "lies in the past".into(),
             remedy: "use a time to come".into(),
         }
     }
+
+    /// Something is wrong within a document, which is a file of this name, or the input's own value.
+    pub fn in_a_document(input: &'static str, file: Option<&str>, problem: manifest::Problem) -> Self {
+        let manifest::Problem { at: Position { line, column }, what, remedy } = problem;
+        let place = match file {
+            Some(file) => format!("{file}:{line}:{column}"),
+            None => format!("line {line}, column {column}"),
+        };
+        Self { input, place: Some(place), value: None, what, remedy }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let half = match &self.value {
-            Some(value) => {
+        let half = match (&self.place, &self.value) {
+            (Some(place), _) => {
+                write!(formatter, "Input '{}', {place}: {}", self.input, self.what)?;
+                ';'
+            }
+            (None, Some(value)) => {
                 write!(formatter, "Input '{}': '{value}' {}", self.input, self.what)?;
                 ';'
             }
-            None => {
+            (None, None) => {
                 write!(formatter, "Input '{}' {}", self.input, self.what)?;
                 ':'
             }
@@ -49,7 +67,7 @@ impl fmt::Display for Problem {
         if !self.remedy.is_empty() {
             write!(formatter, "{half} {}", self.remedy.trim_end_matches('.'))?;
         }
-        formatter.write_str(".")
+        formatter.write_str(if self.remedy.ends_with('?') { "" } else { "." })
     }
 }
 
@@ -60,7 +78,7 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     /// Notes one more: something is missing, or does not go with something else.
     pub fn add(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Problem { input, value: None, what: what.into(), remedy: remedy.into() });
+        self.0.push(Problem { input, place: None, value: None, what: what.into(), remedy: remedy.into() });
     }
 
     /// Notes this one.
@@ -76,7 +94,8 @@ impl Problems {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.0.push(Problem { input, value: shown(input, value), what: what.into(), remedy: remedy.into() });
+        let value = shown(input, value);
+        self.0.push(Problem { input, place: None, value, what: what.into(), remedy: remedy.into() });
     }
 
     /// Notes the error of reading this value, which is the rest of a sentence, and returns what was read.
@@ -143,6 +162,19 @@ mod tests {
         let mut problems = Problems::default();
         problems.wrong(name, value, "is wrong", "give fail");
         assert_eq!(problems.into_vec()[0].to_string(), sentence);
+    }
+
+    #[rstest]
+    #[case(Some("adopat.yml"), "keep one", "Input 'manifest', adopat.yml:7:3: It is there twice; keep one.")]
+    #[case(None, "is it?", "Input 'manifest', line 7, column 3: It is there twice; is it?")]
+    fn what_is_wrong_in_a_document_is_told_with_its_place(
+        #[case] file: Option<&str>,
+        #[case] remedy: &str,
+        #[case] sentence: &str,
+    ) {
+        let at = Position { line: 7, column: 3 };
+        let problem = manifest::Problem { at, what: "It is there twice".into(), remedy: remedy.into() };
+        assert_eq!(Problem::in_a_document("manifest", file, problem).to_string(), sentence);
     }
 
     #[test]

@@ -69,6 +69,17 @@ pub enum Operation {
     PostStep(Vec<Pending>),
 }
 
+impl Operation {
+    /// The manifest that it is about, if it is about one.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match self {
+            Self::Apply(apply) => Some(&apply.manifest),
+            Self::Doctor(doctor) => doctor.manifest.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// What doctor is asked about, beside what every run has.
 #[derive(Clone, Debug)]
 pub struct Doctor {
@@ -76,6 +87,8 @@ pub struct Doctor {
     pub display_name: Option<String>,
     /// What may be wrong with what a PAT is asked for.
     pub doubts: Vec<Doubt>,
+    /// `manifest`, read and checked, if given.
+    pub manifest: Option<Manifest>,
 }
 
 /// Something about a PAT that is asked for that the service may refuse.

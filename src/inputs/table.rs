@@ -3,10 +3,10 @@
 
 use strum::VariantNames as _;
 
-use super::choices::{CredentialKind, Duplicates, HostKind, VerifyMode};
+use super::choices::{CredentialKind, Duplicates, HostKind, Renew, VerifyMode};
 use super::request::{IfMissing, OnShortenedLifetime, OutputFormat};
 use crate::operation_name::OperationName::{
-    self, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update,
+    self, Apply, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update,
 };
 use crate::pats::model::Filter;
 use crate::token_shape;
@@ -45,6 +45,8 @@ pub enum Value {
     Choice,
     /// The path of a file.
     Path,
+    /// The path of a document, or the document itself.
+    Document,
     /// The address of a store.
     Store,
     /// Any other text, with the word that stands for it.
@@ -57,7 +59,7 @@ impl Value {
         match self {
             Self::Boolean => "BOOLEAN",
             Self::Choice => "CHOICE",
-            Self::Path => "PATH",
+            Self::Path | Self::Document => "PATH",
             Self::Store => "STORE",
             Self::Text(word) => word,
         }
@@ -144,6 +146,10 @@ impl Input {
         Self { value: Value::Path, ..self }
     }
 
+    const fn document(self) -> Self {
+        Self { value: Value::Document, ..self }
+    }
+
     const fn store(self) -> Self {
         Self { value: Value::Store, ..self }
     }
@@ -217,7 +223,7 @@ pub fn input(name: &str) -> &'static Input {
 const ALL: &[OperationName] = &OperationName::ALL;
 const MINTING: &[OperationName] = &[Create, Exec, Rotate];
 /// All but login, which a person runs.
-const IN_A_JOB: &[OperationName] = &[Create, Rotate, Revoke, Update, Get, List, Exec, Doctor];
+const IN_A_JOB: &[OperationName] = &[Create, Rotate, Apply, Revoke, Update, Get, List, Exec, Doctor];
 
 /// Every input there is.
 pub const INPUTS: &[Input] = &[
@@ -332,14 +338,29 @@ pub const INPUTS: &[Input] = &[
     what("expiring-within", &[List], "mark the PATs that expire within this span").text("SPAN"),
     what("fail-if-expiring", &[List], "fail if a marked PAT is found; needs expiring-within").boolean(),
     what("fail-if-global", &[List], "fail if a global PAT is found").boolean(),
-    what("dry-run", &[Create, Rotate, Revoke, Update], "say what would be done, and change no PAT").boolean(),
+    what("dry-run", &[Create, Rotate, Apply, Revoke, Update], "say what would be done, and change no PAT")
+        .boolean(),
+    what(
+        "manifest",
+        &[Apply, Doctor],
+        "the PATs that there shall be: the path of a YAML or JSON file, or the document itself",
+    )
+    .document(),
+    what("only", &[Apply], "the names of the entries to apply, one a line; the others are left alone")
+        .text("NAME")
+        .repeatable(),
+    what("renew", &[Apply], "which entries to rotate: those that are due, or all of them now, as after a leak")
+        .choices(Renew::VARIANTS)
+        .default("due"),
+    what("prune", &[Apply], "revoke the PATs that the manifest's prune covers and no entry names").boolean(),
+    what("fail-if-drift", &[Apply], "fail if a dry run finds anything to do; needs dry-run").boolean(),
+    what("parallel", &[Apply], "how many PATs are worked on at once, 1 to 16").default("4").text("NUMBER"),
     what(
         "timeout",
         ALL,
         "the whole operation's limit; a device code's own life comes on top, and cleaning up may \
-         outlast it by 30 s",
+         outlast it by 30 s; default: 5m, apply 30m",
     )
-    .default("5m")
     .text("SPAN"),
     who(
         "credential",

@@ -247,18 +247,9 @@ pats:
     }
 
     #[rstest]
-    #[case::the_credential_store(
-        "file:no/such/store",
-        "is the credential-store; give the PAT a place of its own"
-    )]
-    #[case::the_output_file(
-        "file:no/such/output",
-        "is the file of the input output-file; give the PAT a place of its own"
-    )]
-    #[case::itself(
-        "file:no/such/manifest",
-        "is the file of the input manifest; give the PAT a place of its own"
-    )]
+    #[case::the_credential_store("file:no/such/store", "is the credential-store")]
+    #[case::the_output_file("file:no/such/output", "is the file of the input output-file")]
+    #[case::itself("file:no/such/manifest", "is the file of the input manifest")]
     fn no_pat_goes_where_something_else_is(#[case] address: &str, #[case] problem: &str) {
         let store = Address::parse("file:no/such/store").expect("an address");
         let text = EXAMPLE.replace("variable-group:website/feed/PAT", address).replace(", contoso", "");
@@ -267,7 +258,10 @@ pats:
             context.output_file = Some(Path::new("no/such/output"));
             context.manifest_file = Some(Path::new("no/such/manifest"));
         });
-        assert_eq!(problems.expect_err("a problem"), [format!("16:9: {address} {problem}")]);
+        assert_eq!(
+            problems.expect_err("a problem"),
+            [format!("16:9: {address} {problem}; give the PAT a place of its own")]
+        );
     }
 
     /// Each as a person makes it, with everything that they are told.
@@ -291,6 +285,11 @@ pats:
         "4:3: 'display-nme' is not a key of an entry; did you mean 'display-name'?",
         "5:3: 'scopes' is not a key of an entry; did you mean 'scope'?",
         "6:3: 'deliver' is not a key of an entry; did you mean 'deliver-to'?",
+    ])]
+    #[case::an_entry_of_nothing("version: 1\norganization: a\npats:\n- {}\n", &[
+        "4:3: The entry has no 'display-name'; give the PAT a name",
+        "4:3: The entry has no 'scope'; say what the PAT may do, like vso.packaging",
+        "4:3: The entry has no 'deliver-to'; say which stores receive the PAT, here or in defaults",
     ])]
     #[case::a_tab("version: 1\npats:\n\t- display-name: ci\n", &["3:2: A tab stands where YAML wants spaces; indent with spaces"])]
     #[case::a_colon_in_a_text("version: 1\npats:\n- display-name: ci: nightly\n", &[

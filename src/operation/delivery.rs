@@ -125,23 +125,30 @@ pub(super) fn hand_over_list(run: &Run<'_>, pats: &[Pat], outlook: &Outlook) -> 
         let all = pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect();
         replace_output_file(run, &Outputs { pats: Some(all), ..Outputs::default() })?;
     }
-    if matches!(run.request.delivery.host, HostSettings::Generic { .. }) {
+    if !has_outputs(run) {
         return Ok(());
     }
     let soonest = listing::soonest_within(pats, outlook, MOST_OF_AN_OUTPUT);
     if soonest.len() < pats.len() {
-        let all = match file {
-            Some(file) => format!("output-file, {}, has all of them", file.path.display()),
-            None => "set output-file to have all of them in a file".to_owned(),
-        };
-        run.warn(format!(
-            "The output pats holds only {} of {} PATs, those that expire soonest, because an output may be 64 KiB at \
-             most: {all}.",
-            soonest.len(),
-            pats.len()
-        ));
+        let (some, all) = (soonest.len(), pats.len());
+        let left_out = format!("The output pats holds only {some} of {all} PATs, those that expire soonest,");
+        run.warn(too_large(run, &left_out));
     }
     run.host.deliver(&Outputs { pats: Some(soonest), ..Outputs::default() })
+}
+
+/// Whether the host takes outputs, each of which may hold so much and no more.
+pub(super) fn has_outputs(run: &Run<'_>) -> bool {
+    !matches!(run.request.delivery.host, HostSettings::Generic { .. })
+}
+
+/// What an output holds instead of all, as a whole sentence: why, and where all of it is.
+pub(super) fn too_large(run: &Run<'_>, left_out: &str) -> String {
+    let all = match run.request.delivery.output_file.as_ref().filter(|file| is_for_outputs(file)) {
+        Some(file) => format!("output-file, {}, has all of them", file.path.display()),
+        None => "set output-file to have all of them in a file".to_owned(),
+    };
+    format!("{left_out} because an output may be 64 KiB at most: {all}.")
 }
 
 /// Writes the output file, if there is to be one; returns where, and what it held before.

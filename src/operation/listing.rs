@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::state::State;
 use super::text_table::{self, Column, Table};
+use crate::host::sanitize::json as sanitized_json;
 use crate::host::{Piece, Verdict};
 use crate::pats::Pat;
 use crate::pats::model::{GLOBAL_PATS_END, global_pats_have_ended};
@@ -130,15 +131,14 @@ pub(super) fn json_parts<'a>(pats: &'a [Pat], outlook: &'a Outlook) -> impl Iter
 pub(super) fn soonest_within(pats: &[Pat], outlook: &Outlook, most: usize) -> Vec<Value> {
     let mut described: Vec<(&Pat, Value)> =
         pats.iter().map(|pat| (pat, outlook.for_a_program(pat).to_json())).collect();
-    let size = |value: &Value| value.to_string().len() + ",".len();
-    let whole: usize = described.iter().map(|(_, value)| size(value)).sum();
+    let whole: usize = described.iter().map(|(_, value)| size_in_array(value)).sum();
     if whole + "[]".len() > most {
         described.sort_by_key(|(pat, _)| (outlook.is_over(pat), pat.end().is_none(), pat.end()));
         let mut room = most - "[]".len();
         // One that no output has room for does not keep the others out.
-        described.retain(|(_, value)| size(value) <= room);
+        described.retain(|(_, value)| size_in_array(value) <= room);
         let fit = described.iter().take_while(|(_, value)| {
-            let left = room.checked_sub(size(value));
+            let left = room.checked_sub(size_in_array(value));
             room = left.unwrap_or(0);
             left.is_some()
         });
@@ -146,6 +146,16 @@ pub(super) fn soonest_within(pats: &[Pat], outlook: &Outlook, most: usize) -> Ve
         described.truncate(fit);
     }
     described.into_iter().map(|(_, value)| value).collect()
+}
+
+/// How many bytes a host writes for these as a JSON array, at most.
+pub(super) fn size_of_array(values: &[Value]) -> usize {
+    values.iter().map(size_in_array).sum::<usize>() + "[]".len()
+}
+
+/// How many for one of them, with the comma.
+fn size_in_array(value: &Value) -> usize {
+    sanitized_json(&value.to_string()).len() + ",".len()
 }
 
 /// The columns of a list. In a narrow terminal the ids are what a person misses least: a name says which PAT is meant.
@@ -230,7 +240,7 @@ pub(super) fn span_until(end: Timestamp, now: Timestamp) -> String {
 }
 
 /// A name cannot start a row of its own.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -17,6 +17,7 @@ mod login;
 mod outcome;
 mod plan;
 mod post_step;
+mod results;
 mod retire;
 mod revoke;
 mod rotate;
@@ -41,7 +42,6 @@ use self::text_table::Table;
 use crate::azure_devops::Organization;
 use crate::entra::Tokens;
 use crate::failure::{Exit, Failure};
-use crate::host::HostSettings;
 use crate::host::{Host, Level, sanitize};
 use crate::http::Http;
 use crate::inputs::request::{Doubt, Expiry, Operation};
@@ -127,8 +127,10 @@ impl<'a> Run<'a> {
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
-            // The word 'apply' is not among the operations yet.
-            Operation::Apply(_) => {}
+            Operation::Apply(_) => {
+                results::hand_over(self, &[], false)?;
+                return Err(Failure::new(Exit::Defect, "Not yet.", ""));
+            }
             Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
             Operation::Update(update) => update::update(self, update).await?,
             Operation::Get(subject) => get::get(self, subject).await?,
@@ -229,32 +231,34 @@ impl<'a> Run<'a> {
         self.host.say(Level::Warning, text.as_ref());
     }
 
-    /// Shows what was asked for: on a host without outputs of its own, as a table for a person or as JSON for
-    /// a program, given part by part, since it may be long; on the others the table is in the log, and the JSON in
-    /// the outputs.
+    /// Shows what was asked for: on a host without outputs of its own [alone](Self::show_alone); on the others the table
+    /// is in the log, and the JSON in the outputs.
     fn show(
         &self,
         table: impl FnOnce(Option<usize>) -> Table,
         json: impl Iterator<Item = String>,
         headline: impl FnOnce() -> String,
     ) {
-        match &self.request.delivery.host {
-            HostSettings::Generic { .. } if std::io::stdout().is_terminal() => {
-                let width = terminal_size_of(std::io::stdout()).map_or(80, |(width, _)| width.0.into());
-                let table = table(Some(width));
-                table.lines.iter().for_each(|line| self.host.print_line(line));
-                if !table.left_out.is_empty() {
-                    let left_out = table.left_out.join(", ");
-                    self.info(format!(
-                        "Left out for want of width: {left_out}. A pipe or a file gets all, as JSON."
-                    ));
-                }
-            }
-            HostSettings::Generic { .. } => json.for_each(|part| self.host.print(&sanitize::json(&part))),
-            _ => {
-                self.info(headline());
-                self.host.print(&table(None).text());
-            }
+        if delivery::has_outputs(self) {
+            self.info(headline());
+            self.host.print(&table(None).text());
+        } else {
+            self.show_alone(table, json);
+        }
+    }
+
+    /// Shows what was asked for on standard output: as a table for a person, or as JSON for a program, given part by
+    /// part, since it may be long.
+    fn show_alone(&self, table: impl FnOnce(Option<usize>) -> Table, json: impl Iterator<Item = String>) {
+        if !std::io::stdout().is_terminal() {
+            return json.for_each(|part| self.host.print(&sanitize::json(&part)));
+        }
+        let width = terminal_size_of(std::io::stdout()).map_or(80, |(width, _)| width.0.into());
+        let table = table(Some(width));
+        table.lines.iter().for_each(|line| self.host.print_line(line));
+        if !table.left_out.is_empty() {
+            let left_out = table.left_out.join(", ");
+            self.info(format!("Left out for want of width: {left_out}. A pipe or a file gets all, as JSON."));
         }
     }
 

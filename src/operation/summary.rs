@@ -8,6 +8,7 @@ use crate::time::to_the_second;
 
 /// The most rows of a table: a summary may not be larger than 1 MiB.
 const MOST_ROWS: usize = 500;
+
 /// After `list`: a timeline of what expires when, and the PATs.
 pub(super) fn listed(pats: &[Pat], outlook: &Outlook, organization: &Organization) -> String {
     let good = pats.iter().filter(|pat| !outlook.is_over(pat));

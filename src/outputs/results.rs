@@ -1,10 +1,12 @@
 //! The output `results` of `apply`: what became of each entry of the manifest.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::to_the_second;
-use crate::failure::Failure;
+use crate::failure::{Failure, sentence_of};
 
 /// What became of one PAT, or would: a row of `results`. Every key is there in every row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,6 +118,21 @@ impl From<&Failure> for ApplyError {
             name: failure.name.clone(),
             ids: failure.support_ids.iter().map(|(name, id)| format!("{name}: {id}")).collect(),
         }
+    }
+}
+
+/// As a failure is told.
+impl fmt::Display for ApplyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.cause)?;
+        if !self.remedy.is_empty() {
+            write!(formatter, " {}", sentence_of(&self.remedy))?;
+        }
+        let details: Vec<&str> = self.name.iter().chain(&self.ids).map(String::as_str).collect();
+        if !details.is_empty() {
+            write!(formatter, " [{}]", details.join("; "))?;
+        }
+        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn script() -> String {
             // Alone it is true: only behind an = does a value follow.
             Value::Boolean => "[ \"$joined\" ] && words='true false' || flag=".into(),
             Value::Choice => format!("words='{}'", input.choices_for(word).collect::<Vec<_>>().join(" ")),
-            Value::Path => "files=1".into(),
+            Value::Path | Value::Document => "files=1".into(),
             Value::Store => format!("words='{STORES}' stores=1"),
             Value::Text(_) => "words=".into(),
         };

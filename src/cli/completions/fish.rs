@@ -45,7 +45,7 @@ fn by_value(input: &Input) -> Vec<(Vec<&'static str>, String)> {
         let value = match input.value {
             Value::Boolean => String::new(),
             Value::Choice => format!(" -x -a '{}'", input.choices_for(word).collect::<Vec<_>>().join(" ")),
-            Value::Path => " -r -F".into(),
+            Value::Path | Value::Document => " -r -F".into(),
             Value::Store => format!(" -x -a '(__adopat_stores {STORES})'"),
             Value::Text(_) => " -x".into(),
         };

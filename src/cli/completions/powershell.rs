@@ -36,7 +36,7 @@ pub(super) fn script() -> String {
 fn values(input: &Input, word: OperationName) -> String {
     match input.value {
         Value::Boolean => "'boolean'".into(),
-        Value::Path => "'file'".into(),
+        Value::Path | Value::Document => "'file'".into(),
         Value::Store => format!("@({})", listed(STORES)),
         Value::Choice => format!("@({})", listed(&input.choices_for(word).collect::<Vec<_>>().join(" "))),
         Value::Text(_) => "@()".into(),

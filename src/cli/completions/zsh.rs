@@ -26,7 +26,7 @@ pub(super) fn script() -> String {
                     let choices = input.choices_for(word).collect::<Vec<_>>().join(" ");
                     format!("{often}{flag}=[{help}]:{name}:({choices})")
                 }
-                Value::Path => format!("{often}{flag}=[{help}]:{name}:_files"),
+                Value::Path | Value::Document => format!("{often}{flag}=[{help}]:{name}:_files"),
                 Value::Store => format!("{often}{flag}=[{help}]:{name}:_adopat_store"),
                 Value::Text(_) => format!("{often}{flag}=[{help}]:{name}: "),
             };

@@ -13,6 +13,7 @@ use crate::host::HostSettings;
 use crate::inputs::choices::CredentialKind;
 use crate::inputs::request::{ClientProof, Credential, Delivery, SignIn};
 use crate::inputs::table::input;
+use crate::manifest::Manifest;
 use crate::oidc::OidcSources;
 use crate::operation_name::OperationName;
 use crate::secret::Secret;
@@ -320,9 +321,16 @@ impl Check<'_> {
     }
 
     /// A token that may write the secrets of a repository, if any store is one.
-    pub(super) fn github_token(&mut self, delivery: &Delivery, sign_in: Option<&SignIn>) {
+    pub(super) fn github_token(
+        &mut self,
+        delivery: &Delivery,
+        manifest: Option<&Manifest>,
+        sign_in: Option<&SignIn>,
+    ) {
         let credential_store = sign_in.and_then(|sign_in| sign_in.credential_store.as_ref());
-        let mut stores = delivery.deliver_to.iter().chain(credential_store);
+        let entries = manifest.iter().flat_map(|manifest| &manifest.entries);
+        let of_entries = entries.flat_map(|entry| &entry.deliver_to);
+        let mut stores = delivery.deliver_to.iter().chain(of_entries).chain(credential_store);
         if delivery.github_token.is_none()
             && stores.any(|store| matches!(store, Address::GithubSecret { .. }))
         {

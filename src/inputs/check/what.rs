@@ -15,6 +15,7 @@ use crate::inputs::request::{
     OnShortenedLifetime, Operation, Revoke, Rotate, Subject, Update, Verify,
 };
 use crate::inputs::table::input;
+use crate::manifest::Manifest;
 use crate::operation_name::OperationName;
 use crate::pats::model::Filter;
 use crate::pats::{Scope, scope_wording};
@@ -44,6 +45,7 @@ impl Check<'_> {
         organization: Option<&Organization>,
         endpoints: Option<&Endpoints>,
         delivery: &Delivery,
+        manifest: Option<Manifest>,
     ) -> Option<Operation> {
         let minting =
             if matches!(operation, OperationName::Create | OperationName::Exec | OperationName::Rotate) {
@@ -85,6 +87,7 @@ impl Check<'_> {
                 };
                 Operation::Rotate(rotate)
             }
+            OperationName::Apply => Operation::Apply(self.apply(manifest, delivery, dry_run)?),
             OperationName::Revoke => {
                 let subject = self.subject();
                 let if_missing = self.if_missing(IfMissing::Ignore, true);
@@ -154,8 +157,12 @@ impl Check<'_> {
             OperationName::Login => Operation::Login,
             OperationName::Doctor => {
                 self.inputs_of_every_operation(organization, endpoints);
+                if manifest.is_some() {
+                    self.apply(manifest.clone(), delivery, dry_run);
+                }
                 let display_name = self.name("display-name");
-                Operation::Doctor(Doctor { display_name, doubts: std::mem::take(&mut self.doubts) })
+                let doubts = std::mem::take(&mut self.doubts);
+                Operation::Doctor(Doctor { display_name, doubts, manifest })
             }
         })
     }
