@@ -80,7 +80,7 @@ function changed(where) {
 }
 
 /**
- * Writes the file whole or not at all, since another job may start from it this moment. It is no matter where it cannot
+ * Writes the file whole or not at all, since another job may start from it this moment. It does no harm if it cannot
  * be kept: the cache may not be ours to write, and Windows replaces no program that runs.
  */
 function keep(file, bytes) {
@@ -95,7 +95,7 @@ function keep(file, bytes) {
 }
 
 /**
- * Makes a file executable. A zip, which is what an artifact is, loses the permission to execute; where it cannot be
+ * Makes a file executable. A zip, which is what an artifact is, loses the permission to execute; if it cannot be
  * given back in place, a private copy of the same bytes is run.
  */
 function executable(file, read, env) {
@@ -109,7 +109,7 @@ function executable(file, read, env) {
   return mayBeExecuted(file) ? { file, cleanUp() {} } : privateCopy(path.basename(file), read(), env);
 }
 
-/** A private copy of the bytes, verified as it lies there; undefined where it is not the binary of this release. */
+/** A private copy of the bytes, verified as it lies there; undefined if it is not the binary of this release. */
 function verifiedCopy(bytes, sum, name, env) {
   if (!checksums.match(bytes, sum)) return undefined;
   const copy = privateCopy(name, bytes, env);
@@ -119,7 +119,7 @@ function verifiedCopy(bytes, sum, name, env) {
 }
 
 /**
- * A copy in a folder of its own that nobody else can enter: in the host's temporary folder, or where programs may not
+ * A copy in a folder of its own that nobody else can enter: in the host's temporary folder, or, if programs may not
  * be executed there, in the machine's.
  */
 function privateCopy(name, bytes, env) {

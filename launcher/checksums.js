@@ -11,7 +11,7 @@ const FILE = path.join(__dirname, 'checksums.txt');
 
 /**
  * The sha256, in hex, that a binary must have.
- * @throws {Error} one sentence, where this is not a release or the release lacks that binary.
+ * @throws {Error} one sentence, if this is not a release or the release lacks that binary.
  */
 function expected(name, text = fs.readFileSync(FILE, 'utf8')) {
   const sums = parse(text);

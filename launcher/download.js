@@ -152,7 +152,7 @@ function tunnel(host, port, ca, proxy) {
 
 /**
  * Whom TLS trusts: the roots Node brings, and on top of them the files of SSL_CERT_FILE and
- * NODE_EXTRA_CA_CERTS, or else the machine's own where Node can read them. Node by itself would not look at
+ * NODE_EXTRA_CA_CERTS, or else the machine's own if Node can read them. Node by itself would not look at
  * SSL_CERT_FILE, and not at NODE_EXTRA_CA_CERTS either once a list of authorities is given.
  */
 function authorities(env) {

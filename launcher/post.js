@@ -4,7 +4,7 @@
 //
 // Hosts run it always: after a failure, after a cancellation, on Azure Pipelines even for a step that was
 // skipped, on platforms that adopat does not know. So it looks for something to do before it looks for the
-// binary, is silent where there is nothing, and never fails a job.
+// binary, is silent if there is nothing, and never fails a job.
 
 const pending = require('./pending');
 

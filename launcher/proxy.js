@@ -4,7 +4,7 @@
 
 /**
  * The proxy's address, or undefined for a direct connection.
- * @throws {Error} where HTTPS_PROXY is no address. The words do not repeat it: it may hold a password.
+ * @throws {Error} if HTTPS_PROXY is not an address. The words do not repeat it: it may hold a password.
  */
 function proxyFor(address, env = process.env) {
   const proxy = env.https_proxy || env.HTTPS_PROXY; // GitHub's runner exports both; lower case wins there

@@ -11,8 +11,8 @@ const SIGNALS = process.platform === 'win32' ? ['SIGINT', 'SIGBREAK'] : ['SIGINT
 
 /**
  * Runs the binary to its end.
- * @returns its exit code; 128 + N where signal N ended it.
- * @throws {Error} one sentence, where it could not be started.
+ * @returns its exit code; 128 + N if signal N ended it.
+ * @throws {Error} one sentence, if it could not be started.
  */
 function run(file, args, env = process.env) {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-//! Which file the name of a command stands for, and whether the system can run it: found out before anything is made
-//! that the command is for.
+//! Finds the file that a command's name stands for, and whether the system can run it, before anything is made that
+//! the command is for.
 
 use std::ffi::{OsStr, OsString};
 #[cfg(unix)]
@@ -125,14 +125,14 @@ fn examine_interpreter(line: &[u8], left: u8) -> Result<(), NotRunnable> {
     }
 }
 
-/// Whether this Linux was taught formats of others, such as Windows' or another processor's (binfmt_misc).
+/// Whether this Linux was taught formats of others, like Windows' or another processor's (binfmt_misc).
 #[cfg(unix)]
 fn has_other_formats() -> bool {
     let entries = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name()).any(|name| name != "register" && name != "status")
 }
 
-/// The loader that a program names, where it is one for this machine's processor (elf(5), `PT_INTERP`).
+/// The loader that a program names, if it is one for this machine's processor (elf(5), `PT_INTERP`).
 #[cfg(unix)]
 fn loader_of(program: &mut File) -> io::Result<Option<PathBuf>> {
     use std::os::unix::ffi::OsStringExt as _;

@@ -43,3 +43,26 @@ pub const EXIT_CODES: [ExitCode; 13] = [
     of(&[Exec], "128+N", "exec: signal N ended the command"),
     of(ALL, "129, 130, 143", "cancelled by a signal; what may be left is named"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+
+    #[test]
+    fn every_exit_has_its_row() {
+        let exits = [
+            Exit::Defect,
+            Exit::Inputs,
+            Exit::SignIn,
+            Exit::Refused,
+            Exit::NotFound,
+            Exit::Service,
+            Exit::Store,
+            Exit::Expiring,
+        ];
+        let codes = ["0".to_owned()].into_iter().chain(exits.map(|exit| exit.code().to_string()));
+        let rows: Vec<_> = EXIT_CODES.iter().map(|row| row.code).take(9).collect();
+        assert_eq!(codes.collect::<Vec<_>>(), rows);
+    }
+}

@@ -75,9 +75,9 @@ pub struct Failure {
     pub cause: String,
     /// What the service itself says, as a sentence that begins with who says it. It may name a person.
     pub quote: Option<Box<str>>,
-    /// What to do about it, one plain sentence with its full stop; empty where there is nothing to do.
+    /// What to do about it, one plain sentence with its full stop; empty if there is nothing to do.
     pub remedy: String,
-    /// The service's own name of the error, such as `patTokenError globalPatPolicyViolation` or `AADSTS50076`.
+    /// The service's own name of the error, like `patTokenError globalPatPolicyViolation` or `AADSTS50076`.
     pub name: Option<String>,
     /// Ids that support asks for, by name: `ActivityId`, `X-VSS-E2EID`, `correlation id`, ...
     pub support_ids: Vec<(&'static str, String)>,
@@ -106,20 +106,20 @@ impl Failure {
         self
     }
 
-    /// With a further sentence, where there is one, after the cause, such as what is still alive.
+    /// With a further sentence, if there is one, after the cause, like what is still alive.
     pub fn and(mut self, sentence: impl AsRef<str>) -> Self {
         self.cause = format!("{} {}", sentence_of(&self.cause), sentence.as_ref()).trim_end().to_owned();
         self
     }
 
-    /// With what the service itself says, where it says anything; `who` is the service, such as "Azure DevOps".
+    /// With what the service itself says, if it says anything; `who` is the service, like "Azure DevOps".
     pub fn quoting(mut self, who: &str, words: &str) -> Self {
         let words = sentence_of(&without_people(words));
         self.quote = (!words.is_empty()).then(|| format!("{who} says: {words}").into());
         self
     }
 
-    /// What happened, without what to do about it: where something else is to be done.
+    /// What happened, without what to do about it: if something else is to be done.
     pub fn without_remedy(&self) -> Self {
         Self { remedy: String::new(), ..self.clone() }
     }

@@ -1,23 +1,40 @@
-//! adopat manages the life of Azure DevOps personal access tokens inside CI.
+//! adopat creates, rotates and revokes Azure DevOps personal access tokens (PATs) inside CI.
 //!
-//! *Inputs become a request; a request and a signed-in PAT service become a plan; applying the plan yields an
-//! outcome; the outcome is delivered through the host.* That sentence is the map of this house:
+//! *Inputs become a request; a request and a signed-in PAT service become a plan; carrying out the plan yields an
+//! outcome; the outcome is delivered through the host.* That sentence is the map. No two modules need each other,
+//! directly or by way of others; `tests/architecture.rs` fails if they do. For a walk through one rotation, file by
+//! file, see `CONTRIBUTING.md`.
 //!
-//! - [`cli`]: arguments and flags, help, completions;
-//! - [`inputs`]: the one table of inputs, and how flags and an environment become a request;
-//! - [`manifest`]: the document that says which PATs `apply` is to keep;
-//! - [`operation`]: what a request does, one file for each operation;
-//! - [`pats`]: the PAT service and its refusals; [`entra`]: signing in, as a user;
-//! - [`store`]: where a secret rests; [`host`]: how a CI system is spoken to;
-//! - [`azure_devops`]: what the services of Azure DevOps share;
-//! - [`http`]: retries, deadlines and bounds; [`world`]: the wire, the clock and randomness, so that whole
-//!   operations can run against a simulated service;
-//! - [`secret`], [`failure`], [`refusal_table`], [`time`], [`outputs`]: the words all of them speak in;
-//! - [`process`]: what a program of this house does with its own process; [`signals`]: what it was told of them;
-//!   [`subprocess`]: every helper program; [`executable`]: which file a command's name stands for.
+//! What a person types:
+//! - [`process`] runs a program: arguments, environment, signals, exit code. [`run`] does what adopat does with them;
+//! - [`cli`]: arguments and flags, help, completions, all made from the table of inputs;
+//! - [`inputs`]: the one [table](inputs::table) of inputs, and how flags and an environment become a
+//!   [`Request`](inputs::Request); all problems are told at once;
+//! - [`manifest`]: the document of `apply`.
 //!
-//! `pats`, `entra`, `store` and `host` do not know one another. Nothing but `inputs` and the program reads the
-//! environment, and nothing but `host` prints.
+//! What is done:
+//! - [`operation`]: one file for each operation. `plan.rs` decides, `lifecycle.rs` and `retire.rs` carry the plan out,
+//!   `outcome.rs` holds what became of it; log, summary, outputs and exit code are made from the outcome;
+//! - [`outputs`] and [`output_file`]: what a run hands over; [`pending`]: what it saves for the job's last step.
+//!
+//! With whom adopat speaks. [`pats`], [`entra`], [`store`] and [`host`] do not know one another:
+//! - [`pats`]: the PAT service, its five calls and its refusals;
+//! - [`entra`]: Microsoft Entra, signing in as a user;
+//! - [`store`]: where a secret is kept; [`feed`]: what package clients read;
+//! - [`host`]: the CI system; nothing else prints;
+//! - [`oidc`]: the job's own OIDC token; [`azure_devops`]: what the services of Azure DevOps share.
+//!
+//! By what means:
+//! - [`http`]: one client for all of them: retries, deadlines, bounds, proxies, trust;
+//! - [`subprocess`]: every helper program; [`executable`]: which file a command's name stands for; [`signals`]: who
+//!   sent a signal; [`private_file`]: files that hold a secret; [`pem`]: PEM as tools write it;
+//! - [`world`]: the network, the clock and randomness, so that whole operations can run against a simulated service.
+//!
+//! In which words: [`secret`], [`failure`], [`exit_codes`], [`refusal_table`], [`operation_name`], [`token_shape`],
+//! [`time`], [`nearest`].
+//!
+//! The environment is read once, by `process`, and understood by `inputs`; `subprocess` hands it on to helper programs
+//! without its secrets. Nothing but `host` prints.
 
 pub mod azure_devops;
 pub mod cli;
@@ -59,7 +76,6 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::cli::CommandLine;
 use crate::failure::Exit;
-use crate::host::HostSettings;
 use crate::host::streams::Stream;
 use crate::host::{Host, Level, Streams};
 use crate::inputs::request::{Delivery, EarlySettings};
@@ -190,7 +206,7 @@ async fn carry_out(
             for problem in &problems {
                 host.say(Level::Error, &problem.to_string());
             }
-            if matches!(delivery.host, HostSettings::Generic { .. }) {
+            if !host.has_outputs() {
                 host.say(Level::Info, &inputs::problem::how_they_are_set(&problems));
             }
             return Exit::Inputs.code();
@@ -205,7 +221,7 @@ async fn carry_out(
     }
 }
 
-/// Traces to standard error for as long as the guard lives, where anyone asked for it.
+/// Traces to standard error for as long as the guard lives, if anyone asked for it.
 fn trace(early_settings: &EarlySettings, streams: Streams) -> Option<tracing::subscriber::DefaultGuard> {
     let filter: Targets = early_settings.log.as_ref()?.parse().ok()?;
     let lines = tracing_subscriber::fmt::layer().with_writer(streams).with_ansi(false).without_time();

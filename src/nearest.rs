@@ -1,6 +1,6 @@
 //! The name that a person probably meant when they wrote one that does not exist.
 
-/// How alike two names are, of 1, where one is taken for a slip of the other.
+/// How alike two names have to be, of 1, for one to be taken for a slip of the other.
 const ALIKE: f64 = 0.8;
 
 /// A real name, beside one that does not exist.
@@ -16,7 +16,7 @@ pub struct Nearest<'a> {
 /// of them any nearer.
 ///
 /// # Panics
-/// Where there are no names: a defect.
+/// If there are no names: a defect.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Nearest<'a> {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_uppercase();
     let written = letters(written);

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH};
 use http::{Method, Request};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::failure::{Exit, Failure, without_people};
-use crate::http::{Answer, Effect, Http};
+use crate::http::{Answer, Effect, Http, request};
 use crate::private_file;
 use crate::secret::{Mask, Secret};
 use crate::time::Deadline;
@@ -71,7 +71,7 @@ impl JobTokens {
     /// their audience already.
     ///
     /// # Errors
-    /// Exit 3 where there is none or it is refused, 6 where the endpoint fails or is not heard.
+    /// Exit 3 if there is none or it is refused, 6 if the endpoint fails or is not heard.
     pub async fn token(&self, audience: &str) -> Result<Secret, Failure> {
         let token = if let Some((url, bearer)) = &self.sources.github {
             self.of_github(url.clone(), bearer, audience).await?
@@ -135,15 +135,13 @@ impl JobTokens {
         bearer: &Secret,
         service: &str,
     ) -> Result<Answer, Failure> {
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", bearer.expose())).map_err(|_| {
-                Failure::new(
-                    Exit::SignIn,
-                    "The job's token for asking an OIDC token holds characters that no token has.",
-                    "Hand it to the step unchanged.",
-                )
-            })?;
-        authorization.set_sensitive(true);
+        let authorization = request::bearer(bearer).ok_or_else(|| {
+            Failure::new(
+                Exit::SignIn,
+                "The job's token for asking an OIDC token holds characters that no token has.",
+                "Hand it to the step unchanged.",
+            )
+        })?;
         let request = Request::builder()
             .method(&method)
             .uri(url.as_str())

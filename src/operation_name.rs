@@ -1,4 +1,4 @@
-//! The names of the operations, and what each of them is in a line, in a few sentences and by an example.
+//! The names of the operations, each with a line, a few sentences and an example that explain it.
 
 use self::OperationName::{Apply, Create, Doctor, Exec, Get, List, Login, Revoke, Rotate, Update};
 

@@ -23,8 +23,8 @@ use crate::secret::Secret;
 
 /// The outputs in one of the formats; `None` if the format is for a PAT and none was minted.
 ///
-/// - `json`: an object with kebab-case keys, among them `token` where a PAT was minted; ends in a newline.
-/// - `dotenv`: `KEY=value` lines, keys in `SCREAMING_SNAKE`. Each value is quoted only where it has to be.
+/// - `json`: an object with kebab-case keys, among them `token` if a PAT was minted; ends in a newline.
+/// - `dotenv`: `KEY=value` lines, keys in `SCREAMING_SNAKE`. Each value is quoted only if it has to be.
 /// - `token`: the bare PAT, with no newline, so that whatever reads the file whole has the PAT.
 /// - `git-credentials`: what `git credential-store` reads.
 /// - `netrc`: what git, curl and others read as `.netrc`.
@@ -164,8 +164,8 @@ fn plain_text(value: &Value) -> String {
 
 /// The value so that a POSIX shell reads it back exactly, and so do dotenv readers wherever they agree with it.
 ///
-/// Bare where nothing could be misread; else between `'`, within which everything is literal; else,
-/// where it holds a `'` itself, between `"` if nothing in it is special there. What is left (a `'` together
+/// Bare if nothing could be misread; else between `'`, within which everything is literal; else,
+/// if it holds a `'` itself, between `"` if nothing in it is special there. What is left (a `'` together
 /// with one of ``"\$` ``) has no form that all of them read alike: it is written for the shell.
 fn quoted(value: &str) -> Zeroizing<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);

@@ -1,4 +1,4 @@
-//! What a run hands to its host: the one table of outputs, and their values.
+//! The one table of outputs, and the values that a run hands to its host.
 
 mod results;
 
@@ -74,7 +74,7 @@ pub const MOST_OF_AN_OUTPUT: usize = 64 * 1024;
 /// The values of a run's outputs.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
-    /// The PAT's value, where one was minted.
+    /// The PAT's value, if one was minted.
     pub token: Option<Secret>,
     /// The one PAT that is the run's subject.
     pub subject: Option<Pat>,

@@ -16,7 +16,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// What stands between a BEGIN and an END line.
 #[derive(Debug)]
 pub struct Section {
-    /// What it is called, such as `CERTIFICATE`.
+    /// What it is called, like `CERTIFICATE`.
     pub label: String,
     /// What it holds.
     pub der: Zeroizing<Vec<u8>>,

@@ -1,9 +1,9 @@
-//! What a step of a job saves for the job's last step, so that even a run that was killed leaves no PAT: the
-//! [fingerprint](crate::pats::fingerprint) of what it is about to make and, as soon as it is known, the authorization
-//! id. Once nothing of it can be alive any more, that nothing is pending.
+//! What a step saves for the job's last step, so that even a run that was killed leaves no PAT: the
+//! [fingerprint](crate::pats::fingerprint) of the PAT that it is about to make and, as soon as it is known, the
+//! authorization id. Once no such PAT can be alive any more, it saves that nothing is pending.
 //!
-//! Hosts hand it back as a variable: GitHub to the last step, Azure Pipelines also to a retried attempt of the
-//! same step, which has to deal with what the attempt before left.
+//! Hosts hand it back as a variable: GitHub to the last step, Azure Pipelines also to a retried attempt of the same
+//! step, which has to deal with what the attempt before left.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl Pending {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// As it is saved; `[]` where nothing is pending.
+    /// As it is saved; `[]` if nothing is pending.
     pub fn to_text(all: &[Self]) -> String {
         serde_json::to_string(all).unwrap_or_default()
     }

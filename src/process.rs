@@ -1,5 +1,5 @@
-//! A program as a process: before anything else it tells of a defect without showing what was in memory, keeps its
-//! memory to itself, and hears the signals that cancel it.
+//! Runs a program as a process. Before anything else, it makes sure that a panic shows nothing that was in memory,
+//! keeps the memory from other processes, and listens for the signals that cancel the run.
 
 use std::ffi::OsString;
 use std::io;

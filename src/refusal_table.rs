@@ -1,5 +1,5 @@
-//! Tables of what a service's refusals mean: each row says by what a refusal is known, and what it means to a
-//! person. The program looks them up here, and the documentation is made from the same rows.
+//! Tables of what a service's refusals mean: each row says how a refusal is recognised, and what it means to a person.
+//! The program looks refusals up here, and the documentation is made from the same rows.
 
 use std::ops::RangeInclusive;
 

@@ -110,7 +110,7 @@ const LONGEST_PIECE: usize = 13;
 
 /// What stands in base64 of any text that holds this one: it begins at the first, second or third byte of a group of
 /// three, so that none, two or one of its bytes share a group with what stands before. The last character is left
-/// out where what follows has a say in it. Each in both alphabets, if they differ.
+/// out if what follows has a say in it. Each in both alphabets, if they differ.
 fn within_base64(text: &str) -> Vec<Zeroizing<String>> {
     let mut all = Vec::new();
     for skipped in 0..text.len().min(3) {
@@ -188,7 +188,7 @@ impl Register {
         forms.into_iter().filter(|form| known.insert(form.clone())).collect()
     }
 
-    /// The text with every known secret replaced by `***`; where some overlap or touch, all of it by one.
+    /// The text with every known secret replaced by `***`; if some overlap or touch, all of it by one.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let hidden = self.found_in(text);
         if hidden.is_empty() {

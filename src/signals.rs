@@ -1,8 +1,8 @@
-//! What this process was told of its signals, and by whom a signal was sent.
+//! Which signals this process ignores, and who sent a signal.
 //!
-//! A signal that was ignored when the process started stays ignored, here and in every program that it starts: so
-//! `nohup` does it with SIGHUP, and a shell with the SIGINT of what it runs in the background. A handler of ours would
-//! undo that, so nobody listens for a signal before asking [`is_ignored`].
+//! A signal that was ignored when the process started stays ignored, here and in every program that it starts: `nohup`
+//! does so with SIGHUP, and a shell with the SIGINT of what it runs in the background. A handler of ours would undo
+//! that, so ask [`is_ignored`] before listening for a signal.
 
 /// A signal that is passed on.
 #[cfg(unix)]

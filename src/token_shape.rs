@@ -1,9 +1,9 @@
-//! What a value is by its shape alone: which kind of token, or what stands in a token's place. Nothing is ever
-//! decoded.
+//! Tells what a value is by its shape alone: which kind of token, or what was given in a token's place. Nothing is
+//! ever decoded.
 
 use crate::pem;
 
-/// What a value is, where its shape leaves no doubt.
+/// What a value is, if its shape leaves no doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// An Azure DevOps personal access token.

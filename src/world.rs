@@ -42,8 +42,8 @@ pub trait Wire: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Who issued this address' certificate, where an exchange has shown that it is no public authority but one
-    /// that is trusted here, such as an inspecting proxy's.
+    /// Who issued this address' certificate, if an exchange has shown that it is no public authority but one
+    /// that is trusted here, like an inspecting proxy's.
     fn private_issuer(&self, _address: &Url) -> Option<String> {
         None
     }

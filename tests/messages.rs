@@ -336,11 +336,11 @@ fn every_pat_token_error_is_told_with_its_cause_its_remedy_and_its_exit_code() {
     for meaning in &pats::MEANINGS {
         let mut machine = Machine::new(Host::GitHub, "create");
         machine.input("display-name", "nightly").input("scope", "vso.code");
-        let body = json!({ "patToken": null, "patTokenError": meaning.name }).to_string();
+        let body = json!({ "patToken": null, "patTokenError": meaning.key }).to_string();
         machine.emulator.order(Fault::on(Service::Pats).method("POST").answer(200, &[], body).always());
         let ended = machine.run();
-        assert_eq!(ended.code, Some(i32::from(meaning.exit.code())), "{}: {}", meaning.name, ended.words());
-        ended.says(meaning.cause).says(&format!("patTokenError {}", meaning.name));
+        assert_eq!(ended.code, Some(i32::from(meaning.exit.code())), "{}: {}", meaning.key, ended.words());
+        ended.says(meaning.cause).says(&format!("patTokenError {}", meaning.key));
         let (remedy, _) = meaning.remedy.split_once("; ").unwrap_or((meaning.remedy, ""));
         ended.says(remedy.trim_end_matches('.'));
         assert!(machine.emulator.pats().is_empty());

@@ -54,7 +54,7 @@ impl Call {
         Form(form_urlencoded::parse(&self.body).into_owned().collect())
     }
 
-    /// The form of a token request, with the client's id and secret where they were sent by Basic authentication
+    /// The form of a token request, with the client's id and secret if they were sent by Basic authentication
     /// (`client_secret_basic`; RFC 6749, section 2.3.1: either is URL-encoded).
     pub(crate) fn form_with_client(&self) -> Form {
         let mut form = self.form();

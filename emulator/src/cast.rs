@@ -177,7 +177,7 @@ pub enum UserKind {
 pub enum Membership {
     /// Every organization of the user's tenant.
     OfAll,
-    /// These, by name; none at all where it is empty.
+    /// These, by name; none at all if it is empty.
     Of(Vec<String>),
 }
 

@@ -69,7 +69,7 @@ impl Recorded {
         form_urlencoded::parse(&self.body).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The body as JSON; `null` where it is none.
+    /// The body as JSON; `null` if it is none.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -82,7 +82,7 @@ impl Recorded {
         }
     }
 
-    /// Method and path in one line, such as `POST /fabrikam/_apis/tokens/pats`.
+    /// Method and path in one line, like `POST /fabrikam/_apis/tokens/pats`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }

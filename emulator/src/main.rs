@@ -86,7 +86,7 @@ fn in_background() -> io::Result<()> {
     print(&lines)
 }
 
-/// Ends with Ctrl-C, or where there is such a thing with SIGTERM, so that the CA's file is cleared away.
+/// Ends with Ctrl-C, or if there is such a thing with SIGTERM, so that the CA's file is cleared away.
 fn wait_until_stopped() -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         #[cfg(unix)]

@@ -21,7 +21,7 @@ pub(crate) fn dotnet(instant: Timestamp) -> String {
     }
 }
 
-/// Entra's way in an error description, such as `2026-11-24 10:30:48Z`.
+/// Entra's way in an error description, like `2026-11-24 10:30:48Z`.
 pub(crate) fn entra(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -59,7 +59,7 @@ struct UserEntry {
     #[serde(default)]
     service_principal: bool,
     tenant: Option<Uuid>,
-    /// Those that know the user; every one of the tenant, where it is left out.
+    /// Those that know the user; every one of the tenant, if it is left out.
     organizations: Option<Vec<String>>,
 }
 

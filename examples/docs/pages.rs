@@ -181,7 +181,7 @@ fn errors() -> String {
     for meaning in &pats::MEANINGS {
         row(
             &mut page,
-            &[&code(meaning.name), &meaning.exit.code().to_string(), meaning.cause, meaning.remedy],
+            &[&code(meaning.key), &meaning.exit.code().to_string(), meaning.cause, meaning.remedy],
         );
     }
     refusals(

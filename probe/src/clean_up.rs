@@ -1,7 +1,7 @@
 //! Whatever ends a run, no PAT of it is left alive.
 //!
 //! First what the ledger knows is revoked, then the service is asked what else bears this run's name: a PAT of which
-//! no answer told, or one that was revoked in words alone. Where there may be one, it is looked for more than once,
+//! no answer told, or one that was revoked in words alone. If there may be one, it is looked for more than once,
 //! since the service may still be at work.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use adopat::pats::{Pat, Service};
 
 use crate::scene::Scene;
 
-/// The pauses, in seconds, before each look. The first is the last where no answer was lost and nothing is found.
+/// The pauses, in seconds, before each look. The first is the last if no answer was lost and nothing is found.
 const LOOKS: [u64; 4] = [0, 1, 2, 4];
 
 /// What is left.
@@ -24,7 +24,7 @@ pub(crate) struct Left {
     pub(crate) alive: BTreeSet<String>,
     /// Why the last of them is, where the service has said.
     pub(crate) why: Option<Failure>,
-    /// Why it is not known whether others are, where that is so.
+    /// Why it is not known whether others are, if that is so.
     pub(crate) unknown: Option<Failure>,
     /// The ids of those of which the service has said that they are revoked.
     said_revoked: BTreeSet<String>,
@@ -77,7 +77,7 @@ impl Left {
     }
 }
 
-/// It bears this run's name; or none at all and is new, where it is not known what came of asking for such a one.
+/// It bears this run's name; or none at all and is new, if it is not known what came of asking for such a one.
 fn is_ours(pat: &Pat, name: &str, before: &[Pat], in_doubt: bool) -> bool {
     let is_new = || before.iter().all(|old| old.authorization_id != pat.authorization_id);
     pat.display_name.starts_with(name) || (in_doubt && pat.display_name.trim().is_empty() && is_new())

@@ -155,7 +155,7 @@ impl Area {
 pub enum Check {
     /// It is looked at, and this is what the emulator shows.
     Shows(&'static str, Observation),
-    /// The probe does not look at it, for this reason; where that is none, it is not about what it probes.
+    /// The probe does not look at it, for this reason; if that is none, it is not about what it probes.
     NotProbed(Option<&'static str>),
 }
 

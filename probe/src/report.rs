@@ -18,7 +18,7 @@ pub struct Report {
     pub(crate) rows: Vec<Row>,
     /// How many requests it took.
     pub(crate) requests: usize,
-    /// Why not everything was looked at, where that is so.
+    /// Why not everything was looked at, if that is so.
     pub(crate) ended: Option<String>,
     /// How many PATs of the probe may still be alive.
     pub(crate) left_over: usize,

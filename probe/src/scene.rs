@@ -187,7 +187,7 @@ impl Scene {
         Ok(seen)
     }
 
-    /// Asks for a PAT that should be refused, and revokes it at once where it is not.
+    /// Asks for a PAT that should be refused, and revokes it at once if it is not.
     pub(crate) async fn verdict_on(&self, body: Value) -> Result<String, Unobserved> {
         let seen = self.create(body).await?;
         if let Some(id) = seen.pat().and_then(|pat| pat["authorizationId"].as_str()) {
@@ -286,7 +286,7 @@ impl Scene {
     }
 }
 
-/// What stands in the place of a refresh token where there is to be none.
+/// What stands in the place of a refresh token if there is to be none.
 pub(crate) const NO_REFRESH_TOKEN: &str = "adopat-probe-no-refresh-token";
 
 /// The query for active PATs in a known order.

@@ -94,7 +94,7 @@ impl Seen {
         self.secrets.iter().find(|(name, _)| *name == field).map(|(_, secret)| secret)
     }
 
-    /// A field of the body; `null` where it is none.
+    /// A field of the body; `null` if it is none.
     pub fn field(&self, name: &str) -> &Value {
         match &self.body {
             Body::Json(json) => &json[name],
@@ -107,7 +107,7 @@ impl Seen {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The PAT in it, where there is one.
+    /// The PAT in it, if there is one.
     pub fn pat(&self) -> Option<&Value> {
         Some(self.field("patToken")).filter(|pat| (200..300).contains(&self.status) && pat.is_object())
     }

@@ -50,7 +50,7 @@ impl Watched {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// The token request that signed the user in, where there was one.
+    /// The token request that signed the user in, if there was one.
     pub fn sign_in(&self) -> Option<SignIn> {
         self.sign_in.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

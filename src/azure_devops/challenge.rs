@@ -1,4 +1,4 @@
-//! What it means that Azure DevOps no longer takes an access token that has not expired (continuous access evaluation).
+//! Azure DevOps no longer takes an access token that has not expired yet (continuous access evaluation).
 //!
 //! Azure DevOps enforces it since 2026 (devblogs, "Real-Time Security with Continuous Access Evaluation comes to Azure
 //! DevOps"), for tokens of clients that declare the capability `cp1`. adopat does not declare it; the Azure CLI does
@@ -12,7 +12,7 @@ use crate::refusal_table::RefusalRow;
 /// What has happened. Which of the three it was the service does not say.
 pub const WHAT: &str = "A policy has revoked the access token before its end (continuous access evaluation): the user \
                         was disabled, changed the password, or is not where the policy wants them to be.";
-/// What to do where adopat signs in with a refresh token.
+/// What to do if adopat signs in with a refresh token.
 pub const REMEDY: &str = "Sign in again with 'adopat login'; if the policy depends on the network, run this from one \
                           that it accepts.";
 /// What to do about an access token that was pasted.

@@ -1,5 +1,7 @@
-//! `connectionData`: whom Azure DevOps takes the caller for. It says so to a bearer and to a PAT alike; a
-//! success alone proves nothing, since where anonymous access is allowed nobody is somebody too.
+//! `connectionData`: the user that Azure DevOps takes the caller for.
+//!
+//! It answers for an access token and for a PAT. A success alone proves nothing: if anonymous access is allowed, Azure
+//! DevOps answers as the Anonymous user.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Where the services are that a run speaks to.
+//! The addresses of the services that a run speaks to.
 
 use url::Url;
 

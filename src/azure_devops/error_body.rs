@@ -1,5 +1,5 @@
-//! What an Azure DevOps service says when it fails: JSON with a byte order mark, or a header alone; and the
-//! ids that support asks for.
+//! What an Azure DevOps service says when it fails: JSON with a byte order mark, or only a header; and the ids that
+//! support asks for.
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -10,14 +10,14 @@ use crate::http::Answer;
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ErrorBody {
-    /// The words, such as `TF400813: ...`.
+    /// The words, like `TF400813: ...`.
     pub message: Option<String>,
-    /// The error's name, such as `InvalidAccessException`.
+    /// The error's name, like `InvalidAccessException`.
     pub type_key: Option<String>,
 }
 
 impl ErrorBody {
-    /// Reads the answer's body; where that says nothing, the `X-TFS-ServiceError` header.
+    /// Reads the answer's body; if that says nothing, the `X-TFS-ServiceError` header.
     pub fn of(answer: &Answer) -> Self {
         let mut body: Self = answer.json().unwrap_or_default();
         if body.message.as_deref().unwrap_or_default().trim().is_empty() {

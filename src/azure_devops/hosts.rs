@@ -37,7 +37,7 @@ pub fn parse_trusted(text: &str, purpose: Purpose) -> Result<Url, String> {
     Err(format!("is not an address that adopat sends a credential to; use {accepted}, over https"))
 }
 
-/// Reads an address and checks that it is GitHub's own, or that of one of the runner's `servers`, such as a GitHub
+/// Reads an address and checks that it is GitHub's own, or that of one of the runner's `servers`, like a GitHub
 /// Enterprise Server: its host or a name below it.
 ///
 /// # Errors

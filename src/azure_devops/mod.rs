@@ -1,5 +1,5 @@
-//! What the PAT service and variable groups share: which hosts may be spoken to, organizations and the tenants
-//! behind them, whom a caller is taken for, error bodies, the ids that support asks for.
+//! What the services of Azure DevOps share: their addresses, the hosts that may be spoken to, organizations and the
+//! tenants behind them, the signed-in user, error bodies, and the ids that support asks for.
 
 pub mod challenge;
 pub mod connection_data;

@@ -151,7 +151,7 @@ pub fn describe(input: &Input, word: OperationName) -> String {
     text
 }
 
-/// A name, and its text beside it, wrapped; below it where the name is long.
+/// A name, and its text beside it, wrapped; below it if the name is long.
 fn row(text: &mut String, name: &str, help: &str) {
     let mut line = format!("  {name:<width$}", width = INDENT - 3);
     if line.len() >= INDENT {

@@ -1,5 +1,5 @@
 //! The command line: arguments and flags, help, completions. All of them are made from the one table of inputs, so
-//! that none can say anything else; an input needs nothing but its row there.
+//! they cannot contradict each other; a new input needs only its row there.
 
 mod arguments;
 pub mod completions;

@@ -1,7 +1,7 @@
-//! Signing in with what the Azure CLI is signed in as, where that is a person.
+//! Signing in as the user that the Azure CLI is signed in as.
 //!
-//! The token comes from azure_identity; who the CLI is signed in as is asked of the CLI, since a token is never
-//! looked into.
+//! The token comes from azure_identity. The CLI itself is asked who is signed in, since adopat never looks into a
+//! token.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -35,8 +35,8 @@ const WHO: &str = "az account show --query user.type -o json";
 /// are those of `http`.
 ///
 /// # Errors
-/// Exit 3 where the CLI is missing, is not signed in, or gives no token; 4 where it is signed in as a service
-/// principal or managed identity; 6 where it does not answer in time.
+/// Exit 3 if the CLI is missing, is not signed in, or gives no token; 4 if it is signed in as a service
+/// principal or managed identity; 6 if it does not answer in time.
 pub async fn sign_in_by_azure_cli(
     http: &Http,
     authority: &Url,

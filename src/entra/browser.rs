@@ -40,7 +40,7 @@ impl Client {
     /// address holds no secret.
     ///
     /// # Errors
-    /// Exit 3 where the person or Entra declines, 6 where nobody comes in time or Entra is not heard.
+    /// Exit 3 if the person or Entra declines, 6 if nobody comes in time or Entra is not heard.
     pub async fn sign_in_by_browser(&self, open: impl FnOnce(&Url)) -> Result<Tokens, Refusal> {
         let listener = Listener::open().await.map_err(|error| {
             Failure::new(
@@ -111,11 +111,11 @@ impl Client {
     }
 }
 
-/// Shows the page in this machine's browser, where there is one. It may fail silently: the address has to be
+/// Shows the page in this machine's browser, if there is one. It may fail silently: the address has to be
 /// printed all the same.
 ///
 /// # Errors
-/// Where there is no program for it, or the address is none of a page: a device code's comes from outside, and
+/// If there is no program for it, or the address is none of a page: a device code's comes from outside, and
 /// the desktop would start a file's program as readily.
 pub fn open_page(page: &Url) -> io::Result<()> {
     if !matches!(page.scheme(), "http" | "https") {
@@ -145,7 +145,7 @@ enum Arrived {
 struct Listener {
     port: u16,
     v4: TcpListener,
-    /// `localhost` may mean `::1` first. Where there is no IPv6, the browser goes on to 127.0.0.1.
+    /// `localhost` may mean `::1` first. If there is no IPv6, the browser goes on to 127.0.0.1.
     v6: Option<TcpListener>,
 }
 

@@ -90,7 +90,7 @@ impl Certificate {
     /// (entra-docs, "Microsoft identity platform application authentication certificate credentials").
     ///
     /// # Errors
-    /// Exit 1 where the operating system has no randomness or the key cannot sign.
+    /// Exit 1 if the operating system has no randomness or the key cannot sign.
     pub fn assertion(
         &self,
         client_id: &str,

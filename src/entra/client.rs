@@ -88,7 +88,7 @@ impl Client {
         Self { http, authority, tenant, client_id, proof }
     }
 
-    /// The same client under another deadline, such as that of cleaning up.
+    /// The same client under another deadline, like that of cleaning up.
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         let proof = self.proof.as_ref().map(|proof| proof.with_deadline(&deadline));
         Self { http: self.http.with_deadline(deadline), proof, ..self.clone() }
@@ -99,7 +99,7 @@ impl Client {
     /// are what a service that no longer takes the last access token wants in this one.
     ///
     /// # Errors
-    /// Exit 3 where Entra refuses, 6 where it fails or is not heard. A new refresh token may have come all the same.
+    /// Exit 3 if Entra refuses, 6 if it fails or is not heard. A new refresh token may have come all the same.
     pub async fn redeem(&self, refresh_token: &Secret, claims: Option<&str>) -> Result<Tokens, Refusal> {
         let transport = self.transport();
         let protocol = self.protocol();
@@ -220,7 +220,7 @@ pub(super) struct OAuthTransport {
     http: Http,
     service: String,
     pub(super) request_id: Uuid,
-    /// The refresh token in the answer, which must not be lost where the rest of it is useless.
+    /// The refresh token in the answer, which must not be lost if the rest of it is useless.
     rolled: Mutex<Option<Secret>>,
 }
 

@@ -29,7 +29,7 @@ pub enum Proof {
 pub(super) struct Proven {
     /// What is added to the request's form. Secret.
     pub(super) parameters: Vec<(&'static str, Secret)>,
-    /// What the job's token said of itself, where that was the proof.
+    /// What the job's token said of itself, if that was the proof.
     pub(super) job: Option<oidc::TokenIdentity>,
 }
 
@@ -48,7 +48,7 @@ impl Proof {
     /// The proof of `client_id` for one request to `token_endpoint`.
     ///
     /// # Errors
-    /// Where the job's token cannot be had.
+    /// If the job's token cannot be had.
     pub(super) async fn prove(
         &self,
         http: &Http,

@@ -51,7 +51,7 @@ impl Client {
     /// follows should be given [`Prompt::expires_in`] more, too.
     ///
     /// # Errors
-    /// Exit 3 where the person or Entra declines, or the code expires; 6 where Entra is not heard.
+    /// Exit 3 if the person or Entra declines, or the code expires; 6 if Entra is not heard.
     pub async fn sign_in_by_device_code(
         &self,
         show: impl FnOnce(&Prompt),

@@ -1,6 +1,7 @@
-//! A PKCS#12 that was written without any password, as Windows and Key Vault do. For PKCS#12 that is another thing than
-//! an empty password (RFC 7292, appendix B.1: an empty one is two zero bytes), and what opens the latter opens no such
-//! file.
+//! Reads a PKCS#12 file that was written without a password, as Windows and Key Vault write it.
+//!
+//! In PKCS#12, no password is not the same as an empty password (RFC 7292, appendix B.1: an empty one is two zero
+//! bytes), so code that opens the one does not open the other.
 
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;

@@ -306,7 +306,7 @@ pub const MEANINGS: &[Meaning] = &[
     },
 ];
 
-/// The meaning of a code, where it is known.
+/// The meaning of a code, if it is known.
 pub fn meaning_of(code: u32) -> Option<&'static Meaning> {
     MEANINGS.iter().find(|meaning| meaning.codes.contains(&code))
 }
@@ -325,7 +325,7 @@ pub fn wants_own_registration(code: u32) -> bool {
 /// An OAuth error as Entra sends it: RFC 6749's fields and its own.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 pub struct ErrorAnswer {
-    /// The protocol's name of the error, such as `invalid_grant`.
+    /// The protocol's name of the error, like `invalid_grant`.
     pub error: String,
     /// `AADSTSnnnnn: words Trace ID: ... Correlation ID: ... Timestamp: ...`.
     #[serde(default)]
@@ -333,7 +333,7 @@ pub struct ErrorAnswer {
     /// The numbers after `AADSTS`.
     #[serde(default)]
     pub error_codes: Vec<u32>,
-    /// What kind of sign-in would help, such as `consent_required`.
+    /// What kind of sign-in would help, like `consent_required`.
     #[serde(default)]
     pub suberror: Option<String>,
     /// A claims challenge, which only a person can answer.
@@ -426,7 +426,7 @@ pub struct App<'a> {
 }
 
 impl App<'_> {
-    /// The same, where a person was asked.
+    /// The same, if a person was asked.
     pub fn asking_a_person(self) -> Self {
         Self { asked_a_person: true, ..self }
     }
@@ -551,11 +551,9 @@ pub fn of_busy_service(answer: &Answer, service: &str) -> Failure {
 /// The failure behind an answer that is no token and no error of the protocol: a page, a redirect, nothing.
 pub fn of_strange_answer(answer: &Answer, service: &str) -> Failure {
     let status = answer.status.as_u16();
-    let is_sign_in_page = matches!(status, 203 | 300..=399)
-        || (answer.is_page() && answer.text().to_ascii_lowercase().contains("sign in"));
     let elsewhere = answer.header("Location").and_then(|place| url::Url::parse(place).ok());
     let elsewhere = elsewhere.as_ref().and_then(url::Url::host_str);
-    let failure = if is_sign_in_page {
+    let failure = if answer.is_sign_in_page() {
         let cause = match elsewhere {
             Some(host) => {
                 format!("{service} answered with a redirect to {host} (HTTP {status}), which is no token.")

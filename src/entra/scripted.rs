@@ -1,5 +1,5 @@
-//! For tests: a wire that gives its answers one after the other and keeps what it was asked, in a world whose
-//! clock stands still.
+//! For tests: a network that gives its answers one after the other and keeps what it was asked, in a world whose clock
+//! stands still.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,5 @@
-//! Entra's answers, read for what can be understood of them: a refresh token in an answer may be the only copy there
-//! is, so no odd field beside it may cost it.
+//! Reads Entra's answers as tolerantly as possible: a refresh token in an answer may be the only copy there is, so it
+//! must not be lost because another field is odd.
 //!
 //! The documentation has `expires_in` as a number; some endpoints and clients write a text, a fraction or nothing.
 

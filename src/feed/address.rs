@@ -19,7 +19,7 @@ pub struct Feed {
     pub project: Option<String>,
     /// Its name, decoded.
     pub name: String,
-    /// The view, where one is meant rather than the whole feed.
+    /// The view, if one is meant rather than the whole feed.
     pub view: Option<String>,
 }
 

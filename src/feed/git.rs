@@ -1,5 +1,5 @@
-//! git, by its numbered configuration: a helper that answers with the PAT from the environment, for every address
-//! that Azure DevOps shows, with or without `useHttpPath`. No file is written, and nothing gets into argv.
+//! git, by its numbered configuration: a helper that answers with the PAT from the environment, for every address of
+//! the organization, with or without `useHttpPath`. It writes no file and puts nothing on a command line.
 
 use super::{Variables, lower};
 use crate::azure_devops::Organization;

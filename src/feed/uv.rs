@@ -1,5 +1,5 @@
-//! uv: variables alone. The index is a named one, so that its credentials stand apart from its address and never get
-//! into `uv.lock`.
+//! uv, by variables only. The index has a name, so that its credentials stay apart from its address and never get into
+//! `uv.lock`.
 
 use super::{Feed, Variables};
 use crate::secret::Secret;

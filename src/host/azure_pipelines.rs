@@ -1,7 +1,7 @@
 //! Azure Pipelines: logging commands on standard output.
 //!
 //! The agent's grammar (microsoft/azure-pipelines-agent, `Command.cs` and `CommandStringConvertor.cs`) is
-//! unforgiving: `##vso[area.event name=value;name=value]data`, where nothing is trimmed. A space after a `;`
+//! unforgiving: `##vso[area.event name=value;name=value]data`, in which nothing is trimmed. A space after a `;`
 //! makes ` issecret` another name than `issecret`, and the variable is then stored in clear. Never
 //! `task.complete result=Failed`: the agent would keep it over a retry that succeeds. A run fails by its
 //! exit code.
@@ -147,7 +147,7 @@ impl Host for AzurePipelines {
 }
 
 /// A plain output as one text. It passes through the log, so it holds no terminal escape, and JSON holds
-/// nothing that would be a command where a later step prints it.
+/// nothing that would be a command if a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => sanitize::json(&as_text(value)).into_owned(),
@@ -184,7 +184,7 @@ fn command(event: &str, properties: &[(&str, &str)], data: &str, decodes_percent
 }
 
 /// Appends the value so that the agent reads it back. In data, too, it decodes `%3B` and `%5D`, so a `%` is
-/// always escaped; where `DECODE_PERCENTS` is false there is no escape for it, and such a sequence in a value
+/// always escaped; if `DECODE_PERCENTS` is false there is no escape for it, and such a sequence in a value
 /// cannot be kept from being decoded.
 fn escape(line: &mut String, value: &str, decodes_percent: bool, in_property: bool) {
     for c in value.chars() {

@@ -27,7 +27,7 @@ pub struct Append<'a> {
 /// One name with its value, in the form that takes any value.
 ///
 /// # Errors
-/// Where the value holds the delimiter, which does not happen by chance, or the name is none.
+/// If the value holds the delimiter, which does not happen by chance, or the name is none.
 pub fn record(name: &str, value: &str, world: &World) -> Result<Zeroizing<String>, Failure> {
     let delimiter = format!("ghadelimiter_{}", world.uuid());
     if value.contains(&delimiter) || !is_name(name) {
@@ -58,7 +58,7 @@ pub fn can_append(path: &Path) -> io::Result<()> {
     open(path).map(drop)
 }
 
-/// Appends to each of the files, each text in one write; where one fails, all are cut back to what they were.
+/// Appends to each of the files, each text in one write; if one fails, all are cut back to what they were.
 ///
 /// # Errors
 /// Which file could not be written, and whether something was left in one.

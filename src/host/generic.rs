@@ -69,6 +69,10 @@ impl Host for Generic {
         ))
     }
 
+    fn has_outputs(&self) -> bool {
+        false
+    }
+
     /// There is nothing to hand over to: the outputs are in `output-file`.
     fn deliver(&self, _outputs: &Outputs) -> Result<(), Failure> {
         Ok(())

@@ -1,6 +1,6 @@
 //! GitHub Actions: workflow commands on standard output, values in the step's command files.
 //!
-//! Never `::set-output`, the old way, which prints the value: where `GITHUB_OUTPUT` is not set there is
+//! Never `::set-output`, the old way, which prints the value: if `GITHUB_OUTPUT` is not set there is
 //! nothing to hand a token over with, and that is said before one is minted.
 
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ impl Host for GithubActions {
     fn succeeded_with_issues(&self) {}
 }
 
-/// A plain output as one text. JSON holds nothing that would be a command where a later step prints it.
+/// A plain output as one text. JSON holds nothing that would be a command if a later step prints it.
 fn plain_text(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => sanitize::json(&as_text(value)).into_owned(),

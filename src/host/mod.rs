@@ -33,7 +33,7 @@ use crate::world::World;
 pub enum Level {
     /// What a person may want to follow.
     Info,
-    /// What a person has to see, such as a sign-in code.
+    /// What a person has to see, like a sign-in code.
     Notice,
     /// What a person should look at; the run goes on.
     Warning,
@@ -146,20 +146,25 @@ pub trait Host: Send + Sync {
     /// Why not, and what to give instead.
     fn can_take_a_secret(&self, elsewhere: bool) -> Result<(), Failure>;
 
+    /// Whether later steps of the job can read outputs of this one.
+    fn has_outputs(&self) -> bool {
+        true
+    }
+
     /// Hands over the outputs.
     ///
     /// # Errors
     /// What could not be written; nothing that was handed over may then be relied on.
     fn deliver(&self, outputs: &Outputs) -> Result<(), Failure>;
 
-    /// Shows a Markdown summary, where the host has a place for one. Never holds a secret. A summary that
+    /// Shows a Markdown summary, if the host has a place for one. Never holds a secret. A summary that
     /// cannot be shown is a warning, not a failure.
     fn summarize(&self, markdown: &str);
 
     /// Saves something for the job's last step.
     ///
     /// # Errors
-    /// Where it cannot be saved.
+    /// If it cannot be saved.
     fn remember(&self, name: &str, value: Remembered<'_>) -> Result<(), Failure>;
 
     /// Says that the run did its work, but that something was left to look at (succeeded with issues).

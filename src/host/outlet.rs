@@ -68,7 +68,7 @@ mod unix {
     /// How often it is looked whether the run is cancelled.
     pub(super) const A_MOMENT: Duration = Duration::from_millis(20);
 
-    /// Waits until the stream takes something; false where nobody reads and the run is cancelled.
+    /// Waits until the stream takes something; false if nobody reads and the run is cancelled.
     pub(super) fn wait_until_it_takes(stream: &impl AsFd, cancellation: &Cancellation) -> io::Result<bool> {
         let mut cancelled_since: Option<Instant> = None;
         let moment = Timespec { tv_sec: 0, tv_nsec: i64::from(A_MOMENT.subsec_nanos()) };

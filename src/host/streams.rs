@@ -39,7 +39,7 @@ pub struct Streams {
     product: Sink,
     register: Register,
     unmasked: Arc<AtomicBool>,
-    /// Why what was asked for could not be printed, where it could not.
+    /// Why what was asked for could not be printed, if it could not.
     unprinted: Arc<Mutex<Option<io::Error>>>,
     coloured: bool,
 }
@@ -133,13 +133,13 @@ impl Streams {
     /// Prints a command of the host as it is. It must hold no line break.
     ///
     /// # Errors
-    /// Any failure to write, such as that nobody reads any more.
+    /// Any failure to write, because nobody reads any more, for example.
     pub fn command(&self, stream: Stream, command: &str) -> io::Result<()> {
         debug_assert!(!command.contains(['\r', '\n']), "a command is one line");
         self.line(stream, command)
     }
 
-    /// Prints adopat's own text, such as its help, on standard output as it is.
+    /// Prints adopat's own text, like its help, on standard output as it is.
     pub fn print_plainly(&self, text: &str) {
         let _ = self.write(Stream::Product, text);
     }

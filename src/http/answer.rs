@@ -33,7 +33,7 @@ impl From<Response<Bytes>> for Answer {
 }
 
 impl Answer {
-    /// A header's text, where it is there and is text.
+    /// A header's text, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -41,6 +41,13 @@ impl Answer {
     /// Whether the body is a page for a browser, whatever it calls itself.
     pub fn is_page(&self) -> bool {
         self.bytes().trim_ascii_start().starts_with(b"<")
+    }
+
+    /// Whether a page to sign in on came in place of an answer, or leads there: HTTP 203, a redirect, or a page that says
+    /// so, which may call itself a success.
+    pub fn is_sign_in_page(&self) -> bool {
+        matches!(self.status.as_u16(), 203 | 300..=399)
+            || self.is_page() && self.text().to_ascii_lowercase().contains("sign in")
     }
 
     /// The body as text, without the byte order mark that Azure DevOps puts before its errors, which JSON
@@ -84,19 +91,19 @@ impl Answer {
         parse_http_date(self.header(DATE.as_str())?)
     }
 
-    /// How long ago that was, where a cache gave the answer in the service's place (RFC 9111, section 5.1).
+    /// How long ago that was, if a cache gave the answer in the service's place (RFC 9111, section 5.1).
     pub fn age(&self) -> Duration {
         let seconds = self.header(AGE.as_str()).and_then(|text| text.trim().parse::<u32>().ok());
         Duration::from_secs(seconds.unwrap_or_default().into())
     }
 
     /// How long the service asks to wait, in seconds or until a date (RFC 9110, section 10.2.3). A date is
-    /// measured on the service's own clock where it says what time it is there.
+    /// measured on the service's own clock if it says what time it is there.
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         parse_retry_after(self.header(RETRY_AFTER.as_str())?, self.date().unwrap_or(now))
     }
 
-    /// The same as a sentence, which is empty where the service does not ask. A failure tells it, since what the run
+    /// The same as a sentence, which is empty if the service does not ask. A failure tells it, since what the run
     /// has time for is waited.
     pub fn asks_to_wait(&self) -> String {
         let text = self.header(RETRY_AFTER.as_str()).unwrap_or_default().trim();

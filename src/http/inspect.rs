@@ -1,7 +1,7 @@
-//! Who issued a server's certificate, where that is no public authority: most often a proxy that inspects TLS.
+//! Who issued a server's certificate, if that is no public authority: most often a proxy that inspects TLS.
 //!
 //! rustls says "unknown issuer" and no more, which helps nobody to find the proxy. This verifier decides nothing
-//! by itself: it asks the public roots, then all the roots that are trusted here, and only where the first say
+//! by itself: it asks the public roots, then all the roots that are trusted here, and only if the first say
 //! no does it look into what the server sent, for the issuer's *name*. What is named is never trusted for it.
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 100;
 pub struct Issuers(Arc<Mutex<HashMap<String, String>>>);
 
 impl Issuers {
-    /// The issuer of this server's certificate, where it is trusted here but is no public authority.
+    /// The issuer of this server's certificate, if it is trusted here but is no public authority.
     pub fn of(&self, server: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
     }

@@ -1,7 +1,7 @@
 //! How adopat speaks HTTP: one [`Http`] for every service, over the [wire](crate::world::Wire).
 //!
 //! It never follows a redirect, never reads more than a bounded body, obeys `Retry-After` within the run's
-//! [deadline](crate::time::deadline), and repeats a request only where a repetition does no harm.
+//! [deadline](crate::time::deadline), and repeats a request only if a repetition does no harm.
 
 mod answer;
 pub mod claims_challenge;
@@ -48,7 +48,7 @@ pub const GRACE: Duration = Duration::from_secs(4);
 /// How long after a lost answer its request is looked after: the 15 s for which a service may still be at work on it, and
 /// a moment for what is made at the very end of them.
 pub const LATE_EFFECT: Duration = Duration::from_millis(15_200);
-/// How often an idempotent request is sent where nothing says how long to wait.
+/// How often an idempotent request is sent if nothing says how long to wait.
 const ATTEMPTS: u32 = 4;
 /// The same where cleaning up: what is not revoked lives on.
 const ATTEMPTS_TO_CLEAN_UP: u32 = 6;
@@ -62,7 +62,7 @@ const TO_TELL_THE_TIME: Duration = Duration::from_secs(15);
 pub enum Effect {
     /// The same as the first: it is retried.
     Idempotent,
-    /// The same as the first, but its answer holds what must not be lost, such as a rolled refresh token: it is
+    /// The same as the first, but its answer holds what must not be lost, like a rolled refresh token: it is
     /// retried, and when the run is cancelled, or its time is over, it is given a moment to end by itself.
     Precious,
     /// Something more (a `POST` that mints): it is sent once, and when the run is cancelled it is given a
@@ -132,7 +132,7 @@ impl NoAnswer {
         }
     }
 
-    /// The failure a person reads; `service` is who did not answer, such as "Microsoft Entra (host)".
+    /// The failure a person reads; `service` is who did not answer, like "Microsoft Entra (host)".
     pub fn into_failure(self, service: &str) -> Failure {
         match self {
             Self::Ended(Ended::Cancelled(signal)) => {
@@ -215,7 +215,7 @@ impl Http {
         &self.world
     }
 
-    /// What time it is at the services. Where none of them has answered yet, the one that counts most is asked, once,
+    /// What time it is at the services. If none of them has answered yet, the one that counts most is asked, once,
     /// by an anonymous `HEAD`; if that says nothing either, this machine's clock has to do.
     pub async fn now(&self) -> Timestamp {
         if let Some(address) = self.clock.to_ask() {
@@ -264,7 +264,7 @@ impl Http {
 
     /// Sends the request and returns the service's answer, whatever its status; an idempotent one is
     /// repeated, with jittered backoff, after a wire error, a 429 or a 5xx. Any request is sent once more, with a fresh
-    /// bearer, where a policy revoked the one it came with: such a request was not acted on.
+    /// bearer, if a policy revoked the one it came with: such a request was not acted on.
     pub async fn send(&self, request: Request<Bytes>, effect: Effect) -> Result<Answer, NoAnswer> {
         self.send_in_doubt(request, effect, &mut Doubt::None).await
     }

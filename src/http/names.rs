@@ -1,6 +1,6 @@
 //! From a name to addresses, as the machine is set up: its hosts file, then the name servers of its `resolv.conf`.
 //!
-//! Where none is configured, the one on loopback is asked, as glibc does, and never anybody else's: what a machine
+//! If none is configured, the one on loopback is asked, as glibc does, and never anybody else's: what a machine
 //! asks for is told to nobody whom its administrator has not chosen.
 
 use std::fmt;

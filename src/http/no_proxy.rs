@@ -1,5 +1,5 @@
-//! `NO_PROXY`: which hosts are called directly. No two programs read it alike; here an entry means what its writer
-//! meant, and one that means nothing is told.
+//! `NO_PROXY`: the hosts that are called directly. No two programs read it alike; here an entry means what its writer
+//! meant, and a warning names an entry that means nothing.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use url::Url;
 #[derive(Clone, Default)]
 pub struct Exceptions(Arc<[Exception]>);
 
-/// Hosts, and the port where they are meant at that port alone.
+/// Hosts, and the port if they are meant at that port alone.
 struct Exception {
     hosts: Matcher,
     port: Option<u16>,

@@ -1,6 +1,5 @@
-//! Through which proxy requests go: `HTTPS_PROXY` and `NO_PROXY`, else the Azure Pipelines agent's own
-//! settings, whose bypass list is a JSON array of regular expressions matched against the whole URL, in any
-//! case.
+//! Chooses the proxy for a request: `HTTPS_PROXY` and `NO_PROXY`, else the Azure Pipelines agent's own settings, whose
+//! bypass list is a JSON array of regular expressions matched against the whole URL, ignoring case.
 
 use regex_lite::{Regex, RegexBuilder};
 use reqwest::Proxy;
@@ -18,7 +17,7 @@ pub struct ProxySettings {
     pub https_proxy: Option<HttpsProxy>,
     /// `NO_PROXY` or `no_proxy`.
     pub no_proxy: Exceptions,
-    /// The agent's proxy, used where `HTTPS_PROXY` is not set.
+    /// The agent's proxy, used if `HTTPS_PROXY` is not set.
     pub agent: Option<AgentProxy>,
 }
 

@@ -1,5 +1,5 @@
-//! The address of a proxy as people write it: without its scheme, with a user of a Windows domain, with a password
-//! as it is typed. A URL in the strict sense is none of these.
+//! The address of a proxy as people write it: without a scheme, with a user of a Windows domain, with a password as it
+//! is typed. A strict URL parser accepts none of these.
 
 use std::borrow::Cow;
 
@@ -13,17 +13,17 @@ use crate::secret::Secret;
 pub struct ProxyAddress {
     /// Where it is, without user and password.
     pub place: Url,
-    /// The user, where the address names one.
+    /// The user, if the address names one.
     pub user: Option<String>,
     /// The user's password.
     pub password: Option<Secret>,
 }
 
 impl ProxyAddress {
-    /// Reads an address as curl does; `http://` where no scheme is given.
+    /// Reads an address as curl does; `http://` if no scheme is given.
     ///
     /// What stands before the last `@` is user and password, parted by the first `:`, and `%XX` in either is
-    /// decoded where it is a byte. So a `\`, `/`, `?`, `#`, `@` or `%` may stand there as it is; curl lets the
+    /// decoded if it is a byte. So a `\`, `/`, `?`, `#`, `@` or `%` may stand there as it is; curl lets the
     /// address end at some of these. `None` if it is not the address of an HTTP proxy.
     pub fn parse(address: &Secret) -> Option<Self> {
         let (scheme, rest) =

@@ -1,8 +1,8 @@
-//! Fresh access tokens in place of those that a policy revokes while the run goes on.
+//! Replaces access tokens that a policy revokes while the run goes on.
 //!
-//! A request whose bearer draws a [claims challenge](super::claims_challenge) asks for another one and is sent again,
-//! once. Who signs in is the run, which attends to such requests: here is only how they find each other, and which
-//! bearer takes the place of which.
+//! A request whose token draws a [claims challenge](super::claims_challenge) asks for a new token and is sent again,
+//! once. The run itself signs in and answers such requests; this module brings the two together and keeps track of
+//! which token replaces which.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 
+use super::request;
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::time::Deadline;
@@ -57,7 +58,7 @@ impl Renewals {
 
     /// Remembers an access token for which there can be a fresh one.
     pub fn remember(&self, access_token: &Secret, refresh_token: Option<&Secret>) {
-        let Some(header) = bearer(access_token) else { return };
+        let Some(header) = request::bearer(access_token) else { return };
         let mut bearers = self.0.bearers.lock().unwrap_or_else(PoisonError::into_inner);
         bearers.push(Bearer { header, refresh_token: refresh_token.cloned(), fresh: None });
     }
@@ -88,7 +89,7 @@ impl Renewals {
         attendant.send(Ask { claims, refresh_token, deadline: deadline.clone(), reply }).ok()?;
         match answer.await.ok()? {
             Ok(fresh) => {
-                let fresh = bearer(&fresh)?;
+                let fresh = request::bearer(&fresh)?;
                 self.of(request, |bearer| bearer.fresh = Some(fresh));
                 self.freshen(request).then_some(Ok(()))
             }
@@ -102,10 +103,4 @@ impl Renewals {
         let mut bearers = self.0.bearers.lock().unwrap_or_else(PoisonError::into_inner);
         bearers.iter_mut().find(|bearer| bearer.header == sent).map(look)
     }
-}
-
-fn bearer(token: &Secret) -> Option<HeaderValue> {
-    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
-    header.set_sensitive(true);
-    Some(header)
 }

@@ -50,7 +50,7 @@ impl ServiceClock {
         Self { machine, services, heard: Arc::default(), asked: Arc::default() }
     }
 
-    /// What time it is at the services; by this machine's clock where none of them has told yet.
+    /// What time it is at the services; by this machine's clock if none of them has told yet.
     pub fn now(&self) -> Timestamp {
         self.heard().map_or_else(|| self.machine.now(), Heard::now)
     }
@@ -65,7 +65,7 @@ impl ServiceClock {
         self.heard().is_some()
     }
 
-    /// How far this machine's clock is ahead of the services' (behind: negative), where one has told and it is more
+    /// How far this machine's clock is ahead of the services' (behind: negative), if one has told and it is more
     /// than [`CLOCK_OFF`].
     pub fn machine_is_off(&self) -> Option<SignedDuration> {
         let clock_skew = self.machine.now().duration_since(self.heard()?.now());

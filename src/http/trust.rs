@@ -32,7 +32,7 @@ pub struct AuthorityFile {
 
 impl AuthorityFile {
     /// Reads the file: PEM as [`pem`] reads it, or a single certificate as it is (DER). What else it holds,
-    /// such as a revocation list, is no matter. Beside it, what a person should hear of: certificates of it that cannot
+    /// like a revocation list, is no matter. Beside it, what a person should hear of: certificates of it that cannot
     /// be used.
     pub fn read(variable: &'static str, path: PathBuf) -> (Self, Option<String>) {
         let read = std::fs::read(&path).map_err(|error| error.to_string());

@@ -8,13 +8,13 @@ use crate::operation_name::OperationName;
 /// A command line that was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
-    /// The operation, where it was given as a word.
+    /// The operation, if it was given as a word.
     pub operation: Option<OperationName>,
     /// The inputs that were given as flags.
     pub flags: Flags,
     /// Whether the launcher asks for the job's last step.
     pub post_step: bool,
-    /// exec's command and its arguments; empty where none was given.
+    /// exec's command and its arguments; empty if none was given.
     pub command: Vec<OsString>,
 }
 

@@ -40,7 +40,7 @@ pub struct Inputs {
     pub delivery: Delivery,
     /// Every secret that was given, which the host is to mask before anything else is printed.
     pub secrets: Vec<Secret>,
-    /// Secrets that the host knows as its own, such as the job's token: never to be printed by us either.
+    /// Secrets that the host knows as its own, like the job's token: never to be printed by us either.
     pub hosts_secrets: Vec<Secret>,
     /// What a person should hear of: misspelt names, settings that were skipped.
     pub warnings: Vec<String>,

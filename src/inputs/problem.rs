@@ -17,7 +17,7 @@ pub struct Problem {
     pub input: &'static str,
     /// Where in the input, if it is a document: `adopat.yml:7:13`.
     pub place: Option<String>,
-    /// The value that is wrong, where it may be repeated and says more than the input's name.
+    /// The value that is wrong, if it may be repeated and says more than the input's name.
     pub value: Option<String>,
     /// What is wrong, as the rest of a sentence that begins with the value, or with the input's name.
     pub what: String,
@@ -114,7 +114,7 @@ impl Problems {
     }
 }
 
-/// How the inputs of these problems are set where no host hands them over, as a sentence.
+/// How the inputs of these problems are set if no host hands them over, as a sentence.
 pub fn how_they_are_set(problems: &[Problem]) -> String {
     let mut ways: Vec<String> = Vec::new();
     for problem in problems {

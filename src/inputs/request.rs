@@ -142,7 +142,7 @@ pub struct Create {
 /// `revoke-on-completion`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnCompletion {
-    /// What an earlier attempt of this step left, where the host hands that to a retried one.
+    /// What an earlier attempt of this step left, if the host hands that to a retried one.
     pub left: Vec<Pending>,
 }
 
@@ -200,7 +200,7 @@ impl Apply {
     }
 }
 
-/// What to do where no active PAT is the one that was meant.
+/// What to do if no active PAT is the one that was meant.
 #[derive(Clone, Copy, Debug, EnumString, PartialEq, Eq, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum IfMissing {
@@ -299,7 +299,7 @@ pub struct SignIn {
     pub store_key: Option<Secret>,
     /// `azure-service-connection`: an Azure Pipelines service connection's id.
     pub azure_service_connection: Option<String>,
-    /// The job's own OIDC token, where one can be had.
+    /// The job's own OIDC token, if one can be had.
     pub oidc: OidcSources,
     /// Which identities the environment offers for opening a vault.
     pub vault_identity: VaultIdentity,
@@ -329,7 +329,7 @@ pub enum ClientProof {
     Certificate {
         /// The certificate, read with its private key.
         certificate: Certificate,
-        /// The file that it was read from, where a path was given.
+        /// The file that it was read from, if a path was given.
         file: Option<PathBuf>,
         /// Whether there is a `client-certificate-password`.
         has_password: bool,
@@ -417,7 +417,7 @@ impl OutputFormat {
 /// What holds for every run before there is a request: how to log, how to reach the network.
 #[derive(Clone, Debug, Default)]
 pub struct EarlySettings {
-    /// The tracing filter: `log`, else `debug` where the host asks for it.
+    /// The tracing filter: `log`, else `debug` if the host asks for it.
     pub log: Option<String>,
     /// The proxies.
     pub proxy: ProxySettings,

@@ -81,11 +81,11 @@ pub struct Input {
     pub repeatable: bool,
     /// What kind of value it takes.
     pub value: Value,
-    /// The values it can take, where they are few.
+    /// The values it can take, if they are few.
     pub choices: &'static [&'static str],
     /// Those of its choices that only some of its operations take, with these operations.
     pub reserved: &'static [(&'static str, &'static [OperationName])],
-    /// Its default, where it depends neither on the operation nor on the host.
+    /// Its default, if it depends neither on the operation nor on the host.
     pub default: Option<&'static str>,
     /// What it means; also its other defaults.
     pub help: &'static str,
@@ -215,7 +215,7 @@ pub fn camel_case(name: &str) -> String {
 /// The row of an input.
 ///
 /// # Panics
-/// Where there is none of that name: a defect.
+/// If there is none of that name: a defect.
 pub fn input(name: &str) -> &'static Input {
     INPUTS.iter().find(|input| input.name == name).expect("a name of the table")
 }

@@ -1,5 +1,5 @@
-//! Where a PAT and the outputs go: stores, then the output file, the host last; and giving back what was
-//! there before, where one of them fails.
+//! Delivers a PAT and the outputs: to the stores first, then to the output file, to the host last. If one of them
+//! fails, the others get back what they held before.
 
 use std::path::Path;
 
@@ -10,13 +10,12 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::host::HostSettings;
 use crate::inputs::request::{Operation, OutputFile, OutputFormat};
 use crate::output_file;
 use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
 use crate::pats::Pat;
 
-/// Refuses an operation that would mint where nobody could take the PAT. Nothing has been sent yet.
+/// Refuses an operation that would mint if nobody could take the PAT. Nothing has been sent yet.
 pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Failure> {
     let delivery = &run.request.delivery;
     let elsewhere = delivery.output_file.is_some() || !delivery.deliver_to.is_empty();
@@ -89,10 +88,7 @@ fn delivery_of(run: &Run<'_>) -> Option<String> {
     let delivery = &run.request.delivery;
     let stores = delivery.deliver_to.iter().map(ToString::to_string);
     let file = delivery.output_file.iter().map(|file| file.path.display().to_string());
-    let host = match delivery.host {
-        HostSettings::Generic { .. } => None,
-        _ => Some("the outputs and variables of this job".to_owned()),
-    };
+    let host = run.host.has_outputs().then(|| "the outputs and variables of this job".to_owned());
     let places: Vec<String> = stores.chain(file).chain(host).collect();
     (!places.is_empty()).then(|| format!("Would deliver the new PAT to {}.", places.join(", ")))
 }
@@ -125,7 +121,7 @@ pub(super) fn hand_over_list(run: &Run<'_>, pats: &[Pat], outlook: &Outlook) -> 
         let all = pats.iter().map(|pat| outlook.for_a_program(pat).to_json()).collect();
         replace_output_file(run, &Outputs { pats: Some(all), ..Outputs::default() })?;
     }
-    if !has_outputs(run) {
+    if !run.host.has_outputs() {
         return Ok(());
     }
     let soonest = listing::soonest_within(pats, outlook, MOST_OF_AN_OUTPUT);
@@ -135,11 +131,6 @@ pub(super) fn hand_over_list(run: &Run<'_>, pats: &[Pat], outlook: &Outlook) -> 
         run.warn(too_large(run, &left_out));
     }
     run.host.deliver(&Outputs { pats: Some(soonest), ..Outputs::default() })
-}
-
-/// Whether the host takes outputs, each of which may hold so much and no more.
-pub(super) fn has_outputs(run: &Run<'_>) -> bool {
-    !matches!(run.request.delivery.host, HostSettings::Generic { .. })
 }
 
 /// What an output holds instead of all, as a whole sentence: why, and where all of it is.

@@ -25,9 +25,9 @@ use crate::pats::{Minted, Revocation};
 use crate::signals::{self, Signals};
 use crate::time::to_the_second;
 
-/// What a shell answers where there is no such command.
+/// What a shell answers if there is no such command.
 const NOT_FOUND: u8 = 127;
-/// What a shell answers where there is one that cannot be run.
+/// What a shell answers if there is one that cannot be run.
 const NOT_EXECUTABLE: u8 = 126;
 
 pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
@@ -119,7 +119,7 @@ fn may_have_died(failure: &Failure) -> bool {
     matches!(failure.exit, Exit::SignIn | Exit::Refused)
 }
 
-/// Revokes the PAT; signs in once more where the access token has died while the command ran. What cannot be
+/// Revokes the PAT; signs in once more if the access token has died while the command ran. What cannot be
 /// revoked is named, and the command's own code stays.
 async fn revoke(run: &Run<'_>, session: &Session, mut made: Made<'_>) {
     let run = run.cleaning_up();

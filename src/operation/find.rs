@@ -12,11 +12,11 @@ use crate::pats::{Pat, Service};
 pub(super) struct Found {
     /// The active PATs that were meant, the newest first. Several, if they bear one name.
     pub(super) active: Vec<Pat>,
-    /// Where there is no active one: the expired ones, the newest first.
+    /// If there is no active one: the expired ones, the newest first.
     pub(super) expired: Vec<Pat>,
 }
 
-/// Looks among the active PATs, and where none is meant, among the expired ones.
+/// Looks among the active PATs, and if none is meant, among the expired ones.
 pub(super) async fn find(service: &Service, subject: &Subject) -> Result<Found, Failure> {
     let active = meant(service.list(Filter::Active).await?, subject);
     let expired =

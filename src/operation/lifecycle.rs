@@ -22,13 +22,13 @@ use crate::time::to_the_second;
 pub(super) struct MintRequest<'a> {
     /// What to mint.
     pub(super) new: &'a NewPat,
-    /// The active PATs that may be of that name, where they have been read.
+    /// The active PATs that may be of that name, if they have been read.
     pub(super) before: Option<&'a [Pat]>,
     /// How.
     pub(super) minting: &'a Minting,
     /// rotate: the ids that are being replaced.
     pub(super) previous: Option<Vec<String>>,
-    /// What the job's last step is to be told of, where it is to revoke the PAT.
+    /// What the job's last step is to be told of, if it is to revoke the PAT.
     pub(super) on_completion: Option<&'a OnCompletion>,
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn mint<'a>(
     }
 }
 
-/// Whether the PAT is what was asked for and, where that is asked, whether it works.
+/// Whether the PAT is what was asked for and, if that is asked, whether it works.
 async fn inspect(
     run: &Run<'_>,
     mint_request: &MintRequest<'_>,
@@ -305,7 +305,7 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The same where all is done: that it cannot be saved is said, and changes nothing.
+    /// The same if all is done: that it cannot be saved is said, and changes nothing.
     fn save_for_the_end(
         &self,
         settled: &[Pending],

@@ -67,7 +67,7 @@ pub(super) async fn list(run: &Run<'_>, list: &List) -> Result<(), Failure> {
     Err(Failure::new(Exit::Expiring, cause, remedies.join(" ")))
 }
 
-/// The ids of those that are revoked, which only another look can tell where the list holds all.
+/// The ids of those that are revoked, which only another look can tell if the list holds all.
 async fn revoked_among(service: &Service, pats: &[Pat], filter: Filter) -> Result<HashSet<String>, Failure> {
     let ids = |pats: &[Pat]| pats.iter().map(|pat| pat.authorization_id.clone()).collect();
     Ok(match filter {

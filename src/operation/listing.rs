@@ -22,7 +22,7 @@ const AT_ONCE: usize = 100;
 pub(super) struct Outlook {
     /// What time it is.
     pub(super) now: Timestamp,
-    /// How soon is soon, where that was asked for.
+    /// How soon is soon, if that was asked for.
     pub(super) expiring_within: Option<Duration>,
     /// The authorization ids of those that are revoked.
     pub(super) revoked: HashSet<String>,
@@ -53,7 +53,7 @@ impl Outlook {
         !self.is_over(pat) && (soon || pat.is_global())
     }
 
-    /// How long it still works; nothing where it does not.
+    /// How long it still works; nothing if it does not.
     pub(super) fn left(&self, pat: &Pat) -> String {
         if self.is_over(pat) { String::new() } else { left(pat, self.now) }
     }
@@ -168,7 +168,7 @@ const COLUMNS: [Column; 6] = [
     Column { title: "AUTHORIZATION ID", least: None, goes: Some(1) },
 ];
 
-/// A table, one PAT a line; where a width is given, no wider than that.
+/// A table, one PAT a line; if a width is given, no wider than that.
 pub(super) fn table(pats: &[Pat], outlook: &Outlook, width: Option<usize>) -> Table {
     let rows = pats.iter().map(|pat| {
         vec![

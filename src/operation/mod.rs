@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
         json: impl Iterator<Item = String>,
         headline: impl FnOnce() -> String,
     ) {
-        if delivery::has_outputs(self) {
+        if self.host.has_outputs() {
             self.info(headline());
             self.host.print(&table(None).text());
         } else {
@@ -284,7 +284,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How far a machine's clock is off, such as `3 days ahead of` (somebody's clock).
+/// How far a machine's clock is off, like `3 days ahead of` (somebody's clock).
 fn clock_off(clock_skew: jiff::SignedDuration) -> String {
     let side = if clock_skew.is_negative() { "behind" } else { "ahead of" };
     let minutes = (clock_skew.abs().as_secs() + 30) / 60;
@@ -297,7 +297,7 @@ fn clock_off(clock_skew: jiff::SignedDuration) -> String {
 }
 
 /// A sign-in that fails, and a service that refuses the signed-in user, can have twenty causes: doctor tells them
-/// apart. Not so where adopat itself refuses, or where the service refuses what it was asked for: those have no name,
+/// apart. Not so if adopat itself refuses, or if the service refuses what it was asked for: those have no name,
 /// or one of which doctor knows nothing.
 fn with_next_step(mut failure: Failure) -> Failure {
     let concerned = match failure.exit {

@@ -1,5 +1,5 @@
-//! What is to be done to the PAT that was asked about, and to those that bear its name, decided from what was read.
-//! Nothing here asks or changes anything.
+//! Decides what is to be done to the PAT that was asked about and to others of the same name, from what was read.
+//! Nothing here sends or changes anything.
 //!
 //! One plan is one transaction: at most one PAT is made, and then, in order, each step is taken. A dry run prints the
 //! plan; a run carries it out, and what became of each part of it is an [outcome](super::outcome).
@@ -74,7 +74,7 @@ pub(super) enum Action {
 /// earlier rotation kept for a while and that has not ended yet.
 ///
 /// # Errors
-/// Where what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
+/// If what was found does not allow it: exit 5 (missing, ambiguous), exit 4 (a global PAT).
 pub(super) fn plan_rotation(
     rotate: &Rotate,
     found: &Found,
@@ -183,7 +183,7 @@ fn plan_without_a_pat(
 /// Decides what a revocation does with what was found.
 ///
 /// # Errors
-/// Where what was found does not allow it: exit 5 (missing, ambiguous).
+/// If what was found does not allow it: exit 5 (missing, ambiguous).
 pub(super) fn plan_revocation(
     revoke: &Revoke,
     found: &Found,

@@ -1,4 +1,4 @@
-//! The job's last step: revoke what this step's runs minted. Silent where nothing is left, and never a reason
+//! The job's last step: revoke what this step's runs minted. Silent if nothing is left, and never a reason
 //! for a job to fail.
 
 use super::{Run, destinations, sign_in};

@@ -23,7 +23,7 @@ const MOST_OF_A_TABLE: usize = 512 * 1024;
 pub(super) fn hand_over(run: &Run<'_>, rows: &[ApplyResult], changed: bool) -> Result<(), Failure> {
     let now = run.http.clock().now();
     run.info(counted(rows));
-    if !delivery::has_outputs(run) {
+    if !run.host.has_outputs() {
         run.show_alone(|width| in_columns(rows, width), json_parts(rows));
     }
     run.host.summarize(&to_markdown(rows, now));
@@ -31,7 +31,7 @@ pub(super) fn hand_over(run: &Run<'_>, rows: &[ApplyResult], changed: bool) -> R
     let outputs = |results| Outputs { results: Some(results), changed, ..Outputs::default() };
     replace_output_file(run, &outputs(all))?;
     let (bounded, left_out) = within(rows, MOST_OF_AN_OUTPUT);
-    if let Some(left_out) = left_out.filter(|_| delivery::has_outputs(run)) {
+    if let Some(left_out) = left_out.filter(|_| run.host.has_outputs()) {
         run.warn(delivery::too_large(run, &left_out));
     }
     run.host.deliver(&outputs(bounded))

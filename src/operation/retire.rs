@@ -1,5 +1,5 @@
-//! Carrying out what is planned for the PATs that are there, and finding out what became of them where the service's
-//! answer does not tell.
+//! Carries out what is planned for existing PATs, and finds out what became of them if the service's answer does not
+//! tell.
 
 use super::outcome::{End, Fate, differs};
 use super::plan::{Action, Step, falls_short, moved};

@@ -1,5 +1,5 @@
-//! Signing in as an operation does it: the rolled refresh token is stored before the PAT service is asked for
-//! anything, so that no chain of tokens is ever broken.
+//! Signs in for an operation. The new refresh token is stored before the PAT service is asked for anything, so that
+//! the chain of tokens never breaks.
 
 use std::convert::Infallible;
 use std::io::IsTerminal as _;
@@ -96,8 +96,8 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
     Ok(Session { service, stores, tokens })
 }
 
-/// Whether the PAT service is called as soon as the sign-in is through: not where a person is waited for, who takes
-/// minutes, nor where there is nothing to wait for, nor by a dry run that has nothing to read.
+/// Whether the PAT service is called as soon as the sign-in is through: not if a person is waited for, who takes
+/// minutes, nor if there is nothing to wait for, nor by a dry run that has nothing to read.
 fn is_soon_at_the_pat_service(run: &Run<'_>) -> bool {
     let at_once =
         matches!(run.request.sign_in.credential, Credential::RefreshToken(_) | Credential::AzureCli);
@@ -358,7 +358,7 @@ fn in_minutes(time: Duration) -> String {
     }
 }
 
-/// Opens the page where a person sits at a terminal. That it did not open is no matter: they have the address.
+/// Opens the page if a person sits at a terminal. That it did not open is no matter: they have the address.
 fn open_for_a_person(page: &str) {
     if std::io::stderr().is_terminal()
         && let Ok(page) = Url::parse(page)
@@ -378,7 +378,7 @@ fn client(run: &Run<'_>, tenant: &str) -> entra::Client {
     entra::Client::new(run.http.clone(), authority, tenant.to_owned(), sign_in.client_id.clone(), proof)
 }
 
-/// The token in the credential store, where there is a store that can be read and something in it.
+/// The token in the credential store, if there is a store that can be read and something in it.
 async fn stored(run: &Run<'_>, store: Option<&dyn Store>) -> Result<Option<Secret>, Failure> {
     match store {
         Some(store) => Ok(store.read(run.deadline()).await?.filter(|token| !token.is_empty())),

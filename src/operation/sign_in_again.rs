@@ -13,7 +13,7 @@ const LOGIN: &str = "'adopat login'";
 /// Where the refresh token goes where this run has no store: from there a person takes it to where the run reads it.
 const FOR_A_PERSON: &str = "file:refresh-token";
 
-/// The failure, with the very command in its remedy where that says to sign in again, or what takes its place where
+/// The failure, with the very command in its remedy if that says to sign in again, or what takes its place where
 /// adopat does not sign in itself.
 pub(super) fn with_the_command(request: &Request, mut failure: Failure) -> Failure {
     if failure.remedy == challenge::REMEDY {

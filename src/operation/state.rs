@@ -1,4 +1,4 @@
-//! How a PAT stands, in the words in which every list and summary says it.
+//! The state of a PAT, in the words that every list and summary uses.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Which tenant a run signs in to, and what to say where a wrong one explains a failure.
+//! Which tenant a run signs in to, and what to say if a wrong one explains a failure.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::azure_devops::tenant::{Backing, discover};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::Credential;
 
-/// Work accounts of any tenant: what is signed in to where nobody says which.
+/// Work accounts of any tenant: what is signed in to if nobody says which.
 const ANY_TENANT: &str = "organizations";
 
 /// The longest that asking for the tenant may hold up the words of a failure.
 const TO_EXPLAIN: Duration = Duration::from_secs(5);
 
-/// What Entra and Azure DevOps name, among other reasons, where the tenant signed in to is the wrong one.
+/// What Entra and Azure DevOps name, among other reasons, if the tenant signed in to is the wrong one.
 const SIGNS: [&str; 10] = [
     "AADSTS50034",
     "AADSTS50020",
@@ -63,7 +63,7 @@ pub(super) fn personal_accounts(run: &Run<'_>) -> Failure {
     .named("X-VSS-ResourceTenant: all zero")
 }
 
-/// The failure, with a remedy that names the tenant behind the organization where a wrong `tenant-id` explains
+/// The failure, with a remedy that names the tenant behind the organization if a wrong `tenant-id` explains
 /// it. That nobody can say changes nothing.
 pub(super) async fn explain(run: &Run<'_>, failure: Failure) -> Failure {
     let name = failure.name.as_deref().unwrap_or_default();

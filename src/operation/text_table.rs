@@ -13,7 +13,7 @@ const GAP: &str = "  ";
 pub(super) struct Column {
     /// Its title.
     pub(super) title: &'static str,
-    /// How narrow it may become where the terminal has no room for all of it; its cells are then cut.
+    /// How narrow it may become if the terminal has no room for all of it; its cells are then cut.
     pub(super) least: Option<usize>,
     /// Its place among those that are left out where even that is not enough; the lowest goes first.
     pub(super) goes: Option<u8>,
@@ -44,7 +44,7 @@ impl Table {
     }
 }
 
-/// Lays the rows out in columns; where there is a width, within it.
+/// Lays the rows out in columns; if there is a width, within it.
 pub(super) fn table(columns: &[Column], mut rows: Vec<Vec<Piece>>, width: Option<usize>) -> Table {
     rows.insert(0, columns.iter().map(|column| column.title.to_owned().into()).collect());
     let natural =

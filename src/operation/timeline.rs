@@ -23,7 +23,7 @@ pub(super) struct Bar<'a> {
     pub(super) is_critical: bool,
 }
 
-/// The chart, the first to expire on top; nothing where there is no bar.
+/// The chart, the first to expire on top; nothing if there is no bar.
 pub(super) fn timeline(mut bars: Vec<Bar<'_>>, now: Timestamp) -> String {
     bars.sort_by_key(|bar| (bar.end, bar.name));
     bars.truncate(MOST_BARS);

@@ -47,11 +47,11 @@ struct Doubt {
     support_ids: Vec<(&'static str, String)>,
 }
 
-/// Tries the PAT until it works. One that does not is a sentence to warn with or, where it is `require`d to, a
+/// Tries the PAT until it works. One that does not is a sentence to warn with or, if it is `require`d to, a
 /// failure.
 ///
 /// # Errors
-/// Exit 7 where the PAT has to work and does not; a cancelled run.
+/// Exit 7 if the PAT has to work and does not; a cancelled run.
 pub(super) async fn verify(
     run: &Run<'_>,
     verify: &Verify,
@@ -133,8 +133,7 @@ fn judge(answer: &Answer, connection_data: bool) -> Result<(), (String, bool)> {
     let status = answer.status.as_u16();
     let identity = AuthenticatedUser::of(answer);
     match status {
-        203 => Err(("a sign-in page answered (HTTP 203).".into(), true)),
-        200..=299 if is_sign_in_page(answer) => {
+        200..=299 if answer.is_sign_in_page() => {
             Err((format!("a sign-in page answered (HTTP {status})."), true))
         }
         200..=299 if identity.as_ref().is_some_and(AuthenticatedUser::is_anonymous) => {
@@ -148,10 +147,6 @@ fn judge(answer: &Answer, connection_data: bool) -> Result<(), (String, bool)> {
         401 | 403 | 404 | 408 | 429 | 500.. => Err((format!("it was refused (HTTP {status})."), true)),
         _ => Err((format!("the address cannot be used to try it (HTTP {status})."), false)),
     }
-}
-
-fn is_sign_in_page(answer: &Answer) -> bool {
-    answer.is_page() && answer.text().to_ascii_lowercase().contains("sign in")
 }
 
 fn not_confirmed(verify: &Verify, tries: u32, doubt: &Doubt) -> Failure {

@@ -97,7 +97,7 @@ pub async fn mint(
     }
 }
 
-/// Why there is no further attempt. Where it would have been too late, that is what came of the last one.
+/// Why there is no further attempt. If it would have been too late, that is what came of the last one.
 fn given_up(ended: NoAnswer, failure: Failure) -> Failure {
     match ended {
         NoAnswer::Throttled(_) => failure,

@@ -85,7 +85,7 @@ pub struct NewPat {
     pub scope: Scope,
     /// When it is to expire.
     pub valid_to: Timestamp,
-    /// How long it is to live, where that is what was asked: counted from the request that makes it.
+    /// How long it is to live, if that is what was asked: counted from the request that makes it.
     pub lifetime: Option<Duration>,
 }
 

@@ -12,19 +12,6 @@ use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
 use crate::http::{Answer, ClaimsChallenge};
 use crate::refusal_table::{self, RefusalRow};
 
-/// What one `patTokenError` means.
-#[derive(Debug)]
-pub struct Meaning {
-    /// The service's name of it, as its specification spells it.
-    pub name: &'static str,
-    /// The exit code.
-    pub exit: Exit,
-    /// One sentence of cause.
-    pub cause: &'static str,
-    /// One sentence of remedy.
-    pub remedy: &'static str,
-}
-
 /// Of an answer that brought such ids; else [`AGAIN`] is all there is to say.
 const REPORT: &str = "Run it again; if it keeps failing, send these IDs to Microsoft support.";
 const AGAIN: &str = "Run it again; if it keeps failing, look at https://status.dev.azure.com.";
@@ -35,12 +22,12 @@ const DEFECT: &str = "Report it: adopat should never have sent this.";
 const SIGN_IN_AGAIN: &str =
     "Sign in again with 'adopat login', and check tenant-id and client-id with 'adopat doctor'.";
 
-const fn meaning(name: &'static str, exit: Exit, cause: &'static str, remedy: &'static str) -> Meaning {
-    Meaning { name, exit, cause, remedy }
+const fn meaning(name: &'static str, exit: Exit, cause: &'static str, remedy: &'static str) -> RefusalRow {
+    RefusalRow::new(exit, cause, remedy).key(name)
 }
 
 /// Every `patTokenError` of the specification but `none`.
-pub const MEANINGS: [Meaning; 36] = [
+pub const MEANINGS: [RefusalRow; 36] = [
     meaning(
         "displayNameRequired",
         Exit::Refused,
@@ -247,8 +234,8 @@ pub const MEANINGS: [Meaning; 36] = [
 /// The failure behind a `patTokenError`.
 pub fn of_name(name: &str, message: Option<&str>, organization: &Organization) -> Failure {
     let message = message.map(str::trim).filter(|message| !message.is_empty());
-    let failure = match MEANINGS.iter().find(|meaning| meaning.name.eq_ignore_ascii_case(name)) {
-        Some(meaning) => Failure::new(meaning.exit, meaning.cause, meaning.remedy),
+    let failure = match MEANINGS.iter().find(|meaning| meaning.key.eq_ignore_ascii_case(name)) {
+        Some(meaning) => meaning.failure(&[]),
         None => {
             let exit = match not_found(name) {
                 Some(_) if is_of_no_organization(name) => Exit::Refused,
@@ -295,7 +282,7 @@ pub fn is_gone(answer: &Answer) -> bool {
     is_of_no_pat(&named.or(body.type_key).unwrap_or_default())
 }
 
-/// What is not found, by an error's name such as `SessionTokenNotFoundException` or `authorizationNotFound`, in lower
+/// What is not found, by an error's name like `SessionTokenNotFoundException` or `authorizationNotFound`, in lower
 /// case; `None` if the error is another.
 fn not_found(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
@@ -332,7 +319,7 @@ pub fn of_answer(answer: &Answer, organization: &Organization) -> Failure {
     with_ids_of(answer, failure)
 }
 
-/// The failure with the ids that the answer brought, and advice to use them only where there are any.
+/// The failure with the ids that the answer brought, and advice to use them only if there are any.
 pub fn with_ids_of(answer: &Answer, failure: Failure) -> Failure {
     let ids = support_ids(answer);
     let remedy = if ids.is_empty() && failure.remedy == REPORT { AGAIN.into() } else { failure.remedy };
@@ -349,8 +336,8 @@ fn named_in(answer: &Answer, message: &str) -> Option<String> {
     let word = message.trim().trim_end_matches('.');
     MEANINGS
         .iter()
-        .find(|meaning| meaning.name.eq_ignore_ascii_case(word))
-        .map(|meaning| meaning.name.to_owned())
+        .find(|meaning| meaning.key.eq_ignore_ascii_case(word))
+        .map(|meaning| meaning.key.to_owned())
 }
 
 /// How a refusal is known whose exception says that there is no such PAT.
@@ -470,8 +457,7 @@ fn of_status(answer: &Answer, body: &ErrorBody, organization: &Organization) -> 
         key => key,
     };
     // A sign-in page may call itself a success.
-    let is_sign_in_page = status == 200 && answer.text().to_ascii_lowercase().contains("sign in");
-    let kind = if is_sign_in_page { 203 } else { status };
+    let kind = if status == 200 && answer.is_sign_in_page() { 203 } else { status };
     let meaning = refusal_table::find(REFUSALS, kind, known_by, message).expect("the last row fits all");
     let own = [("organization", organization.name()), ("status", &status.to_string())];
     let failure = meaning.failure(&own);
@@ -506,6 +492,14 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::pats::model::GLOBAL_PATS_END;
+
+    #[test]
+    fn the_day_on_which_global_pats_end_is_one() {
+        let told = MEANINGS.iter().filter(|row| row.cause.contains("all of them end on"));
+        let told: Vec<_> = told.map(|row| row.cause.contains(&GLOBAL_PATS_END.to_string())).collect();
+        assert_eq!(told, [true]);
+    }
 
     #[rstest]
     #[case::of_a_failing_service(500, "")]

@@ -2,7 +2,7 @@
 
 use super::scope::{self, Scope};
 
-/// What the page calls a family of scopes, where that is not the family's own name with spaces.
+/// What the page calls a family of scopes, if that is not the family's own name with spaces.
 const FAMILIES: [(&str, &str); 11] = [
     ("advanced security", "advsec"),
     ("deployment groups", "machinegroup"),

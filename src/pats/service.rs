@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -84,9 +84,9 @@ pub enum CreateError {
 pub struct Ambiguity {
     /// How it came out.
     pub outcome: UnclearOutcome,
-    /// The authorization id of the PAT, where the answer told that much.
+    /// The authorization id of the PAT, if the answer told that much.
     pub authorization_id: Option<String>,
-    /// The answer, where there was one that can be read.
+    /// The answer, if there was one that can be read.
     pub answer: Option<Answer>,
     /// What a person reads if this is the end of it.
     pub failure: Failure,
@@ -154,7 +154,7 @@ impl Service {
         Self { http, address, organization, bearer }
     }
 
-    /// The same service under another deadline, such as one for cleaning up.
+    /// The same service under another deadline, like one for cleaning up.
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         Self { http: self.http.with_deadline(deadline), ..self.clone() }
     }
@@ -221,7 +221,7 @@ impl Service {
     /// The PAT of this authorization id, whatever has become of it.
     ///
     /// # Errors
-    /// What the service refused or failed at; exit 5 where there is none.
+    /// What the service refused or failed at; exit 5 if there is none.
     pub async fn get(&self, id: &str) -> Result<Pat, Failure> {
         let request = self.request(Method::GET, &[("authorizationId", id)], None);
         let answer = self.send(request, Effect::Idempotent).await?;
@@ -337,7 +337,7 @@ impl Service {
         changed.map(|(pat, _)| pat).map_err(|why| undone(&answer, why, earlier))
     }
 
-    /// Revokes a PAT, as far as the answers tell. That there is none is not a failure; where an earlier try may have
+    /// Revokes a PAT, as far as the answers tell. That there is none is not a failure; if an earlier try may have
     /// revoked it, it is what that try did.
     ///
     /// # Errors
@@ -378,14 +378,10 @@ impl Service {
     ) -> Request<bytes::Bytes> {
         let mut address = self.address.clone();
         address.query_pairs_mut().extend_pairs(query).append_pair("api-version", API_VERSION);
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.bearer.expose()))
-            .unwrap_or(HeaderValue::from_static("Bearer"));
-        bearer.set_sensitive(true);
         request::build(
-            Request::builder()
+            request::authorized(Request::builder(), &self.bearer)
                 .method(method)
                 .uri(address.as_str())
-                .header(AUTHORIZATION, bearer)
                 .header(ACCEPT, "application/json")
                 .header(CONTENT_TYPE, "application/json")
                 // Without it a refused credential is answered with a sign-in page instead of a 401.

@@ -1,7 +1,7 @@
-//! A change of a PAT that did not succeed, as far as its answers tell, and what one look at the list tells beyond them.
+//! A change of a PAT that did not succeed as far as its answers tell, and what a look at the list tells beyond them.
 //!
-//! A request that changes a PAT is repeated, and each try may have been acted on though its answer was lost: a second
-//! one that is refused, or told that there is no such PAT, does not speak for the first.
+//! A request that changes a PAT is repeated, and each try may have taken effect though its answer was lost. So a later
+//! try that is refused, or that finds no such PAT, says nothing about the first.
 
 use super::model::{Filter, Pat};
 use super::service::{Revocation, Service};

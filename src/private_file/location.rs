@@ -1,8 +1,9 @@
-//! Where a file that is to hold a secret really is.
+//! Finds the real location of a file that is to hold a secret.
 //!
-//! A path may lead there through symbolic links. A link that somebody else can make or change would have the secret
-//! written where they want it, so each link on the way has to be this user's own or root's, in a folder that no other
-//! user can write. What is no regular file (a device, a pipe, a folder) is nothing that could be replaced by one.
+//! A path may lead there through symbolic links. If somebody else could make or change such a link, the secret would
+//! be written where they want it. So each link on the way has to belong to this user or to root, in a folder that no
+//! other user can write. Anything but a regular file (a device, a pipe, a folder) is refused, since it cannot be
+//! replaced by one.
 
 use std::fmt;
 use std::io;
@@ -28,7 +29,7 @@ fn unfit_for(why: impl Into<String>) -> io::Error {
 /// The file's own path, with every symbolic link on the way followed. The file need not exist, but its folder.
 ///
 /// # Errors
-/// Where a link is not to be trusted, or there is something else than a regular file; any failure of the file system.
+/// If a link is not to be trusted, or there is something else than a regular file; any failure of the file system.
 pub fn locate(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(unfit_for("is the name of a folder"));
@@ -48,7 +49,7 @@ pub fn locate(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Why this path is unfit for a file with a secret, as the rest of a sentence that begins with it; `None` if it is
-/// fit, and where the file system will say more when it is written.
+/// fit, and if the file system will say more when it is written.
 pub fn unfit(path: &Path) -> Option<String> {
     let error = locate(path).err()?;
     error.get_ref().filter(|inner| inner.is::<Unfit>()).map(ToString::to_string)

@@ -103,7 +103,7 @@ pub fn modified(path: &Path) -> io::Result<SystemTime> {
     std::fs::metadata(path)?.modified()
 }
 
-/// Gives the file back what it held before, and the time of that where it is known; none: it was not there.
+/// Gives the file back what it held before, and the time of that if it is known; none: it was not there.
 ///
 /// # Errors
 /// Any failure of the file system.
@@ -120,7 +120,7 @@ pub fn restore(path: &Path, previous: Option<(&[u8], Option<SystemTime>)>) -> io
 /// The bytes as a secret text.
 ///
 /// # Errors
-/// Where they are no UTF-8.
+/// If they are not UTF-8.
 pub fn into_secret(bytes: &[u8]) -> Result<Secret, std::str::Utf8Error> {
     std::str::from_utf8(bytes).map(|text| Secret::new(text.to_owned()))
 }
@@ -140,7 +140,7 @@ fn explain(error: io::Error) -> io::Error {
     error
 }
 
-/// Makes the rename outlast a power failure, where the file system knows how.
+/// Makes the rename outlast a power failure, if the file system knows how.
 fn sync_folder(folder: &Path) {
     if cfg!(unix)
         && let Ok(folder) = File::open(folder)

@@ -9,7 +9,7 @@ use url::Url;
 use super::shell_words;
 use crate::azure_devops::hosts;
 
-/// Where a secret rests. Two addresses are equal where they name one place: only files and commands are told apart by
+/// Where a secret rests. Two addresses are equal if they name one place: only files and commands are told apart by
 /// case.
 #[derive(Clone, Debug)]
 pub enum Address {

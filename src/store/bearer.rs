@@ -1,7 +1,7 @@
-//! The bearer for Azure DevOps, which a store needs but only the sign-in can give.
+//! The access token for Azure DevOps, which some stores need and only the sign-in can give.
 //!
-//! Stores are prepared beside the sign-in: one that needs the bearer waits here until there is one. After a
-//! further sign-in the newer bearer is used.
+//! Stores are prepared while the sign-in is under way: a store that needs the token waits here until there is one.
+//! After another sign-in the newer token is used.
 
 use std::fmt;
 

@@ -278,7 +278,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What the file system says, in plain words where it says it in its own.
+/// What the file system says, in plain words if it says it in its own.
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "its folder does not exist".into(),

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use crypto_box::PublicKey;
 use crypto_box::aead::rand_core::{CryptoRng, Error, RngCore};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -206,14 +206,13 @@ impl GithubSecretStore {
                 "Give a token that may write secrets as 'github-token'; the job's own GITHUB_TOKEN never may.",
             )
         })?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
+        let bearer = request::bearer(token).ok_or_else(|| {
             Failure::new(
                 Exit::Store,
                 "'github-token' holds bytes that no token has.",
                 "Give the token alone.",
             )
         })?;
-        bearer.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}/{place}", self.secrets))

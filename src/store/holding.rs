@@ -1,6 +1,6 @@
 //! Whether a store holds the PAT that it should: the PAT that is *delivered*, compared with the PAT that *is*.
 //!
-//! No store is asked for the value where what stands beside it tells enough: a tag, an end, the time of its last
+//! No store is asked for the value if what stands beside it tells enough: a tag, an end, the time of its last
 //! change.
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub enum Holding {
     Holds,
     /// It does not hold it: why, as the rest of a sentence that begins with the store's address.
     Not(String),
-    /// It cannot tell; why, where a person can do something about it, as a whole sentence or two.
+    /// It cannot tell; why, if a person can do something about it, as a whole sentence or two.
     CannotTell(Option<String>),
 }
 

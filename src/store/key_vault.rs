@@ -46,7 +46,7 @@ const REFRESH_TOKEN: &str = "application/vnd.adopat.refresh-token";
 const TO_LOOK: Duration = Duration::from_secs(10);
 /// The pause between the first two looks; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
-/// The tags of adopat's own, the one first that is needed most: where there is no room for all, the last give way.
+/// The tags of adopat's own, the one first that is needed most: if there is no room for all, the last give way.
 const OWN_TAGS: [&str; 3] = ["authorization-id", "display-name", "organization"];
 
 /// A Key Vault secret as a store.
@@ -334,7 +334,7 @@ impl KeyVaultStore {
         self.call(opened, Doing::Writing, deadline, get).await.is_ok()
     }
 
-    /// Sets the secret, again where the vault has a bad moment. Where an answer was lost, it looks first whether the
+    /// Sets the secret, again if the vault has a bad moment. If an answer was lost, it looks first whether the
     /// vault has taken the value all the same: each set makes another version.
     async fn set(
         &self,

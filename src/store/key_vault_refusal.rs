@@ -55,7 +55,7 @@ const NOT_BY_POLICY: RefusalRow = RefusalRow::new(
 .status(&[400..=400, 403..=403]);
 
 /// What the refusals of a vault mean, by its innermost code, its words and its status. The exit code is 7, but 3
-/// where a refresh token is read.
+/// if a refresh token is read.
 pub const REFUSALS: &[RefusalRow] = &[
     RefusalRow::new(
         Exit::Store,
@@ -203,7 +203,7 @@ pub(super) fn of_vault(
     failure.with_support_ids(ids)
 }
 
-/// The failure where the name is taken by a deleted secret, found out before anything is written.
+/// The failure if the name is taken by a deleted secret, found out before anything is written.
 pub(super) fn of_soft_deleted(vault: &str, name: &str, doing: Doing) -> Failure {
     let failure = SOFT_DELETED.failure(&[("vault", vault), ("secret", name)]);
     Failure { exit: doing.exit(), ..failure }.named(format!("Key Vault {}", SOFT_DELETED.key))

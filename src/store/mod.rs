@@ -40,7 +40,7 @@ use crate::http::Http;
 use crate::secret::Secret;
 use crate::time::Deadline;
 
-/// What a stored secret is, for the places that can say so beside it.
+/// What a stored secret is, for the stores that can say so beside it.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// The refresh token of the user who signs in.

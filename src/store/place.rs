@@ -1,4 +1,4 @@
-//! Which addresses name one place, so that no two PATs are sent there.
+//! Tells which addresses name the same place, so that no two PATs are sent there.
 
 use crate::azure_devops::Organization;
 use crate::private_file::Identity;

@@ -143,14 +143,13 @@ impl VariableGroupStore {
 
     async fn begin(&self, deadline: &Deadline) -> Result<Call, Failure> {
         let bearer = self.bearer.get(deadline).await.map_err(|failure| Doing::Writing.failed(failure))?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).map_err(|_| {
+        let bearer = request::bearer(&bearer).ok_or_else(|| {
             Failure::new(
                 Exit::SignIn,
                 "The access token holds characters that no token has.",
                 "Give it as plain text, in one piece.",
             )
         })?;
-        bearer.set_sensitive(true);
         Ok(Call { http: self.http.with_deadline(deadline.clone()), bearer })
     }
 

@@ -67,7 +67,7 @@ pub const AZURE_CLI: Duration = Duration::from_secs(30);
 /// Gives the job's own OIDC token.
 #[async_trait]
 pub trait JobToken: fmt::Debug + Send + Sync {
-    /// The token for this audience: the service connection's where one is configured, else the host's own.
+    /// The token for this audience: the service connection's if one is configured, else the host's own.
     async fn assertion(&self, audience: &str, deadline: &Deadline) -> Result<Secret, Failure>;
 }
 

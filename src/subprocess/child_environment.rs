@@ -1,5 +1,5 @@
-//! What the programs that adopat starts find in their environment: adopat's own, without its secrets. Said once, for
-//! the command of `exec`, for every helper and for the program of a `command:` store.
+//! The environment of the programs that adopat starts: its own, without its secrets. `exec`'s command, every helper and
+//! the program of a `command:` store get it from here.
 
 use std::ffi::{OsStr, OsString};
 
@@ -27,7 +27,7 @@ pub const REFRESH_TOKEN_STATE: &str = "adopat_refresh_token";
 /// `Handlers/Handler.cs`).
 const AGENTS_SECRETS: [&str; 2] = ["SECRET_", "ENDPOINT_AUTH_"];
 
-/// For a helper, such as the Azure CLI: this process's environment, without adopat's secrets and without those that
+/// For a helper, like the Azure CLI: this process's environment, without adopat's secrets and without those that
 /// an Azure Pipelines agent handed to the task.
 pub fn for_a_helper() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(|(name, value)| is_for_a_helper(name, value))

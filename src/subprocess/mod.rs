@@ -4,7 +4,7 @@
 //! A helper finds adopat's environment [without its secrets](child_environment::for_a_helper), and a
 //! process group of its own. It ends within a time limit, and so does everything that it started: whatever stops the
 //! wait for it, the limit or a run that is cancelled, kills the whole group. A program that a helper leaves running
-//! after its own end, such as a daemon, is let be, and is not waited for even where it holds the helper's output open.
+//! after its own end, like a daemon, is let be, and is not waited for even if it holds the helper's output open.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -81,8 +81,8 @@ impl Helper {
     /// Runs it to its end; what it printed, and how it ended. Dropping the future kills its process group.
     ///
     /// # Errors
-    /// That it cannot be started; [`TimedOut`](io::ErrorKind::TimedOut) where it took longer than `limit`, and
-    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) where it printed more than anybody wants to read.
+    /// That it cannot be started; [`TimedOut`](io::ErrorKind::TimedOut) if it took longer than `limit`, and
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if it printed more than anybody wants to read.
     pub async fn run(mut self, limit: Duration) -> io::Result<Output> {
         let mut child = self.spawn()?;
         let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -145,7 +145,7 @@ impl Helper {
         })
     }
 
-    /// Starts it and leaves it running, with nothing to read and nobody who reads it: for what is a person's, such as
+    /// Starts it and leaves it running, with nothing to read and nobody who reads it: for what is a person's, like
     /// their browser, which outlives the run.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub struct Grace {
 /// The first signal that cancelled the run, if one did. A second one changes nothing.
 pub type Cancellation = watch::Receiver<Option<Signal>>;
 
-/// A deadline and, unless cleaning up, a cancellation.
+/// The time by which a piece of work has to end and, unless it cleans up, the signal that ends it before.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     at: Instant,
@@ -61,12 +61,12 @@ impl Deadline {
         Self { at: self.at() + CLEAN_UP, granted: Arc::default(), cancellation: None, cleaning_up: true }
     }
 
-    /// The same deadline, deaf to signals: for what must not be torn apart, such as a delivery.
+    /// The same deadline, deaf to signals: for what must not be torn apart, like a delivery.
     pub fn undisturbed(&self) -> Self {
         Self { cancellation: None, ..self.clone() }
     }
 
-    /// The same, `more` later: for a wait that has a limit of its own, such as a device code's life.
+    /// The same, `more` later: for a wait that has a limit of its own, like a device code's life.
     pub fn extended(&self, more: Duration) -> Self {
         Self { at: self.at + more, ..self.clone() }
     }

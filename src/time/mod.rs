@@ -1,4 +1,4 @@
-//! Time: how long a piece of work may go on, spans as people write them, instants to the second.
+//! Time: deadlines, spans as people write them, and instants to the second.
 
 pub mod deadline;
 pub mod span;

@@ -1,4 +1,4 @@
-//! Spans of time: a number and `s`, `m`, `h`, `d` or `w`; or ISO 8601, such as `P90D` or `PT12H`.
+//! Spans of time: a number and `s`, `m`, `h`, `d` or `w`; or ISO 8601, like `P90D` or `PT12H`.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn parse_iso(text: &str) -> Option<Duration> {
     Duration::try_from(rest.checked_add(SignedDuration::from_hours(24 * days))?).ok()
 }
 
-/// The instant that lies `span` after another; the last there is where that is out of reach.
+/// The instant that lies `span` after another; the last there is if that is out of reach.
 pub fn after(instant: Timestamp, span: Duration) -> Timestamp {
     let span = SignedDuration::try_from(span).ok();
     span.and_then(|span| instant.checked_add(span).ok()).unwrap_or(Timestamp::MAX)

@@ -56,7 +56,7 @@ impl Caller {
     }
 }
 
-/// Who is calling; nobody, where no credential is sent at all. `Err` is the answer that sends them away.
+/// Who is calling; nobody, if no credential is sent at all. `Err` is the answer that sends them away.
 pub(crate) fn caller(
     services: &mut Services,
     call: &Call,

@@ -139,7 +139,7 @@ pub(super) fn options(services: &mut Services, asked: &Asked, area: &[&str]) -> 
     Ok(answer::json(StatusCode::OK, &json!({"count": value.len(), "value": value})))
 }
 
-/// Every area with the address that serves it, or one of them; `null` where there is none with that id.
+/// Every area with the address that serves it, or one of them; `null` if there is none with that id.
 pub(super) fn resource_areas(services: &mut Services, asked: &Asked, id: &[&str]) -> Result<Answer, Answer> {
     signed_in(services, asked.call, asked.organization, asked.now)?;
     super::version::preview_if_given(asked.call)?;

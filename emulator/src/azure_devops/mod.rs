@@ -84,7 +84,7 @@ impl Asked<'_> {
         if caller.has_one_of(wanted) { Ok(caller) } else { Err(not_authorized(&caller.user.name)) }
     }
 
-    /// The name of the project in the address, where there is one; it must exist.
+    /// The name of the project in the address, if there is one; it must exist.
     fn known_project(&self, services: &Services) -> Result<Option<String>, Answer> {
         let Some(sent) = self.project else { return Ok(None) };
         let known = services.projects.find(&self.organization.name, sent);

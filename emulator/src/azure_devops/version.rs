@@ -42,7 +42,7 @@ pub(super) fn any_version(call: &Call) -> Result<Version, Answer> {
         .ok_or_else(|| out_of_range(&asked))
 }
 
-/// Where no version is needed: one that is given must say `-preview`.
+/// If no version is needed: one that is given must say `-preview`.
 pub(super) fn preview_if_given(call: &Call) -> Result<(), Answer> {
     match asked(call) {
         Some(asked) if !asked.contains("-preview") => Err(not_preview(&asked)),

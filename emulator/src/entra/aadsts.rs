@@ -21,11 +21,11 @@ pub struct Aadsts {
     pub error: String,
     /// The HTTP status.
     pub status: StatusCode,
-    /// `suberror`, where there is one.
+    /// `suberror`, if there is one.
     pub suberror: Option<String>,
     /// The text after `AADSTSnnnnn: `, before the trace id.
     pub text: String,
-    /// `claims`, where only an interactive sign-in can meet them.
+    /// `claims`, if only an interactive sign-in can meet them.
     pub claims: Option<String>,
 }
 

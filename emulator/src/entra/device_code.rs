@@ -224,7 +224,7 @@ impl Services {
         self.entra.pending.iter_mut().find(|pending| pending.user_code.eq_ignore_ascii_case(user_code.trim()))
     }
 
-    /// What the device asks for that shows this user code; what a person is told where nobody can sign in with
+    /// What the device asks for that shows this user code; what a person is told if nobody can sign in with
     /// it now.
     pub(super) fn asked_by_device<'a>(
         &mut self,

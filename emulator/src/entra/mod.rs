@@ -139,7 +139,7 @@ impl Tenant {
         })
     }
 
-    /// The one tenant, where one is named.
+    /// The one tenant, if one is named.
     pub(crate) fn one(self) -> Option<Uuid> {
         match self {
             Self::One(tenant) => Some(tenant),

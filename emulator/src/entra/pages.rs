@@ -13,7 +13,7 @@ use crate::entra::aadsts::Aadsts;
 use crate::entra::scope::Scope;
 use crate::services::Services;
 
-/// Which app would like to do what, and the user code of its device where it is on one.
+/// Which app would like to do what, and the user code of its device if it is on one.
 pub(super) struct Asked<'a> {
     client_id: Uuid,
     permissions: Vec<String>,

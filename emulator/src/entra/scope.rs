@@ -22,7 +22,7 @@ pub(crate) struct Wishes {
 /// A `scope` parameter, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
-    /// The resource, where one is named.
+    /// The resource, if one is named.
     pub(crate) audience: Option<Audience>,
     /// Its permissions, without the resource; empty for `.default`.
     pub(crate) permissions: Vec<String>,

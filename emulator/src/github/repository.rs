@@ -37,7 +37,7 @@ impl Vessel {
 pub struct GitHubSecret {
     /// `owner/repository`, in lower case.
     pub repository: String,
-    /// The environment, in lower case, where it is one's.
+    /// The environment, in lower case, if it is one's.
     pub environment: Option<String>,
     /// Its name, in upper case.
     pub name: String,

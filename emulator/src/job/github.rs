@@ -9,7 +9,7 @@ use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::services::Services;
 
-/// What GitHub takes where no audience is asked for: the address of the repository's owner, which Entra refuses.
+/// What GitHub takes if no audience is asked for: the address of the repository's owner, which Entra refuses.
 const DEFAULT_AUDIENCE: &str = "https://github.com/contoso";
 
 pub(super) fn token(services: &mut Services, call: &Call, now: Timestamp) -> Answer {

@@ -12,7 +12,7 @@ use crate::cast::{Creation, Policies, TooLong};
 use crate::moment;
 use crate::services::Services;
 
-/// What the service gives where no `validTo` is sent: unpublished; the web page's default is 30 days.
+/// What the service gives if no `validTo` is sent: unpublished; the web page's default is 30 days.
 const DEFAULT_LIFESPAN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// A clock that is a little ahead does not make one year too long.
 const SLACK: Duration = Duration::from_secs(300);

@@ -2,7 +2,7 @@
 //! personal access tokens of one organization.
 //!
 //! Its specification is MicrosoftDocs/vsts-rest-api-specs, `specification/tokens`; what that leaves open
-//! follows what others have measured or, where nobody has, a guess that the README names.
+//! follows what others have measured or, if nobody has, a guess that the README names.
 
 mod create;
 mod list;

@@ -66,7 +66,7 @@ impl VaultSecret {
         Some(shown)
     }
 
-    /// Itself, where it is deleted and can be recovered.
+    /// Itself, if it is deleted and can be recovered.
     pub(super) fn recoverable(&self) -> Option<&Self> {
         Some(self).filter(|secret| secret.deletion == Some(Deletion::Recoverable))
     }
@@ -238,7 +238,7 @@ pub(super) fn get(services: &Services, name: &str, version: Option<&str>) -> Res
     Ok(answer::json(StatusCode::OK, &version.shown(services.address(Service::Vault), name, true)))
 }
 
-/// Changes a version, the newest where none is named (recorded, Python).
+/// Changes a version, the newest if none is named (recorded, Python).
 pub(super) fn change(
     services: &mut Services,
     call: &Call,

@@ -1,4 +1,4 @@
-//! For bash, whose readline breaks a word at `=` and at `:`.
+//! Completion for bash, whose readline splits a word at `=` and at `:`.
 
 use std::fmt::Write as _;
 

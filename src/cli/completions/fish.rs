@@ -1,4 +1,4 @@
-//! For fish, one line an operation or a flag.
+//! Completion for fish: one line for each operation or flag.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! For PowerShell, on every system.
+//! Completion for PowerShell, on every system.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! For zsh, by its own `_arguments`.
+//! Completion for zsh, with its own `_arguments`.
 
 use std::fmt::Write as _;
 

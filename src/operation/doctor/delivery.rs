@@ -5,7 +5,6 @@ use super::super::{Run, destinations};
 use super::network::Network;
 use super::report::{Finding, in_one, told};
 use crate::failure::Failure;
-use crate::host::HostSettings;
 use crate::output_file;
 use crate::secret::Secret;
 use crate::store::Address;
@@ -103,9 +102,8 @@ fn file(run: &Run<'_>) -> Option<Result<Way, Failure>> {
 fn host(run: &Run<'_>) -> Result<Way, Failure> {
     let delivery = &run.request.delivery;
     let elsewhere = delivery.output_file.is_some() || !delivery.deliver_to.is_empty();
-    let is_generic = matches!(delivery.host, HostSettings::Generic { .. });
     match run.host.can_take_a_secret(elsewhere) {
-        Ok(()) if is_generic => Ok(Way::Open("The host itself is not handed the PAT.".into())),
+        Ok(()) if !run.host.has_outputs() => Ok(Way::Open("The host itself is not handed the PAT.".into())),
         Ok(()) => Ok(Way::Open("This host masks secrets.".into())),
         Err(failure) => Err(failure),
     }

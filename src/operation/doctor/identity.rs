@@ -1,7 +1,7 @@
 //! Whether Azure DevOps takes the caller for a user who is a member of the organization. Never who that is.
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use http::{Method, Request};
+use http::Request;
+use http::header::ACCEPT;
 
 use super::super::{Run, tenant};
 use super::report::Finding;
@@ -34,14 +34,8 @@ pub(in crate::operation) async fn of_a_member(
         path.pop_if_empty().extend([run.organization().name(), "_apis", "connectionData"]);
     }
     let service = format!("Azure DevOps ({})", address.host_str().unwrap_or_default());
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
-        .unwrap_or(HeaderValue::from_static("Bearer"));
-    authorization.set_sensitive(true);
     let request = request::build(
-        Request::builder()
-            .method(Method::GET)
-            .uri(address.as_str())
-            .header(AUTHORIZATION, authorization)
+        request::authorized(Request::get(address.as_str()), bearer)
             .header(ACCEPT, "application/json")
             .header("X-TFS-FedAuthRedirect", "Suppress"),
         bytes::Bytes::new(),

@@ -21,9 +21,9 @@ pub struct ServiceConnection {
     pub id: Uuid,
     /// Its name in the first of its projects.
     pub name: String,
-    /// Its type, such as `externalnugetfeed`.
+    /// Its type, like `externalnugetfeed`.
     pub kind: String,
-    /// How it authenticates, such as `Token`.
+    /// How it authenticates, like `Token`.
     pub scheme: String,
     /// Where it leads.
     pub url: String,
@@ -195,7 +195,7 @@ impl Stored {
         self.failed
     }
 
-    /// The reference of a project; the first, where it has none there.
+    /// The reference of a project; the first, if it has none there.
     pub(super) fn reference(&self, project: Option<&str>) -> &Reference {
         let of_project =
             self.references.iter().find(|reference| project.is_some_and(|project| reference.is_of(project)));
@@ -356,7 +356,7 @@ impl Services {
         self.connections.connections.iter().map(Stored::read_back).collect()
     }
 
-    /// What a user may do with a service connection from now on; everything, where nothing else was said.
+    /// What a user may do with a service connection from now on; everything, if nothing else was said.
     pub fn set_connection_role(&mut self, connection: Uuid, user: &str, role: ConnectionRole) {
         self.connections.roles.insert((connection, user.to_owned()), role);
     }

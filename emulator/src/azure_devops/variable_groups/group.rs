@@ -29,7 +29,7 @@ pub struct VariableGroup {
 /// One variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
-    /// Its value, which nobody but a running job can read where it is secret.
+    /// Its value, which nobody but a running job can read if it is secret.
     pub value: String,
     /// Whether it is secret.
     pub is_secret: bool,
@@ -278,7 +278,7 @@ impl Services {
         self.groups.groups.iter().map(Stored::read_back).collect()
     }
 
-    /// What a user may do with a group from now on; everything, where nothing else was said.
+    /// What a user may do with a group from now on; everything, if nothing else was said.
     pub fn set_group_role(&mut self, group: u32, user: &str, role: GroupRole) {
         self.groups.roles.insert((group, user.to_owned()), role);
     }
