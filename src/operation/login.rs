@@ -1,11 +1,12 @@
 //! `login`: a person signs in once, and the refresh token rests in the credential store from then on.
 
+mod gh_secret;
 mod paste;
 mod person;
 
 use super::{Run, sign_in, tenant};
 use crate::failure::{Exit, Failure};
-use crate::store::Kind;
+use crate::store::{Address, Kind};
 use crate::time::{span, to_the_second};
 
 pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
@@ -29,8 +30,12 @@ pub(super) async fn login(run: &Run<'_>) -> Result<(), Failure> {
     };
     let until = to_the_second(span::after(run.http.clock().now(), Kind::REFRESH_TOKENS_IDLE_LIFE));
     let day = until.split('T').next().unwrap_or_default();
+    let place = match address {
+        Address::Command { .. } => format!("was handed to {address}"),
+        _ => format!("is in {address}"),
+    };
     run.info(format!(
-        "{who} The refresh token is in {address}. If no run uses it, it is good until {day}; each run renews it."
+        "{who} The refresh token {place}. If no run uses it, it is good until {day}; each run renews it."
     ));
     run.info("Paste what follows into your pipeline:");
     run.host.print(&paste::for_each_host(run.request, &tenant, address));

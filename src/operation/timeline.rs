@@ -60,7 +60,7 @@ fn axis(span: SignedDuration) -> &'static str {
 fn label(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '/');
     let label: String = name.chars().map(|c| if plain(c) { c } else { ' ' }).take(LONGEST_LABEL).collect();
-    let label = label.trim();
+    let label = label.split_whitespace().collect::<Vec<_>>().join(" ");
     if label.is_empty() { "PAT".into() } else { format!("PAT {label}") }
 }
 

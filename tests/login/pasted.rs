@@ -2,6 +2,7 @@
 //! do it, each variable into a shell, and nothing else is there.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 
 use adopat_emulator::{AppRegistration, Emulator, GITHUB_ISSUER, NewVariableGroup, TOKEN_EXCHANGE, cast};
 use base64::Engine as _;
@@ -262,6 +263,51 @@ fn a_github_secret_with_the_token_that_writes_it_and_the_one_that_it_holds() {
         assert!(!ended.words().contains("goes nowhere"));
         assert!(secret(&machine) != first, "the renewed one is put back");
     }
+}
+
+/// On a laptop gh is signed in, and no second token is needed there.
+#[test]
+fn a_github_secret_that_gh_sets() {
+    let mut machine = new_machine(Host::Generic, Emulator::start());
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let kept_by_gh = elsewhere.path().join("stored");
+    let gh = elsewhere.path().join("gh");
+    std::fs::write(&gh, format!("#!/bin/sh\ncat > '{}'\n", kept_by_gh.display())).expect("a program");
+    std::fs::set_permissions(&gh, std::fs::Permissions::from_mode(0o755)).expect("it can run");
+    let path = format!("{}:/usr/bin:/bin", elsewhere.path().display());
+    let command = "command:gh secret set REFRESH_TOKEN --repo contoso/fabrikam";
+    machine.set("PATH", path).input("credential-store", command);
+    let pasted = sign_in(&machine);
+    assert!(pasted.on_one_host_alone(), "nobody else can read it");
+    let github = pasted.github.as_deref().expect("a step");
+    for line in [
+        "    refresh-token: ${{ secrets.REFRESH_TOKEN }}",
+        "    credential-store: github-secret:contoso/fabrikam/REFRESH_TOKEN",
+        "    github-token: ${{ secrets.ADOPAT_GITHUB_TOKEN }}",
+        "# Without credential-store and github-token the chain ends: a person has to sign in again within 90 days.",
+    ] {
+        assert!(github.lines().any(|printed| printed == line), "{line} is not in:\n{github}");
+    }
+    let stored = std::fs::read_to_string(kept_by_gh).expect("stored");
+    let token = machine.emulator.github_token();
+    let kept = Kept::from([("REFRESH_TOKEN", stored.clone()), ("ADOPAT_GITHUB_TOKEN", token)]);
+    pasted.runs_on_github(&mut machine, &kept);
+    let secret = machine.emulator.github_secrets().remove(0);
+    assert!(secret.name == "REFRESH_TOKEN" && secret.value != stored, "the renewed one is put back");
+}
+
+#[test]
+fn a_secret_that_another_program_stores() {
+    let mut machine = new_machine(Host::Generic, Emulator::start());
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let place = elsewhere.path().join("stored");
+    machine.set("PATH", "/usr/bin:/bin");
+    machine.input("credential-store", format!("command:dd status=none 'of={}'", place.display()));
+    let pasted = sign_in(&machine);
+    let stored = || std::fs::read_to_string(&place).expect("stored");
+    let kept = Kept::from([("ADOPAT_REFRESH_TOKEN", stored())]);
+    pasted.runs_on_github_in(&mut machine, &kept, &[("PATH", "/usr/bin:/bin".into())]);
+    assert!(stored() != kept["ADOPAT_REFRESH_TOKEN"], "the renewed one is stored too");
 }
 
 #[test]

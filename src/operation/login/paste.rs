@@ -5,6 +5,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use super::gh_secret;
 use crate::azure_devops::Organization;
 use crate::inputs::Request;
 use crate::inputs::request::ClientProof;
@@ -44,6 +45,11 @@ struct Paste {
 
 /// What to paste: a step for each host that can read the store, and the variables for every other.
 pub(super) fn for_each_host(request: &Request, tenant: &str, store: &Address) -> String {
+    let as_github_takes_it = match store {
+        Address::Command { words, .. } => gh_secret::address(words),
+        _ => None,
+    };
+    let store = as_github_takes_it.as_ref().unwrap_or(store);
     let places = match store {
         Address::GithubSecret { .. } => &[Place::Github][..],
         Address::VariableGroup { .. } => &[Place::Azure],
@@ -174,6 +180,11 @@ impl Paste {
                     "ADOPAT_GITHUB_TOKEN is a fine-grained token with '{permission}: write' on {owner}/{repository}, \
                      which GITHUB_TOKEN never has."
                 ));
+                self.notes.push(
+                    "Without credential-store and github-token the chain ends: a person has to sign in again within 90 \
+                     days."
+                        .into(),
+                );
                 if let Some(environment) = environment {
                     self.notes.push(format!("The job needs 'environment: {}'.", scalar(environment)));
                 }
