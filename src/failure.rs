@@ -79,6 +79,8 @@ pub struct Failure {
     pub remedy: String,
     /// The service's own name of the error, like `patTokenError globalPatPolicyViolation` or `AADSTS50076`.
     pub name: Option<String>,
+    /// Whether the PAT that was made must not be revoked: a store may hold it, and nobody can tell.
+    pub spares_the_new: bool,
     /// Ids that support asks for, by name: `ActivityId`, `X-VSS-E2EID`, `correlation id`, ...
     pub support_ids: Vec<(&'static str, String)>,
 }
@@ -87,7 +89,7 @@ impl Failure {
     /// A failure by its exit, cause and remedy.
     pub fn new(exit: Exit, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
         let (cause, remedy) = (cause.into(), remedy.into());
-        Self { exit, cause, quote: None, remedy, name: None, support_ids: Vec::new() }
+        Self { exit, cause, quote: None, remedy, name: None, spares_the_new: false, support_ids: Vec::new() }
     }
 
     /// With the service's own name of the error, or its words, in which no person is addressed.

@@ -32,8 +32,18 @@ impl Shape {
     /// The shape of a value that should be a token; `None` if it may be one that is not known here.
     pub fn of(text: &str) -> Option<Self> {
         let quoted = |mark: char| text.len() > 1 && text.starts_with(mark) && text.ends_with(mark);
-        let addresses =
-            ["/", "./", "../", "~/", "file:", "keyvault:", "variable-group:", "github-secret:", "command:"];
+        let addresses = [
+            "/",
+            "./",
+            "../",
+            "~/",
+            "file:",
+            "keyvault:",
+            "variable-group:",
+            "github-secret:",
+            "service-connection:",
+            "command:",
+        ];
         let lowercase = text.to_ascii_lowercase();
         let on_a_drive = |text: &str| text.get(1..3).is_some_and(|rest| rest == ":\\" || rest == ":/");
         Some(match () {

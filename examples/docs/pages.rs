@@ -11,7 +11,7 @@ use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
 use adopat::refusal_table::RefusalRow;
 use adopat::store::key_vault_refusal as key_vault;
-use adopat::store::{github_secret, variable_group};
+use adopat::store::{github_secret, service_connection, variable_group};
 
 const MADE: &str =
     "<!-- Made by `cargo run --example docs` from the program's own tables. Do not edit. -->\n\n";
@@ -201,6 +201,12 @@ fn errors() -> String {
         "Variable groups",
         "What Azure DevOps says of a `variable-group:` store.",
         variable_group::REFUSALS,
+    );
+    refusals(
+        &mut page,
+        "Service connections",
+        "What Azure DevOps says of a `service-connection:` store.",
+        service_connection::REFUSALS,
     );
     refusals(
         &mut page,

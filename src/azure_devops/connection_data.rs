@@ -57,6 +57,11 @@ impl AuthenticatedUser {
         name.map(str::trim).find(|name| !name.is_empty()).map(str::to_owned)
     }
 
+    /// Whether it is the identity of this id.
+    pub fn is(&self, id: &str) -> bool {
+        self.id.eq_ignore_ascii_case(id)
+    }
+
     /// Whether it is nobody's.
     pub fn is_anonymous(&self) -> bool {
         self.id.eq_ignore_ascii_case(ANONYMOUS)

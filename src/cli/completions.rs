@@ -88,7 +88,7 @@ fn shells() -> String {
 }
 
 /// What the addresses of stores begin with.
-const STORES: &str = "file: keyvault: variable-group: github-secret: command:";
+const STORES: &str = "file: keyvault: variable-group: github-secret: service-connection: command:";
 
 #[cfg(test)]
 mod tests {

@@ -464,7 +464,8 @@ pub const INPUTS: &[Input] = &[
         &[Create, Rotate, Doctor],
         "the stores that receive the new PAT, one a line; each is file:PATH, \
          keyvault:https://VAULT.vault.azure.net/secrets/NAME, variable-group:PROJECT/GROUP/VARIABLE, \
-         github-secret:OWNER/REPO[/ENVIRONMENT]/NAME or command:PROGRAM ARG...",
+         github-secret:OWNER/REPO[/ENVIRONMENT]/NAME, \
+         service-connection:PROJECT/NAME[/PARAMETER] or command:PROGRAM ARG...",
     )
     .store()
     .repeatable(),

@@ -88,10 +88,7 @@ pub(super) async fn write(run: &Run<'_>, stores: &AllStores, outputs: &Outputs) 
 
 /// Gives the stores back what they held; the failure then names those that could not be.
 pub(super) async fn roll_back(run: &Run<'_>, stores: &AllStores, failure: Failure) -> Failure {
-    match stores.roll_back(run.deadline()).await {
-        Some(left) => failure.and(left),
-        None => failure,
-    }
+    stores.roll_back(run.deadline()).await.told_in(failure)
 }
 
 /// The job's own OIDC token, for a vault.

@@ -67,6 +67,9 @@ pub(super) async fn mint_and_deliver<'a>(
     };
     match delivery::deliver(run, session, &outputs).await {
         Ok(()) => Ok(Delivered { pat: made.minted.pat.clone(), made }),
+        Err(failure) if failure.spares_the_new => {
+            Err(made.spare(mint_request.before.unwrap_or_default(), failure).await)
+        }
         Err(failure) => Err(made.roll_back(session, failure).await),
     }
 }
@@ -211,6 +214,14 @@ impl Made<'_> {
             }
         };
         give_up(&self.ledger, self.unanswered, alive, failure).await
+    }
+
+    /// Revokes nothing, now or in the last step, since nobody can tell which PAT a store holds: names what lives.
+    async fn spare(self, before: &[Pat], failure: Failure) -> Failure {
+        let new = format!("The new PAT, {}, lives on.", describe(&self.minted.pat));
+        let old = before.iter().map(|pat| format!("The old PAT, {}, lives on.", describe(pat)));
+        let failure = std::iter::once(new).chain(old).fold(failure, Failure::and);
+        give_up(&self.ledger, self.unanswered, None, failure).await
     }
 
     /// What a person should look at though the PAT was made; it is said once.

@@ -89,7 +89,7 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
             "Run it again; raise the input 'timeout' if the sign-in is slow from here.",
         ));
     }
-    may_write_groups(run, &tokens)?;
+    may_write_stores(run, &tokens)?;
     let address = &run.request.places.service_url;
     let bearer = tokens.access_token.clone();
     let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
@@ -104,28 +104,29 @@ fn is_soon_at_the_pat_service(run: &Run<'_>) -> bool {
     at_once && !matches!(&run.request.operation, Operation::Create(create) if create.dry_run)
 }
 
-/// Refuses to mint for a variable group that this sign-in could read but not write, as far as the sign-in's
+/// Refuses to mint for a store of Azure DevOps that this sign-in could read but not write, as far as the sign-in's
 /// answer says what it was granted.
-fn may_write_groups(run: &Run<'_>, tokens: &Tokens) -> Result<(), Failure> {
-    let mut stores = run.request.delivery.deliver_to.iter();
-    let group = stores.find(|store| matches!(store, Address::VariableGroup { .. }));
-    let (Some(group), Some(granted)) = (group, &tokens.granted) else { return Ok(()) };
-    let may = |permission: &String| {
-        ["vso.variablegroups_manage", "user_impersonation"]
-            .iter()
-            .any(|may| permission.eq_ignore_ascii_case(may))
-    };
-    if granted.iter().any(may) {
-        return Ok(());
+fn may_write_stores(run: &Run<'_>, tokens: &Tokens) -> Result<(), Failure> {
+    let Some(granted) = &tokens.granted else { return Ok(()) };
+    for store in &run.request.delivery.deliver_to {
+        let needed = match store {
+            Address::VariableGroup { .. } => "vso.variablegroups_manage",
+            Address::ServiceConnection { .. } => "vso.serviceendpoint_manage",
+            _ => continue,
+        };
+        let may = |permission: &String| {
+            [needed, "user_impersonation"].iter().any(|may| permission.eq_ignore_ascii_case(may))
+        };
+        if !granted.iter().any(may) {
+            return Err(Failure::new(
+                Exit::Store,
+                format!("The sign-in was not granted {needed}, without which {store} cannot be written."),
+                "Add it to the app registration ('API permissions', 'Azure DevOps', delegated), and consent to it; \
+                 'adopat doctor' shows what was granted.",
+            ));
+        }
     }
-    Err(Failure::new(
-        Exit::Store,
-        format!(
-            "The sign-in was not granted vso.variablegroups_manage, without which {group} cannot be written."
-        ),
-        "Add it to the app registration ('API permissions', 'Azure DevOps', delegated), and consent to it; 'adopat \
-         doctor' shows what was granted.",
-    ))
+    Ok(())
 }
 
 /// The user's tokens; whatever refresh token came with them is stored.

@@ -71,7 +71,7 @@ fn needs(sign_in: &SignIn) -> Vec<&'static str> {
         Some(Address::KeyVault { .. }) => needs.push("after 'az login', which opens the vault"),
         Some(Address::GithubSecret { .. }) => needs.push("with ADOPAT_GITHUB_TOKEN"),
         Some(Address::Command { .. }) => needs.push("on a machine that has this program"),
-        Some(Address::VariableGroup { .. }) => {}
+        Some(Address::VariableGroup { .. } | Address::ServiceConnection { .. }) => {}
     }
     if sign_in.proof.is_some() {
         needs.push("with the app's ADOPAT_CLIENT_SECRET or ADOPAT_CLIENT_CERTIFICATE");

@@ -42,6 +42,15 @@ pub enum Address {
         /// The secret's name.
         name: String,
     },
+    /// `service-connection:PROJECT/NAME[/PARAMETER]`, decoded.
+    ServiceConnection {
+        /// The project's name.
+        project: String,
+        /// The connection's name in that project, or its id.
+        name: String,
+        /// The parameter, where the connection does not tell which it is.
+        parameter: Option<String>,
+    },
     /// `command:PROGRAM ARG...`.
     Command {
         /// What follows `command:`, as it was written.
@@ -60,11 +69,13 @@ pub enum Turn {
     Command,
     /// It cannot be given back what it held.
     WrittenOnly,
+    /// Last: whether it took a PAT may never be found out, and then the PAT has to live on.
+    Connection,
 }
 
 impl Turn {
     /// Every turn, in its order.
-    pub const ALL: [Self; 3] = [Self::Restorable, Self::Command, Self::WrittenOnly];
+    pub const ALL: [Self; 4] = [Self::Restorable, Self::Command, Self::WrittenOnly, Self::Connection];
 }
 
 const VAULTS: [&str; 3] = [".vault.azure.net", ".vault.usgovcloudapi.net", ".vault.azure.cn"];
@@ -82,13 +93,14 @@ impl Address {
             "keyvault" => key_vault(rest),
             "variable-group" => variable_group(rest),
             "github-secret" => github_secret(rest),
+            "service-connection" => service_connection(rest),
             "command" => command(rest),
             _ => Err(unknown()),
         }
     }
 
-    /// Whether a value, once written there, can be read back: a variable group, a GitHub secret and a command never
-    /// show one.
+    /// Whether a value, once written there, can be read back: a variable group, a GitHub secret, a service connection
+    /// and a command never show one.
     pub fn is_readable(&self) -> bool {
         matches!(self, Self::File(_) | Self::KeyVault { .. })
     }
@@ -99,6 +111,7 @@ impl Address {
             Self::File(_) | Self::KeyVault { .. } => Turn::Restorable,
             Self::Command { .. } => Turn::Command,
             Self::VariableGroup { .. } | Self::GithubSecret { .. } => Turn::WrittenOnly,
+            Self::ServiceConnection { .. } => Turn::Connection,
         }
     }
 }
@@ -128,6 +141,10 @@ impl fmt::Display for Address {
                 let environment = environment.unwrap_or_default();
                 write!(formatter, "github-secret:{owner}/{repository}{environment}/{name}")
             }
+            Self::ServiceConnection { project, name, parameter } => {
+                write!(formatter, "service-connection:{}/{}", encode(project), encode(name))?;
+                parameter.as_ref().map_or(Ok(()), |parameter| write!(formatter, "/{}", encode(parameter)))
+            }
             Self::Command { line, .. } => write!(formatter, "command:{line}"),
         }
     }
@@ -135,7 +152,8 @@ impl fmt::Display for Address {
 
 fn unknown() -> String {
     "is not the address of a store; use file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
-     variable-group:PROJECT/GROUP/VARIABLE, github-secret:OWNER/REPO[/ENVIRONMENT]/NAME or command:PROGRAM ARG..."
+     variable-group:PROJECT/GROUP/VARIABLE, github-secret:OWNER/REPO[/ENVIRONMENT]/NAME, \
+     service-connection:PROJECT/NAME[/PARAMETER] or command:PROGRAM ARG..."
         .into()
 }
 
@@ -226,6 +244,19 @@ fn github_secret(rest: &str) -> Result<Address, String> {
     Ok(Address::GithubSecret { owner, repository, environment, name })
 }
 
+fn service_connection(rest: &str) -> Result<Address, String> {
+    let mut parts = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?.into_iter();
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(name), _, None) if name.contains(',') => Err(
+            "has a comma in the connection's name, by which Azure DevOps cannot find it; give the connection's id".into(),
+        ),
+        (Some(project), Some(name), parameter, None) => {
+            Ok(Address::ServiceConnection { project, name, parameter })
+        }
+        _ => Err("does not have two or three parts; use service-connection:PROJECT/NAME[/PARAMETER]".into()),
+    }
+}
+
 fn command(line: &str) -> Result<Address, String> {
     let words = shell_words::split(line)?;
     if words.first().is_none_or(String::is_empty) {
@@ -250,6 +281,9 @@ mod tests {
     #[case("variable-group:Fabrikam Fiber/feeds%2Fnpm/ADO_PAT")]
     #[case("github-secret:contoso/web/ADO_PAT")]
     #[case("github-secret:contoso/web/prod%2Feu/ADO_PAT")]
+    #[case("service-connection:web/feed")]
+    #[case("service-connection:Fabrikam Fiber/dotnet%2Ffeed 100%25/apitoken")]
+    #[case("service-connection:web/00000000-0000-0000-0000-000000000001")]
     #[case("command:vault kv put 'secret/a b' value=- # %41")]
     fn an_address_reads_back_as_written(#[case] text: &str) {
         assert_eq!(Address::parse(text).expect("an address").to_string(), text);
@@ -275,6 +309,10 @@ mod tests {
     #[case("github-secret:contoso/web/GITHUB_X")]
     #[case("github-secret:contoso/web/1X")]
     #[case("github-secret:contoso/web/A-B")]
+    #[case("service-connection:web")]
+    #[case("service-connection:web//apitoken")]
+    #[case("service-connection:web/a,b")]
+    #[case("service-connection:web/a/b/c")]
     #[case("command:")]
     #[case("command:'' a")]
     #[case("command:a 'b")]

@@ -71,10 +71,7 @@ impl AllStores {
             });
             let failures = join_all(lanes).await.into_iter().filter_map(Result::err).collect();
             if let Some(failure) = together(failures) {
-                return Err(match self.roll_back(deadline).await {
-                    Some(left) => failure.and(left),
-                    None => failure,
-                });
+                return Err(self.roll_back(deadline).await.told_in(failure));
             }
         }
         Ok(())
@@ -84,16 +81,19 @@ impl AllStores {
     /// on. Cleaning up, it goes on for a while past the deadline and the run's cancellation, but leaves
     /// time to the revocation that follows. Gives back what names the stores that hold the
     /// new secret still, or may hold it, if any do.
-    pub async fn roll_back(&self, deadline: &Deadline) -> Option<String> {
+    pub async fn roll_back(&self, deadline: &Deadline) -> RolledBack {
         let deadline = deadline.to_clean_up();
         let deadline = deadline.at_most(deadline.left().saturating_sub(TO_REVOKE));
         let restored = join_all(self.stores().map(|store| store.restore(&deadline))).await;
-        let (mut holding, mut doubtful) = (Vec::new(), Vec::new());
+        let (mut holding, mut doubtful, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         for (store, restored) in self.stores().zip(restored) {
             let address = store.address();
             match restored {
                 Ok(Restored::Whole) => {}
                 Ok(Restored::NotPossible) => holding.push(address.to_string()),
+                Ok(Restored::Doubtful) if address.turn() == Turn::Connection => {
+                    unknown.push(address.to_string())
+                }
                 Ok(Restored::Doubtful) => doubtful.push(address.to_string()),
                 Err(failure) => {
                     let why = failure.account();
@@ -101,10 +101,11 @@ impl AllStores {
                 }
             }
         }
-        let holding = said_of(&holding, "These hold a PAT that is being revoked");
-        let doubtful = said_of(&doubtful, "These may hold a PAT that is being revoked");
-        let left: Vec<String> = holding.into_iter().chain(doubtful).collect();
-        (!left.is_empty()).then(|| left.join(" "))
+        let spares_the_new = !unknown.is_empty();
+        let what = if spares_the_new { "the new PAT" } else { "a PAT that is being revoked" };
+        let holding = said_of(&holding, &format!("These hold {what}"));
+        let doubtful = said_of(&[doubtful, unknown].concat(), &format!("These may hold {what}"));
+        RolledBack { left: holding.into_iter().chain(doubtful).collect(), spares_the_new }
     }
 
     /// The stores of a turn, in groups that may be written at once; within one, one after the other.
@@ -115,6 +116,8 @@ impl AllStores {
                 // Projects can share a group, each under a name of its own.
                 Address::VariableGroup { .. } => "variable-group".to_owned(),
                 Address::Command { .. } => "command".to_owned(),
+                // A connection may be given by its name or its id, and by its name in several projects.
+                Address::ServiceConnection { .. } => "service-connection".to_owned(),
                 other => other.to_string(),
             };
             match lanes.iter_mut().find(|(taken, _)| *taken == place) {
@@ -123,6 +126,23 @@ impl AllStores {
             }
         }
         lanes.into_iter().map(|(_, lane)| lane).collect()
+    }
+}
+
+/// What became of the stores when they were given back what they held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// Sentences that name the stores that hold the new secret still, or may hold it.
+    left: Vec<String>,
+    /// Whether the new PAT has to live on, since a service connection may hold it and nobody can tell.
+    spares_the_new: bool,
+}
+
+impl RolledBack {
+    /// The failure that was the reason for it, with what it has to say besides.
+    pub fn told_in(self, failure: Failure) -> Failure {
+        let told = self.left.iter().fold(failure, |failure, sentence| failure.and(sentence));
+        Failure { spares_the_new: told.spares_the_new || self.spares_the_new, ..told }
     }
 }
 
@@ -263,7 +283,8 @@ mod tests {
         let secret = Secret::new("patpatpat".into());
         delivery.write_all(&secret, &pat(), &deadline(60)).await.expect("written");
         assert_eq!(std::fs::read(&path).expect("there"), b"patpatpat");
-        assert_eq!(delivery.roll_back(&deadline(60)).await, None);
+        let nothing = RolledBack { left: Vec::new(), spares_the_new: false };
+        assert_eq!(delivery.roll_back(&deadline(60)).await, nothing);
         assert!(!path.exists());
     }
 

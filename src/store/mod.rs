@@ -15,6 +15,7 @@ pub mod key_vault;
 pub mod key_vault_refusal;
 mod place;
 pub mod sealed;
+pub mod service_connection;
 pub mod shell_words;
 pub mod variable_group;
 pub mod vault_identity;
@@ -168,6 +169,17 @@ pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
                 &places.github_api_url,
                 context.github_token.clone(),
                 http,
+            ))
+        }
+        Address::ServiceConnection { project, name, parameter } => {
+            Box::new(service_connection::ServiceConnectionStore::new(
+                [project, name],
+                parameter,
+                context.organization.clone(),
+                places.devops_url,
+                context.bearer.clone(),
+                http,
+                Arc::clone(&context.log),
             ))
         }
         Address::Command { words, .. } => {

@@ -14,12 +14,14 @@ pub enum Place {
 }
 
 impl Place {
-    /// The place that the address names for a PAT of this organization: the variable groups of two organizations are
-    /// two places. A command names none: it may well be run for several PATs, and is told which it is given.
+    /// The place that the address names for a PAT of this organization: the variable groups and service connections of
+    /// two organizations are two places. A command names none: it may well be run for several PATs, and is told which it is given.
     pub fn of(address: &Address, organization: &Organization) -> Option<Self> {
         Some(match address {
             Address::File(path) => Self::File(Identity::of(path)),
-            Address::VariableGroup { .. } => Self::Named(format!("{organization} {address}").to_lowercase()),
+            Address::VariableGroup { .. } | Address::ServiceConnection { .. } => {
+                Self::Named(format!("{organization} {address}").to_lowercase())
+            }
             Address::KeyVault { .. } | Address::GithubSecret { .. } => {
                 Self::Named(address.to_string().to_lowercase())
             }

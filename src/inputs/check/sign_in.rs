@@ -61,6 +61,14 @@ impl Check<'_> {
         host: &HostSettings,
     ) -> Option<SignIn> {
         let credential_store = self.read("credential-store", Address::parse);
+        if let Some(store @ Address::ServiceConnection { .. }) = &credential_store {
+            self.problems.wrong(
+                "credential-store",
+                &store.to_string(),
+                "is a place for a PAT alone",
+                "keep the refresh token in a Key Vault, a variable group, a GitHub secret or a file",
+            );
+        }
         if self.is_given("store-key") && !matches!(credential_store, None | Some(Address::File(_))) {
             self.warnings.push("store-key is ignored: only a file: store is encrypted by it.".into());
         }

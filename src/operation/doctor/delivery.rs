@@ -65,7 +65,9 @@ async fn store(
     let down = match address {
         Address::File(_) | Address::Command { .. } => None,
         Address::KeyVault { vault, .. } => network.cannot_reach(vault),
-        Address::VariableGroup { .. } => network.cannot_reach(&places.devops_url),
+        Address::VariableGroup { .. } | Address::ServiceConnection { .. } => {
+            network.cannot_reach(&places.devops_url)
+        }
         Address::GithubSecret { .. } => network.cannot_reach(&places.github_api_url),
     };
     if let Some(down) = down {
@@ -74,7 +76,7 @@ async fn store(
     let (slot, bearer) = bearer();
     match token {
         Some(token) => slot.put(token.clone()),
-        None if matches!(address, Address::VariableGroup { .. }) => {
+        None if matches!(address, Address::VariableGroup { .. } | Address::ServiceConnection { .. }) => {
             return Ok(Way::Untried(format!("{address} was not tried: nobody is signed in.")));
         }
         None => {}

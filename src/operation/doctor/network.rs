@@ -128,7 +128,10 @@ fn addresses(run: &Run<'_>) -> Vec<Url> {
         match store {
             Address::KeyVault { vault, .. } => addresses.push(vault.clone()),
             Address::GithubSecret { .. } => addresses.push(places.github_api_url.clone()),
-            Address::File(_) | Address::VariableGroup { .. } | Address::Command { .. } => {}
+            Address::File(_)
+            | Address::VariableGroup { .. }
+            | Address::ServiceConnection { .. }
+            | Address::Command { .. } => {}
         }
     }
     let mut seen = Vec::new();

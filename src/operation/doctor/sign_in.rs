@@ -106,6 +106,10 @@ fn wanted(run: &Run<'_>) -> Vec<&'static str> {
     if stores.into_iter().any(|store| matches!(store, Address::VariableGroup { .. })) {
         wanted.extend(["vso.variablegroups_read", "vso.variablegroups_manage"]);
     }
+    if run.request.delivery.deliver_to.iter().any(|store| matches!(store, Address::ServiceConnection { .. }))
+    {
+        wanted.extend(["vso.serviceendpoint", "vso.serviceendpoint_manage"]);
+    }
     wanted
 }
 

@@ -52,7 +52,7 @@ pub(super) fn for_each_host(request: &Request, tenant: &str, store: &Address) ->
     let store = as_github_takes_it.as_ref().unwrap_or(store);
     let places = match store {
         Address::GithubSecret { .. } => &[Place::Github][..],
-        Address::VariableGroup { .. } => &[Place::Azure],
+        Address::VariableGroup { .. } | Address::ServiceConnection { .. } => &[Place::Azure],
         Address::File(_) | Address::KeyVault { .. } | Address::Command { .. } => {
             &[Place::Github, Place::Azure, Place::Shell]
         }
@@ -155,6 +155,8 @@ impl Paste {
                 self.set("credential-store", &store.to_string());
                 self.vault_identity(request);
             }
+            // The inputs refuse it as a credential-store.
+            Address::ServiceConnection { .. } => {}
             Address::Command { words, .. } => {
                 self.secret("refresh-token");
                 self.set("credential-store", &store.to_string());
