@@ -71,7 +71,7 @@ fn end(machine: &Machine, mut runs: Vec<Child>) -> Vec<Ended> {
 fn deliveries(machine: &Machine) -> Vec<String> {
     let entries = std::fs::read_dir(machine.folder.path()).expect("the folder").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("delivered-") && !name.ends_with(".lock")).collect()
+    names.filter(|name| name.starts_with("delivered-")).collect()
 }
 
 /// Every PAT that lives was there before, or has been handed to somebody.

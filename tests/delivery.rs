@@ -858,13 +858,17 @@ fn a_run_that_mints_nothing_leaves_every_store_as_it_is() {
 
 #[test]
 fn a_file_that_fails_at_the_write_is_not_said_to_hold_the_new_one() {
-    let (machine, old) = holding_a_former_value();
-    let lock = machine.path("pat.lock");
-    let break_it = || std::fs::create_dir(&lock).expect("made");
+    let (mut machine, old) = holding_a_former_value();
+    let (here, moved) = (machine.path("here"), machine.path("moved"));
+    std::fs::create_dir(&here).expect("made");
+    std::fs::rename(machine.path("pat"), here.join("pat")).expect("moved");
+    let (vault, file) = (machine.vault_secret("ado-pat"), machine.file("here/pat"));
+    to(&mut machine, &[&vault, GROUP, SECRET, &file]);
+    let break_it = || std::fs::rename(&here, &moved).expect("moved");
     let ended = hold_until(&machine, Fault::on(Service::Pats).method("POST").hold_after(), break_it);
     takes_the_new_one_back(&machine, &ended, &old);
     assert_eq!(in_vault(&machine), "FAKE-former-in-vault");
-    assert_eq!(machine.read("pat"), "FAKE-former-in-file");
+    assert_eq!(machine.read("moved/pat"), "FAKE-former-in-file");
     assert!(!ended.words().contains("hold a PAT"), "{}", ended.words());
     assert_eq!(github(&machine, None), None, "what cannot be given back is written last");
 }

@@ -303,6 +303,52 @@ fn nobody_is_no_person() {
     found.says("identity", &["Anonymous"]);
 }
 
+/// Whoever holds a token that is worth nothing may well be a member.
+#[rstest]
+#[case::expired(|machine: &mut Machine| {
+    let token = machine.emulator.access_token(cast::PERSON);
+    machine.emulator.expire_access_tokens();
+    machine.input("access-token", token);
+}, "does not take the access token")]
+#[case::made_up(|machine: &mut Machine| {
+    machine.input("access-token", "eyJ0eXAiOiJKV1QifQ.eyJmYWtlIjoidG9rZW4ifQ.ZmFrZS1zaWduYXR1cmU");
+}, "does not take the access token")]
+#[case::taken_for_nobodys(|machine: &mut Machine| {
+    let token = machine.emulator.access_token(cast::PERSON);
+    machine.input("access-token", token);
+    let body = "{\"message\":\"TF400813: The user 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' is not authorized.\"}";
+    machine.emulator.order(Fault::on(Service::DevOps).path("connectiondata").answer(401, &[], body).always());
+}, "does not take the access token")]
+#[case::an_empty_answer(|machine: &mut Machine| {
+    let token = machine.emulator.access_token(cast::PERSON);
+    machine.input("access-token", token);
+    machine.emulator.order(Fault::on(Service::DevOps).path("connectiondata").answer(401, &[], "").always());
+}, "did not accept the access token")]
+fn a_worthless_access_token_is_told_as_what_it_is(#[case] spoil: fn(&mut Machine), #[case] words: &str) {
+    let mut machine = machine(Host::GitHub);
+    machine.without("credential-store");
+    spoil(&mut machine);
+    let (found, ended) = Found::by(&machine, 3);
+    found.results(["ok", "ok", "ok", "ok", "skipped", "failed", "skipped", "ok"]);
+    found.says("identity", &[words, "a token given as access-token must be a fresh one"]);
+    assert!(!ended.words().contains("member"), "{}", ended.words());
+}
+
+#[test]
+fn an_issuer_is_told_of_hosts_that_speak_tls_alone() {
+    let mut machine = Machine::with_vault(Host::Generic, "doctor");
+    let plain = Emulator::start();
+    machine.input("github-api-url", plain.github_url()).input("github-token", plain.github_token());
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.input("deliver-to", SECRET);
+    let ended = machine.run();
+    ended.expect(0).says("(certificate issued by");
+    let line = ended.stdout.lines().find(|line| line.contains(" network ")).expect("a line").to_owned();
+    let port = plain.github_url().rsplit(':').next().expect("a port").trim_end_matches('/').to_owned();
+    let place = line.split(", ").find(|place| place.contains(&port)).expect("the plain host");
+    assert!(!place.contains("certificate"), "{line}");
+}
+
 #[rstest]
 #[case::a_service_principal(cast::SERVICE_PRINCIPAL, "people only")]
 #[case::a_stranger(cast::STRANGER, "TF400813")]

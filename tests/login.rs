@@ -114,7 +114,7 @@ fn a_person_whom_the_organization_does_not_know_is_told_so() {
         .emulator
         .order(Fault::on(Service::DevOps).path("/connectionData").answer(401, json, refusal).always());
     let ended = signed_in_by_code(&machine);
-    ended.expect(0).says("warning").says("does not let whoever is signed in into the organization fabrikam");
+    ended.expect(0).says("warning").says("does not let the signed-in user into the organization fabrikam");
     assert!(machine.emulator.refresh_token_is_valid(machine.read("refresh-token").trim()));
 }
 
@@ -124,6 +124,27 @@ fn signed_in_by_code(machine: &Machine) -> Ended {
     let code = machine.emulator.wait_for_device_code(LONG).expect("a device code was asked for");
     machine.emulator.approve_device_code(&code, cast::PERSON);
     machine.wait(run)
+}
+
+/// What is said of clear text is done, word for word.
+#[test]
+fn login_says_that_the_token_lies_in_clear_text_and_the_way_out_leads_out() {
+    let mut machine = new_machine(Host::Generic, Emulator::start());
+    let policy = DeviceCodePolicy {
+        interval: Duration::from_secs(1),
+        approved_by: Some(cast::PERSON.into()),
+        ..DeviceCodePolicy::default()
+    };
+    machine.emulator.set_device_code_policy(policy);
+    let ended = machine.run();
+    ended.expect(0).says("set store-key, delete the file and run 'adopat login' again");
+    assert_eq!(ended.stderr.matches("lies there in clear text").count(), 1, "{}", ended.words());
+    machine.input("store-key", "a passphrase of contoso");
+    std::fs::remove_file(machine.store()).expect("removed");
+    for operation in ["login", "list"] {
+        let ended = machine.run_as(operation).run();
+        assert!(!ended.expect(0).words().contains("clear text"), "{}", ended.words());
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use std::process::Stdio;
 use std::time::Duration;
 
-use adopat_emulator::{Emulator, Fault, NewPat, Pat, PatStatus, Policies, Service};
+use adopat_emulator::{Emulator, Fault, NewPat, Pat, PatStatus, Policies, Service, cast};
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -334,7 +334,8 @@ fn list_shows_what_the_filter_lets_through(#[case] filter: &str, #[case] expecte
     let pats = listed(&machine);
     assert_eq!(names(&pats), expected);
     let keys: Vec<&String> = pats[0].as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["authorization-id", "display-name", "global", "scope", "valid-from", "valid-to"]);
+    let expected = ["authorization-id", "display-name", "global", "scope", "state", "valid-from", "valid-to"];
+    assert_eq!(keys, expected);
     for pat in &pats {
         assert_eq!(pat["global"], pat["display-name"] == "everywhere");
     }
@@ -903,8 +904,11 @@ fn a_result_that_cannot_be_written_is_a_failure(#[case] word: &str) {
 #[case("list")]
 #[case("--help")]
 fn a_result_that_nobody_reads_to_its_end_is_no_failure(#[case] word: &str) {
-    let machine = Machine::new(Host::Generic, word);
+    let mut machine = Machine::new(Host::Generic, word);
     machine.emulator.add_pat(NewPat::named("nightly"));
+    // A refresh token in a file is spoken of.
+    let token = machine.emulator.access_token(cast::PERSON);
+    machine.without("credential-store").input("access-token", token);
     let mut run = machine.spawn();
     drop(run.stdout.take());
     let ended = machine.wait(run);
@@ -950,4 +954,45 @@ fn a_pat_that_comes_with_a_refusal_is_revoked(#[case] value: &str, #[values(true
     assert_eq!(machine.active("nightly").len(), usize::from(!revocable));
     assert_eq!(machine.sent("POST").len(), 1, "it is not asked for again");
     assert!(value.is_empty() || !ended.words().contains(value));
+}
+
+/// A program has to know which of them work: the list of all holds the dead, too.
+#[rstest]
+fn a_list_tells_a_program_the_state_of_each(
+    #[values(Host::Generic, Host::GitHub, Host::Azure)] host: Host,
+    #[values(0, 30)] days_from_now: i64,
+) {
+    let ahead = SignedDuration::from_hours(24 * days_from_now);
+    let emulator = Emulator::builder().clock_offset(ahead).start();
+    let mut machine = Machine::with(emulator, host, "list");
+    let end = machine.emulator.now() + SignedDuration::from_hours(24 * 10);
+    for (name, status) in [
+        ("a", PatStatus::Active),
+        ("b", PatStatus::Expired),
+        ("c", PatStatus::Revoked),
+        ("d", PatStatus::Active),
+    ] {
+        let pat = NewPat::named(name).status(status);
+        let pat = if status == PatStatus::Expired { pat } else { pat.valid_to(end) };
+        machine.emulator.add_pat(if name == "d" { pat.global() } else { pat });
+    }
+    let file = machine.path("list.json");
+    let ended = machine.input("filter", "all").input("output-file", file).run();
+    ended.expect(0);
+    let printed =
+        if host == Host::Generic { ended.stdout.clone() } else { machine.outputs(&ended)["pats"].clone() };
+    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let written: Value = serde_json::from_str(&machine.read("list.json")).expect("JSON");
+    let global_pats_end: Timestamp = "2026-12-01T00:00:00Z".parse().expect("an instant");
+    let of_the_global_one = if machine.emulator.now() < global_pats_end { "active" } else { "expired" };
+    for list in [&printed, &written["pats"]] {
+        let mut states: Vec<(&str, &str)> = list
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(|pat| (pat["display-name"].as_str().expect("text"), pat["state"].as_str().expect("text")))
+            .collect();
+        states.sort_unstable();
+        assert_eq!(states, [("a", "active"), ("b", "expired"), ("c", "revoked"), ("d", of_the_global_one)]);
+    }
 }

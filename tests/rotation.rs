@@ -648,12 +648,53 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     assert_ne!(machine.read("refresh-token"), before, "every sign-in rolls the refresh token");
 }
 
-#[test]
-fn a_dry_run_of_create_needs_no_place_for_the_pat() {
-    let mut machine = Machine::new(Host::Generic, "create");
-    machine.input("display-name", "nightly").input("scope", "vso.code").input("dry-run", "true");
-    machine.run().expect(0).says("Would create a PAT named 'nightly' with scope vso.code");
-    assert_eq!(machine.calls(), ["Entra POST"]);
+#[rstest]
+#[case::nowhere_to_go(Host::Generic, 2, |_: &mut Machine| {})]
+#[case::no_output_file_of_the_host(Host::GitHub, 2, |machine: &mut Machine| { machine.unset("GITHUB_OUTPUT"); })]
+#[case::an_output_file_of_the_host_that_is_a_folder(Host::GitHub, 2, |machine: &mut Machine| make_a_folder_of(machine, "GITHUB_OUTPUT"))]
+#[case::an_environment_file_that_is_a_folder(Host::GitHub, 2, |machine: &mut Machine| {
+    machine.input("variable", "ADO_PAT");
+    make_a_folder_of(machine, "GITHUB_ENV");
+})]
+#[case::a_state_file_that_is_a_folder(Host::GitHub, 2, |machine: &mut Machine| {
+    machine.input("revoke-on-completion", "true").set("ADOPAT_LAUNCHER", "1");
+    make_a_folder_of(machine, "GITHUB_STATE");
+})]
+#[case::a_file_in_no_folder(Host::Generic, 7, |machine: &mut Machine| {
+    let file = machine.path("no-folder/pat.env");
+    machine.input("output-file", file);
+})]
+#[case::a_file_that_is_a_folder(Host::Generic, 2, |machine: &mut Machine| {
+    let folder = machine.path("");
+    machine.input("output-file", folder);
+})]
+#[case::a_store_that_cannot_take_it(Host::GitHub, 7, |machine: &mut Machine| {
+    let file = machine.file("no-folder/pat");
+    machine.deliver_to(&[file]);
+})]
+fn a_dry_run_fails_as_the_run_would(
+    #[case] host: Host,
+    #[case] code: i32,
+    #[case] spoil: fn(&mut Machine),
+    #[values("create", "rotate")] operation: &str,
+) {
+    let mut machine = Machine::new(host, operation);
+    machine.emulator.add_pat(NewPat::named("nightly"));
+    machine.input("display-name", "nightly").input("scope", "vso.code");
+    spoil(&mut machine);
+    let for_real = machine.run();
+    for_real.expect(code);
+    let dry = machine.input("dry-run", "true").run();
+    dry.expect(code);
+    assert_eq!(dry.words(), for_real.words());
+    assert!(!dry.words().contains("Would"), "{}", dry.words());
+    assert!(machine.sent("POST").is_empty() && machine.sent("DELETE").is_empty());
+}
+
+/// In place of a command file of the host there is a folder.
+fn make_a_folder_of(machine: &mut Machine, variable: &str) {
+    std::fs::remove_file(machine.path(variable)).expect("removed");
+    std::fs::create_dir(machine.path(variable)).expect("made");
 }
 
 #[test]

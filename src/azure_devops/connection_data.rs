@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::http::Answer;
 
 /// The identity of a caller without an accepted credential.
-const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
+pub const ANONYMOUS: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
 
 /// Kinds of identities that are no person, as `descriptor` and `subjectDescriptor` begin.
 const NO_PERSON: [&str; 6] = [

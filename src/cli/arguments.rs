@@ -183,6 +183,7 @@ impl Operands {
                     self.skip();
                     self.wants_help = true;
                 }
+                "-V" | "--version" => return CommandLine::Version,
                 flag if flag.starts_with("--") => self.flag(),
                 flag if flag.starts_with('-') && flag.len() > 1 => {
                     // One hyphen is a slip for two. Letters that stand for flags there are none.
@@ -267,7 +268,7 @@ impl Operands {
         Ok(input)
     }
 
-    /// Names the nearest flag, but never the one that was given.
+    /// Names the flag that was probably meant, but never the one that was given.
     fn unknown_flag(&self, name: &str) -> String {
         let operation = self.operation.text();
         let given = name.split('=').next().unwrap_or_default();
@@ -279,12 +280,8 @@ impl Operands {
             // A secret: the next attempt should not be its flag.
             None => format!("the environment variable {}", input.variable()),
         };
-        let advice = if near.is_alike {
-            format!("Did you mean {near_name}?")
-        } else {
-            format!("The nearest is {near_name}.")
-        };
-        format!("Argument {} is not a flag of {operation}. {advice}", self.position)
+        let advice = if near.is_alike { format!(" Did you mean {near_name}?") } else { String::new() };
+        format!("Argument {} is not a flag of {operation}.{advice}", self.position)
     }
 
     fn stray(&self, boolean: Option<&'static Input>) -> String {
@@ -454,8 +451,9 @@ mod tests {
     #[case(&["list", "-filter", "all"], "Did you mean --filter?")]
     #[case(&["list", "--Filter", "all"], "Did you mean --filter?")]
     #[case(&["list", "--refreshtoken", "x"], "Did you mean the environment variable ADOPAT_REFRESH_TOKEN?")]
-    #[case(&["list", "--zzz"], "The nearest is --")]
-    #[case(&["list", "-x"], "The nearest is ")]
+    #[case(&["list", "--zzz"], "Argument 2 is not a flag of list.")]
+    #[case(&["list", "-x"], "Argument 2 is not a flag of list.")]
+    #[case(&["list", "--token", "x"], "Argument 2 is not a flag of list.")]
     #[case(&["list", "--organization", "x", "--filtr=all"], "Argument 4 is not a flag of list")]
     #[case(&["list", "--renew-within", "1d"], "list does not use --renew-within")]
     #[case(&["list", "--filter", "all", "--filter=all"], "--filter is there twice")]
@@ -476,6 +474,28 @@ mod tests {
     fn one_mistake_is_one_problem_that_says_what_to_do(#[case] words: &[&str], #[case] sentence: &str) {
         let [problem] = problems(words).try_into().expect("one problem");
         assert!(problem.contains(sentence), "{problem}");
+    }
+
+    #[rstest]
+    #[case("--zzz")]
+    #[case("--token")]
+    #[case("--bogus")]
+    #[case("-x")]
+    fn what_is_like_no_flag_is_not_taken_for_one(#[case] word: &str) {
+        for operation in OperationName::ALL.map(OperationName::text) {
+            let problem = problems(&[operation, word, "--", "true"]).swap_remove(0);
+            assert!(problem.ends_with(&format!("is not a flag of {operation}.")), "{problem}");
+        }
+    }
+
+    #[rstest]
+    fn the_version_can_be_asked_for_anywhere(#[values("--version", "-V")] flag: &str) {
+        assert_eq!(parse(&[flag]), CommandLine::Version);
+        for operation in OperationName::ALL.map(OperationName::text) {
+            assert_eq!(parse(&[operation, flag]), CommandLine::Version);
+            assert_eq!(parse(&[operation, "--organization", "x", flag]), CommandLine::Version);
+        }
+        assert_eq!(run(&["exec", "--", "npm", flag]).command, ["npm", flag]);
     }
 
     #[test]

@@ -85,6 +85,10 @@ impl Host for GithubActions {
         can_append("GITHUB_ENV", self.env.as_deref())
     }
 
+    fn can_remember(&self) -> Result<(), Failure> {
+        can_append("GITHUB_STATE", self.state.as_deref())
+    }
+
     fn deliver(&self, outputs: &Outputs) -> Result<(), Failure> {
         if outputs.token.is_some() {
             self.can_take_a_secret(false).map_err(|failure| Failure { exit: Exit::Store, ..failure })?;
@@ -149,7 +153,9 @@ fn can_append(variable: &'static str, path: Option<&Path>) -> Result<(), Failure
     command_file::can_append(path).map_err(|error| {
         Failure::new(
             Exit::Inputs,
-            format!("The file that {variable} names cannot be written ({error}), so no token could be handed over."),
+            format!(
+                "The file that {variable} names cannot be written ({error}), so nothing could be handed over."
+            ),
             "Mount the runner's file into the container that adopat runs in, and let adopat's user write it.",
         )
     })

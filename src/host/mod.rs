@@ -151,6 +151,14 @@ pub trait Host: Send + Sync {
         true
     }
 
+    /// Whether something can be [saved](Host::remember) for the job's last step. Asked before anything is minted.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    fn can_remember(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Hands over the outputs.
     ///
     /// # Errors

@@ -204,8 +204,9 @@ fn remedy_of_certificate(error: &rustls::CertificateError) -> &'static str {
         }
         // Who issued it is not trusted, which `inspect` tells by name.
         UnknownIssuer | Other(_) if tls_words::of_certificate(error).contains("not trusted here") => {
-            "If a proxy inspects TLS here, name the CA certificate of that proxy (PEM) in SSL_CERT_FILE, or give it to \
-             the Azure Pipelines agent by --sslcacert; otherwise do not go on."
+            "If a proxy inspects TLS here, add its CA certificate (PEM) to the file that SSL_CERT_FILE names; if that is \
+             not set, set it to such a file or add the certificate to this machine's own store. An Azure Pipelines agent \
+             is given it by --sslcacert. If there is no such proxy, do not go on."
         }
         _ => {
             "Tell the people who run that server, or the proxy in front of it: it needs another certificate."

@@ -9,7 +9,7 @@ use crate::inputs::request::Create;
 use crate::outputs::Outputs;
 
 pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure> {
-    delivery::require_a_way_out(run, create.dry_run)?;
+    delivery::require_a_way_out(run, create.revoke_on_completion.as_ref())?;
     let session = sign_in::sign_in(run).await?;
     let new = new_pat(&create.display_name, &create.scope, create.expiry, run.now().await);
     if create.dry_run {

@@ -10,16 +10,18 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::{Operation, OutputFile, OutputFormat};
+use crate::inputs::request::{OnCompletion, Operation, OutputFile, OutputFormat};
 use crate::output_file;
 use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
 use crate::pats::Pat;
 
-/// Refuses an operation that would mint if nobody could take the PAT. Nothing has been sent yet.
-pub(super) fn require_a_way_out(run: &Run<'_>, dry_run: bool) -> Result<(), Failure> {
+/// Refuses an operation that would mint where nobody could take the PAT, or where the job's last step could not be told
+/// of it. Nothing has been sent yet. A dry run fails as the run would.
+pub(super) fn require_a_way_out(run: &Run<'_>, on_completion: Option<&OnCompletion>) -> Result<(), Failure> {
     let delivery = &run.request.delivery;
     let elsewhere = delivery.output_file.is_some() || !delivery.deliver_to.is_empty();
-    if dry_run { Ok(()) } else { run.host.can_take_a_secret(elsewhere) }
+    run.host.can_take_a_secret(elsewhere)?;
+    on_completion.map_or(Ok(()), |_| run.host.can_remember())
 }
 
 /// Refuses a run whose outputs could not be written to the output file, before anything is sent.

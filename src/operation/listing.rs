@@ -61,7 +61,12 @@ impl Outlook {
     /// One PAT of the list for a program.
     pub(super) fn for_a_program<'a>(&self, pat: &'a Pat) -> Described<'a> {
         let expiring = self.expiring_within.is_some().then(|| self.is_expiring(pat));
-        Described { expiring, ..Described::from(pat) }
+        let state = match self.state(pat) {
+            State::Active => "active",
+            State::Expired | State::Stopped => "expired",
+            State::Revoked => "revoked",
+        };
+        Described { expiring, state: Some(state), ..Described::from(pat) }
     }
 }
 
@@ -77,6 +82,8 @@ pub(super) struct Described<'a> {
     expiring: Option<bool>,
     global: bool,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
     valid_from: Option<String>,
     valid_to: Option<String>,
 }
@@ -90,6 +97,7 @@ impl<'a> From<&'a Pat> for Described<'a> {
             expiring: None,
             global: pat.is_global(),
             scope: pat.scope.as_str(),
+            state: None,
             valid_from: pat.valid_from.map(to_the_second),
             valid_to: pat.valid_to.map(to_the_second),
         }

@@ -57,7 +57,16 @@ pub struct Run<'a> {
     request: &'a Request,
     host: Arc<dyn Host>,
     http: Http,
-    told_of_the_clock: Arc<AtomicBool>,
+    noted: Arc<Noted>,
+}
+
+/// What is said once a run.
+#[derive(Default)]
+struct Noted {
+    /// The machine's clock is off, which has been said.
+    clock: AtomicBool,
+    /// The refresh token lies in a file in clear text, which is said at the end: nothing comes before a mask.
+    clear_text: AtomicBool,
 }
 
 impl<'a> Run<'a> {
@@ -67,7 +76,7 @@ impl<'a> Run<'a> {
         let places = &request.places;
         let services = [&places.service_url, &places.devops_url, &places.authority_host];
         let http = Http::new(world, deadline).reckoning_by(&services);
-        Self { request, host, http, told_of_the_clock: Arc::default() }
+        Self { request, host, http, noted: Arc::default() }
     }
 
     /// Runs it to its end; the exit code of a success is 0, but for exec, whose command has its own, and for
@@ -86,6 +95,11 @@ impl<'a> Run<'a> {
             Err(failure) => Err(self.explained(failure).await),
         };
         self.tell_of_the_clock();
+        if let Some(sentence) = sign_in::in_clear_text(self)
+            && self.noted.clear_text.load(Ordering::Relaxed)
+        {
+            self.info(sentence);
+        }
         ended
     }
 
@@ -170,8 +184,8 @@ impl<'a> Run<'a> {
     }
 
     fn with_deadline(&self, deadline: Deadline) -> Self {
-        let (host, told_of_the_clock) = (Arc::clone(&self.host), Arc::clone(&self.told_of_the_clock));
-        Self { http: self.http.with_deadline(deadline), request: self.request, host, told_of_the_clock }
+        let (host, noted) = (Arc::clone(&self.host), Arc::clone(&self.noted));
+        Self { http: self.http.with_deadline(deadline), request: self.request, host, noted }
     }
 
     fn deadline(&self) -> &Deadline {
@@ -208,7 +222,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_first_word_of_the_clock(&self) -> bool {
-        !self.told_of_the_clock.swap(true, Ordering::Relaxed)
+        !self.noted.clock.swap(true, Ordering::Relaxed)
     }
 
     fn organization(&self) -> &Organization {

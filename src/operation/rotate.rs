@@ -13,7 +13,7 @@ use crate::pats::{NewPat, Pat};
 use crate::pending::Pending;
 
 pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure> {
-    delivery::require_a_way_out(run, rotate.dry_run)?;
+    delivery::require_a_way_out(run, rotate.revoke_on_completion.as_ref())?;
     let session = sign_in::sign_in(run).await?;
     let found = find(&session.service, &rotate.subject).await?;
     // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::IsTerminal as _;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -431,7 +432,22 @@ pub(super) async fn keep(
             "The new refresh token could not be stored, or it is not known whether it was, so the run ends before \
              anything else is done.",
         )
-    })
+    })?;
+    // The job's last step is not the first to say so.
+    let is_last_step = matches!(run.request.operation, Operation::PostStep(_));
+    run.noted.clear_text.fetch_or(!is_last_step, Ordering::Relaxed);
+    Ok(())
+}
+
+/// That the credential store keeps the refresh token as it is, if it is a file without a key.
+pub(super) fn in_clear_text(run: &Run<'_>) -> Option<String> {
+    let sign_in = &run.request.sign_in;
+    let store = sign_in.credential_store.as_ref().filter(|_| sign_in.store_key.is_none());
+    let store = store.filter(|store| matches!(store, Address::File(_)))?;
+    Some(format!(
+        "The refresh token in {store} lies there in clear text: whoever can read the file can sign in as its user. To \
+         encrypt it, set store-key, delete the file and run 'adopat login' again."
+    ))
 }
 
 /// Entra has rolled the token: no signal, and no deadline that is close or has passed, may keep it from being

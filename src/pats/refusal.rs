@@ -5,6 +5,7 @@
 //! vsts-rest-api-specs); the words here come from their names, the policies' documentation and field reports.
 //! The enum is open: a name that is not listed here is told as it is.
 
+use crate::azure_devops::connection_data::ANONYMOUS;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure, without_people};
@@ -372,6 +373,13 @@ pub const REFUSALS: &[RefusalRow] = &[
          (499b84ac-1321-427f-aa17-267ca6975798).",
     )
     .says(&["TF400813", "anonymous access"]),
+    RefusalRow::new(
+        Exit::Refused,
+        "Azure DevOps takes the access token for nobody's (the Anonymous identity) in organization {organization}.",
+        "Sign in again; a token given as access-token must be a fresh one for Azure DevOps \
+         (499b84ac-1321-427f-aa17-267ca6975798), as a user of Microsoft Entra.",
+    )
+    .says(&["TF400813", ANONYMOUS]),
     RefusalRow::new(
         Exit::Refused,
         "Azure DevOps does not let the user who is signed in use PATs in organization {organization}: they are no \

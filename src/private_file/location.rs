@@ -35,15 +35,14 @@ pub fn locate(path: &Path) -> io::Result<PathBuf> {
         return Err(unfit_for("is the name of a folder"));
     }
     let location = follow(path)?;
+    if is_the_systems_own(&super::folder_of(&location)) {
+        return Err(unfit_for("is in a folder of the system, which takes no files"));
+    }
     match std::fs::metadata(path) {
         Ok(about) if about.is_file() => {}
         Ok(about) => return Err(unfit_for(kind_of(&about))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
-    }
-    // Some links, such as those of /proc, lead elsewhere than they say.
-    if path.exists() && identity(&location) != identity(path) {
-        return Err(unfit_for("is reached by a link that leads elsewhere than it says"));
     }
     Ok(location)
 }
@@ -51,8 +50,27 @@ pub fn locate(path: &Path) -> io::Result<PathBuf> {
 /// Why this path is unfit for a file with a secret, as the rest of a sentence that begins with it; `None` if it is
 /// fit, and if the file system will say more when it is written.
 pub fn unfit(path: &Path) -> Option<String> {
-    let error = locate(path).err()?;
-    error.get_ref().filter(|inner| inner.is::<Unfit>()).map(ToString::to_string)
+    match locate(path) {
+        Ok(location) if takes_the_output(&location) => {
+            Some("is where adopat's own standard output or standard error goes".into())
+        }
+        Ok(_) => None,
+        Err(error) => error.get_ref().filter(|inner| inner.is::<Unfit>()).map(ToString::to_string),
+    }
+}
+
+/// Whether standard output or standard error was redirected to this file.
+#[cfg(unix)]
+fn takes_the_output(location: &Path) -> bool {
+    let streams = [rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())];
+    let Ok(about) = rustix::fs::stat(location) else { return false };
+    let is_it = |stream: rustix::fs::Stat| (stream.st_dev, stream.st_ino) == (about.st_dev, about.st_ino);
+    streams.into_iter().flatten().any(is_it)
+}
+
+#[cfg(not(unix))]
+fn takes_the_output(_location: &Path) -> bool {
+    false
 }
 
 /// Whether two paths are, or would be, one file: by symbolic and hard links and mounts too.
@@ -100,6 +118,20 @@ fn kind_of(about: &std::fs::Metadata) -> &'static str {
     if about.is_dir() { "is a folder" } else { "is a device" }
 }
 
+/// Whether the files of this folder are none: what they hold is the system's own state (statfs(2)).
+#[cfg(target_os = "linux")]
+fn is_the_systems_own(folder: &Path) -> bool {
+    const SYSFS_MAGIC: rustix::fs::FsWord = 0x6265_6572;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let kind = rustix::fs::statfs(folder).map(|about| about.f_type);
+    kind.is_ok_and(|kind| [rustix::fs::PROC_SUPER_MAGIC, SYSFS_MAGIC].contains(&kind))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_the_systems_own(_folder: &Path) -> bool {
+    false
+}
+
 /// Follows every link of the path, one after the other.
 #[cfg(unix)]
 fn follow(path: &Path) -> io::Result<PathBuf> {
@@ -128,6 +160,14 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
                         links += 1;
                         if links > MOST_LINKS {
                             return Err(unfit_for("is a link that leads to itself"));
+                        }
+                        // /proc/self and /proc/mounts say where they lead. Those further down stand for something that a
+                        // process has open, wherever their names point.
+                        if location != Path::new("/proc") && is_the_systems_own(&location) {
+                            return Err(unfit_for(format!(
+                                "is reached by the link {}, which stands for something that is open",
+                                next.display()
+                            )));
                         }
                         trust(&next, &about, &location)?;
                         let mut target = parts(&std::fs::read_link(&next)?);
@@ -271,12 +311,28 @@ mod tests {
     #[rstest]
     #[case("/dev/null", "is a device")]
     #[case("/dev/full", "is a device")]
+    #[case("/proc/self/environ", "is in a folder of the system, which takes no files")]
+    #[case("/proc/token", "is in a folder of the system, which takes no files")]
+    #[case("/sys/token", "is in a folder of the system, which takes no files")]
     #[case("/", "is the name of a folder")]
     #[case(".", "is a folder")]
     #[case("..", "is a folder")]
     #[case("/no/such/file/", "is the name of a folder")]
     fn what_is_no_regular_file_is_unfit(#[case] path: &str, #[case] why: &str) {
         assert_eq!(unfit(Path::new(path)).as_deref(), Some(why));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[rstest]
+    #[case("fd")]
+    #[case("../self/fd")]
+    fn what_a_process_has_open_is_unfit_though_it_is_a_file(#[case] folder: &str) {
+        use std::os::fd::AsRawFd as _;
+        let file = tempfile::tempfile().expect("a file");
+        let path = format!("/proc/self/{folder}/{}", file.as_raw_fd());
+        assert!(std::fs::metadata(&path).expect("there").is_file());
+        let why = unfit(Path::new(&path)).expect("unfit");
+        assert!(why.contains("which stands for something that is open"), "{why}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Files that hold a secret: readable by their owner alone, and replaced whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use tempfile::NamedTempFile;
 
 pub use self::location::{Identity, is_same, locate, unfit};
 use crate::secret::Secret;
@@ -16,8 +18,9 @@ const LARGEST: u64 = 64 << 20;
 
 /// Replaces the file by these bytes, in one step that a crash cannot tear apart.
 ///
-/// The new file is made beside the old one with mode 0600, synced, and renamed over it. A symbolic link at `path` is
-/// followed as [`locate`] says, and stays. On Windows the file takes its folder's access rights.
+/// The new file is made beside the old one with mode 0600, synced, and renamed over it. What runs that were killed in
+/// the midst of this have left is removed. A symbolic link at `path` is followed as [`locate`] says, and stays. On
+/// Windows the file takes its folder's access rights.
 ///
 /// # Errors
 /// Any failure of the file system; the old file is then untouched and nothing is left beside it.
@@ -32,7 +35,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn replace_at(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> io::Result<()> {
     let path = &locate(path)?;
     let folder = folder_of(path);
-    let mut file = tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(&folder)?;
+    let mut file = new_file_beside(path)?;
+    remove_left_over(path);
     // A umask can take away even what the owner needs to read it again.
     #[cfg(unix)]
     file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -51,19 +55,49 @@ pub fn replace_at(path: &Path, bytes: &[u8], time: Option<SystemTime>) -> io::Re
 /// # Errors
 /// Why it would not.
 pub fn can_replace(path: &Path) -> io::Result<()> {
-    let path = &locate(path)?;
-    tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(folder_of(path)).map(drop)
+    new_file_beside(&locate(path)?).map(drop)
 }
 
-/// Removes what a run that was killed in the midst of a [`replace`] left beside the file. Only for who holds a lock
-/// that every other writer of it takes too.
-pub fn remove_left_over(path: &Path) {
-    let Ok(path) = locate(path) else { return };
-    let beginning = beginning(&path);
-    let entries = std::fs::read_dir(folder_of(&path)).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&beginning)) {
-        let _ = std::fs::remove_file(entry.path());
+/// A new file that is to take the place of this one. It is locked for as long as it is written, so that nobody takes it
+/// for one that was left over.
+fn new_file_beside(path: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new().prefix(&beginning(path)).tempfile_in(folder_of(path))?;
+        match file.as_file().try_lock() {
+            // In the moment before it was locked, another run may have taken it for one.
+            Ok(()) if !file.path().exists() => {}
+            Err(TryLockError::WouldBlock) => {}
+            // Where there are no locks, nobody removes anything.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
     }
+}
+
+/// Removes the new files that no run is writing any more.
+fn remove_left_over(path: &Path) {
+    let beginning = beginning(path);
+    let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&beginning)) {
+        // In a folder that others may write to, the name may be of anything. The lock is held until the file is gone.
+        if entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(file) = open_left_over(&entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn open_left_over(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    options.open(path)
 }
 
 /// How the names of new files begin that are to take the place of this one: short, whatever its own name is.
@@ -169,6 +203,68 @@ mod tests {
             0,
             "nothing is left beside it"
         );
+    }
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_a_live_one_writes_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, other) = (folder.path().join("token"), folder.path().join("other"));
+        for file in [&path, &other] {
+            let (_, left) = new_file_beside(file).expect("made").keep().expect("kept");
+            std::fs::write(left, "a secret").expect("written");
+        }
+        let live = new_file_beside(&path).expect("made");
+        replace(&path, b"one").expect("written");
+        assert!(live.path().exists());
+        let names = names_in(folder.path());
+        assert_eq!(names.iter().filter(|name| name.starts_with(&beginning(&path))).count(), 1, "{names:?}");
+        assert_eq!(names.iter().filter(|name| name.starts_with(&beginning(&other))).count(), 1, "{names:?}");
+        drop(live);
+        replace(&other, b"one").expect("written");
+        assert_eq!(names_in(folder.path()), ["other", "token"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_only_bears_the_name_of_a_left_over_file_is_neither_opened_nor_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, victim) = (folder.path().join("token"), folder.path().join("victim"));
+        std::fs::write(&victim, "theirs").expect("written");
+        let named = |end: &str| folder.path().join(format!("{}{end}", beginning(&path)));
+        std::os::unix::fs::symlink(&victim, named("link")).expect("linked");
+        std::fs::create_dir(named("folder")).expect("made");
+        let pipe = std::process::Command::new("mkfifo").arg(named("pipe")).status().expect("mkfifo runs");
+        assert!(pipe.success());
+        replace(&path, b"one").expect("written");
+        assert!(named("link").is_symlink() && named("folder").exists() && named("pipe").exists());
+        assert_eq!(std::fs::read(&victim).expect("there"), b"theirs");
+    }
+
+    #[test]
+    fn many_writers_at_once_all_succeed_and_leave_one_whole_value_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    let value = format!("{number}.").repeat(2000);
+                    (0..25).for_each(|_| replace(path, value.as_bytes()).expect("written"));
+                });
+            }
+        });
+        let value = std::fs::read_to_string(&path).expect("there");
+        let number = value.split('.').next().expect("a number");
+        assert_eq!(value, format!("{number}.").repeat(2000));
+        assert_eq!(names_in(folder.path()), ["token"]);
     }
 
     #[cfg(unix)]

@@ -1,17 +1,14 @@
 //! `file:PATH`: the bare value in a file that its owner alone can read, replaced whole or not at all.
 //!
 //! A refresh token is [sealed] when there is a `store-key`; a PAT never is, since the program it is
-//! for could not read it. Writers take turns by a lock on `PATH.lock`, never on the file itself, which every
-//! writer replaces. The lock is held for the write alone, not across a sign-in: two runs that sign in at once
+//! for could not read it. Each writer replaces the file in one step, and leaves nothing beside it: two runs that sign in at once
 //! each hold a good refresh token, and the file holds one of them, whole.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -23,10 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::http::Http;
 use crate::private_file;
 use crate::secret::Secret;
-use crate::time::{Deadline, Ended};
-
-/// How long to wait before trying once more to take the lock.
-const BETWEEN_TRIES: Duration = Duration::from_millis(25);
+use crate::time::Deadline;
 
 /// What was in the file when it was prepared, and when that was put there; the inner none: there was no file.
 type Held = Option<(Zeroizing<Vec<u8>>, Option<SystemTime>)>;
@@ -121,45 +115,6 @@ impl FileStore {
         };
         Failure::new(Exit::Store, format!("The file {path} cannot be written: {}.", words(error)), remedy)
     }
-
-    /// The lock beside the file that is replaced, by whatever name it is reached.
-    fn lock_file(&self) -> Result<PathBuf, Failure> {
-        private_file::locate(&self.path).map(|file| lock_of(&file)).map_err(|error| self.not_writable(&error))
-    }
-
-    /// Takes the lock that writers take turns by; it is given back when the file is dropped. `None` if the
-    /// file system knows no locks: replacing the file in one step keeps its value whole all the same.
-    async fn lock(&self, deadline: &Deadline) -> Result<Option<File>, Failure> {
-        let path = self.lock_file()?;
-        let file = open_lock(&path).map_err(|error| self.not_writable(&error))?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::Error(error)) => {
-                    tracing::debug!("{} cannot be locked: {error}", path.display());
-                    return Ok(None);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    deadline.pause(BETWEEN_TRIES).await.map_err(|ended| self.locked_out(ended, &path))?;
-                }
-            }
-        }
-    }
-
-    fn locked_out(&self, ended: Ended, lock: &Path) -> Failure {
-        match ended {
-            Ended::Cancelled(signal) => Failure::new(Exit::Cancelled(signal), "The run was cancelled.", ""),
-            Ended::TimedOut => Failure::new(
-                Exit::Store,
-                format!(
-                    "The file {} could not be written: another process kept {} locked.",
-                    self.path.display(),
-                    lock.display()
-                ),
-                "Look for a run that hangs on this machine, end it, and run this one again.",
-            ),
-        }
-    }
 }
 
 #[async_trait]
@@ -170,10 +125,6 @@ impl Store for FileStore {
 
     async fn prepare(&self, _deadline: &Deadline) -> Result<Option<Failure>, Failure> {
         private_file::can_replace(&self.path).map_err(|error| self.not_writable(&error))?;
-        let lock = self.lock_file()?;
-        if lock.exists() {
-            open_lock(&lock).map_err(|error| self.not_writable(&error))?;
-        }
         match private_file::read(&self.path) {
             Ok(held) => {
                 let held = held.map(|bytes| (bytes, private_file::modified(&self.path).ok()));
@@ -224,16 +175,12 @@ impl Store for FileStore {
         }
     }
 
-    async fn write(&self, secret: &Secret, kind: &Kind, deadline: &Deadline) -> Result<(), Failure> {
+    async fn write(&self, secret: &Secret, kind: &Kind, _deadline: &Deadline) -> Result<(), Failure> {
         let sealed = match (&self.sealer, kind) {
             (Some(sealer), Kind::RefreshToken) => Some(sealer.seal(secret)),
             _ => None,
         };
         let bytes = sealed.as_deref().unwrap_or(secret.expose().as_bytes());
-        let turn = self.lock(deadline).await?;
-        if turn.is_some() {
-            private_file::remove_left_over(&self.path);
-        }
         // Of a PAT the file's time tells which one it is. A `Date` counts in whole seconds: by that clock a PAT may have
         // been made a moment after it was delivered.
         let time = match kind {
@@ -246,36 +193,17 @@ impl Store for FileStore {
         Ok(())
     }
 
-    async fn restore(&self, deadline: &Deadline) -> Result<Restored, Failure> {
+    async fn restore(&self, _deadline: &Deadline) -> Result<Restored, Failure> {
         // What is in a file that could not be replaced is not ours to touch, and was not lost.
         if !self.changed.load(Ordering::Relaxed) {
             return Ok(Restored::Whole);
         }
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(held) = held else { return Ok(Restored::NotPossible) };
-        let _turn = self.lock(deadline).await?;
         let previous = held.as_ref().map(|(bytes, time)| (bytes.as_slice(), *time));
         private_file::restore(&self.path, previous).map_err(|error| self.not_writable(&error))?;
         Ok(Restored::Whole)
     }
-}
-
-fn lock_of(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    PathBuf::from(name)
-}
-
-fn open_lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // In a folder that others may write to, a link could have a file made wherever it leads.
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    options.open(path)
 }
 
 /// What the file system says, in plain words if it says it in its own.
@@ -289,6 +217,8 @@ fn words(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::store::fake::{deadline, offline, pat};
 
@@ -369,7 +299,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn file_and_lock_are_their_owners_alone_from_the_start() {
+    async fn the_file_is_its_owners_alone_and_nothing_is_left_beside_it() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("token");
@@ -379,10 +309,8 @@ mod tests {
             .write(&secret("1.AXfake"), &Kind::RefreshToken, &deadline(5))
             .await
             .expect("written");
-        for path in [path.clone(), lock_of(&path)] {
-            assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        }
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing else is left");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing else is left");
     }
 
     #[tokio::test]
@@ -434,29 +362,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_that_stays_taken_is_waited_for_and_then_named() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("token");
-        let taken = open_lock(&lock_of(&path)).expect("opened");
-        taken.lock().expect("locked");
-        let store = store(&path, None);
-        let short = deadline(60).at_most(Duration::from_millis(80));
-        let failure =
-            store.write(&secret("1.AXfake"), &Kind::RefreshToken, &short).await.expect_err("locked");
-        assert_eq!(failure.exit, Exit::Store);
-        assert!(failure.cause.contains("token.lock"), "{failure}");
-        assert!(!path.exists());
-
-        let waiting = deadline(20);
-        let later = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            drop(taken);
-        });
-        store.write(&secret("1.AXfake"), &Kind::RefreshToken, &waiting).await.expect("written");
-        later.await.expect("ended");
-    }
-
-    #[tokio::test]
     async fn a_missing_folder_and_a_folder_in_place_of_a_file_are_said_before_anything_is_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let failure = store(&folder.path().join("none/token"), None).prepare(&deadline(5)).await;
@@ -465,9 +370,6 @@ mod tests {
         assert!(failure.cause.contains("its folder does not exist"), "{failure}");
         let failure = store(folder.path(), None).prepare(&deadline(5)).await.expect_err("a folder");
         assert!(failure.cause.contains("is a folder"), "{failure}");
-        std::fs::create_dir(folder.path().join("token.lock")).expect("made");
-        let token = folder.path().join("token");
-        store(&token, None).prepare(&deadline(5)).await.expect_err("a folder in place of the lock");
     }
 
     #[tokio::test]

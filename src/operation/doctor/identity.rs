@@ -5,7 +5,7 @@ use http::header::ACCEPT;
 
 use super::super::{Run, tenant};
 use super::report::Finding;
-use crate::azure_devops::connection_data::AuthenticatedUser;
+use crate::azure_devops::connection_data::{ANONYMOUS, AuthenticatedUser};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, challenge};
 use crate::failure::{Exit, Failure};
@@ -14,6 +14,8 @@ use crate::http::request;
 use crate::http::{Answer, ClaimsChallenge, DEACTIVATED, Effect};
 use crate::secret::Secret;
 
+const FRESH_TOKEN: &str = "Sign in again with 'adopat login'; a token given as access-token must be a fresh one for Azure \
+                           DevOps (499b84ac-1321-427f-aa17-267ca6975798), as a user of Microsoft Entra.";
 const AS_A_PERSON: &str = "Sign in as a person: 'adopat login' makes a refresh token.";
 
 pub(super) async fn check(run: &Run<'_>, bearer: &Secret) -> Result<Finding, Failure> {
@@ -62,6 +64,13 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<AuthenticatedU
     }
     let body = ErrorBody::of(answer);
     let message = body.message.unwrap_or_default();
+    let is_nobodys = message.contains("anonymous access") || message.contains(ANONYMOUS);
+    if status == 401 && message.contains("TF400813") && is_nobodys {
+        let cause = format!(
+            "{service} does not take the access token: it has expired, was revoked, or is not one for Azure DevOps."
+        );
+        return Err(Failure::new(Exit::SignIn, cause, FRESH_TOKEN).named("TF400813"));
+    }
     if status == 401 && message.contains("TF400813") || status == 403 {
         let failure = Failure::new(
             Exit::Refused,
@@ -79,7 +88,7 @@ fn judge(answer: &Answer, service: &str, run: &Run<'_>) -> Result<AuthenticatedU
         401 => Failure::new(
             Exit::SignIn,
             format!("{service} did not accept the access token (HTTP 401)."),
-            "Sign in again with 'adopat login'.",
+            FRESH_TOKEN,
         ),
         404 => Failure::new(
             Exit::Refused,
@@ -102,7 +111,7 @@ fn a_person(identity: AuthenticatedUser) -> Result<AuthenticatedUser, Failure> {
         return Err(Failure::new(
             Exit::SignIn,
             "Azure DevOps takes the access token for nobody's (the Anonymous identity).",
-            "Sign in again with 'adopat login'; an access-token has to be one for Azure DevOps, as an Entra user.",
+            FRESH_TOKEN,
         ));
     }
     if identity.is_no_person() {
@@ -121,6 +130,6 @@ fn sign_in_page(service: &str, status: u16) -> Failure {
         format!(
             "{service} answered with a sign-in page (HTTP {status}): it did not accept the access token."
         ),
-        "Sign in again with 'adopat login'.",
+        FRESH_TOKEN,
     )
 }

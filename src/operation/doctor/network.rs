@@ -161,7 +161,9 @@ fn named(run: &Run<'_>, address: &Url) -> String {
 /// The same, and who issued the certificate, where that is no public authority.
 fn described(run: &Run<'_>, address: &Url) -> String {
     let name = named(run, address);
-    match run.http.world().wire.private_issuer(address) {
+    // The issuer is known by the host's name, which may speak without TLS on another port.
+    let issuer = run.http.world().wire.private_issuer(address).filter(|_| address.scheme() == "https");
+    match issuer {
         Some(issuer) if hosts::is_loopback(address) => format!("{name} (certificate issued by '{issuer}')"),
         Some(issuer) => format!(
             "{name} (certificate issued by '{issuer}', no public authority but trusted here: a proxy inspects TLS)"

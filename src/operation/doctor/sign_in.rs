@@ -156,8 +156,12 @@ async fn keep(run: &Run<'_>, store: Option<Box<dyn Store>>, tokens: &Tokens) -> 
     let deadline = signing_in::deadline_to_store(run).at_most(ONE_CHECK);
     store.write(rolled, &Kind::RefreshToken, &deadline).await?;
     let address = store.address();
-    Ok(Finding::ok(match store.is_readable() {
+    let found = Finding::ok(match store.is_readable() {
         true => format!("{address} can be read, and took the new refresh token."),
         false => format!("{address} took the new refresh token."),
-    }))
+    });
+    Ok(match signing_in::in_clear_text(run) {
+        Some(sentence) => found.and(&sentence),
+        None => found,
+    })
 }
