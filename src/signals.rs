@@ -114,7 +114,7 @@ impl Signals {
         Self::listen(&[Signal::INT, Signal::TERM, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::HUP])
     }
 
-    /// Listens for those that cancel a run, whoever sent them.
+    /// Listens for those that cancel a run, from any sender.
     ///
     /// # Errors
     /// That the system does not let it.

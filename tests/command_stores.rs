@@ -36,7 +36,7 @@ fn program(machine: &mut Machine, name: &str, script: &str) {
     machine.set("PATH", format!("{}:/usr/bin:/bin", folder.display()));
 }
 
-/// What a program left in a file of its folder; none where there is none.
+/// What a program left in a file of its folder; `None` if there is no such file.
 fn left(machine: &Machine, name: &str) -> Option<String> {
     std::fs::read_to_string(machine.path("programs").join(name)).ok()
 }

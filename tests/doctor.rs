@@ -303,7 +303,7 @@ fn nobody_is_no_person() {
     found.says("identity", &["Anonymous"]);
 }
 
-/// Whoever holds a token that is worth nothing may well be a member.
+/// The holder of a token that is worth nothing may well be a member.
 #[rstest]
 #[case::expired(|machine: &mut Machine| {
     let token = machine.emulator.access_token(cast::PERSON);

@@ -1,9 +1,9 @@
 //! The manifest of `apply`: which PATs there shall be, each with its scope, its life and the stores that receive it.
 //!
-//! - [`document`] reads YAML or JSON into a tree that knows where everything stands, and refuses what a manifest
+//! - `document` reads YAML or JSON into a tree that knows where everything stands, and refuses what a manifest
 //!   never needs: aliases, tags, duplicate keys, a second document;
 //! - [`keys`] is the one table of keys, from which the errors, the documentation and the JSON Schema are made;
-//! - [`entries`] turns the tree into [`Entry`] values, one for each PAT of each organization;
+//! - `entries` turns the tree into [`Entry`] values, one for each PAT of each organization;
 //! - [`schema`] writes the JSON Schema.
 //!
 //! Nothing here sends a request. Every problem is collected, so that you hear of all of them at once.

@@ -445,7 +445,7 @@ pub(super) fn in_clear_text(run: &Run<'_>) -> Option<String> {
     let store = sign_in.credential_store.as_ref().filter(|_| sign_in.store_key.is_none());
     let store = store.filter(|store| matches!(store, Address::File(_)))?;
     Some(format!(
-        "The refresh token in {store} lies there in clear text: whoever can read the file can sign in as its user. To \
+        "The refresh token in {store} lies there in clear text: anyone who can read the file can sign in as its user. To \
          encrypt it, set store-key, delete the file and run 'adopat login' again."
     ))
 }

@@ -99,7 +99,7 @@ impl Helper {
     }
 
     /// Runs it to its end, tells each line that it prints as it comes, passes signals on to its process group, and
-    /// returns how it ended. Lines that are far too long, and what comes after [1 MiB](MOST_OUTPUT) of a stream, are left
+    /// returns how it ended. Lines that are far too long, and what comes after 1 MiB of a stream, are left
     /// out, which is told too.
     ///
     /// # Errors

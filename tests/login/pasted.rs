@@ -1,4 +1,4 @@
-//! Whoever pastes what `adopat login` printed has a run that signs in: each step is put into a job as its host would
+//! What `adopat login` printed is pasted, and the run signs in: each step is put into a job as its host would
 //! do it, each variable into a shell, and nothing else is there.
 
 use std::collections::BTreeMap;
