@@ -70,8 +70,8 @@ impl Signal {
 pub struct Failure {
     /// The exit code it ends in, if nothing worse follows.
     pub exit: Exit,
-    /// What happened, in plain sentences with their full stops. A foreign name may be in them: the code that prints it
-    /// neutralises it first.
+    /// What happened, in plain sentences with their full stops. They may hold a foreign name: the code that prints
+    /// them sanitizes them first.
     pub cause: String,
     /// What the service itself says, as a sentence that begins with who says it. It may name a person.
     pub quote: Option<Box<str>>,
@@ -81,7 +81,7 @@ pub struct Failure {
     pub name: Option<String>,
     /// Whether the PAT that was made must not be revoked: a store may hold it, and nobody can tell.
     pub spares_the_new: bool,
-    /// Ids that support asks for, by name: `ActivityId`, `X-VSS-E2EID`, `correlation id`, ...
+    /// The ids that support asks for, by name: `ActivityId`, `X-VSS-E2EID`, `correlation id`, ...
     pub support_ids: Vec<(&'static str, String)>,
 }
 
@@ -136,7 +136,7 @@ impl Failure {
     }
 }
 
-/// Foreign words without any that could be a person's address, which services like to tell: a log has many readers.
+/// Foreign words without a person's e-mail address, which services often include: a log has many readers.
 pub fn without_people(words: &str) -> String {
     let is_address = |word: &str| {
         let (name, host) = word.split_once('@').or_else(|| word.split_once("%40"))?;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 /// the secret away by position.
 pub const SHORTEST_MASK: usize = 6;
 
-/// Everything but the unreserved characters of RFC 3986, which no encoder touches.
+/// All characters that an encoder may change: everything but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text that must not be read by anyone but its addressee.
@@ -133,7 +133,7 @@ fn ascii(bytes: &[u8]) -> Zeroizing<String> {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// Each form once, in this order, without those too short to be masked.
+/// Each form once, in this order, without those that are too short to be masked.
 fn without_repetition(forms: Vec<Zeroizing<String>>) -> Vec<Secret> {
     let mut kept: Vec<Secret> = Vec::with_capacity(forms.len());
     for form in forms {
@@ -144,7 +144,7 @@ fn without_repetition(forms: Vec<Zeroizing<String>>) -> Vec<Secret> {
     kept
 }
 
-/// Told of every token that the run is given, before anything is done with it, so that it is masked.
+/// Called with every token that the run receives, before anything is done with it, so that it is masked.
 pub type Mask = Arc<dyn Fn(&Secret) + Send + Sync>;
 
 impl Ord for Secret {

@@ -1,8 +1,8 @@
 //! How a CI system is spoken to. Nothing but this module prints.
 //!
-//! Whatever an operation wants said, masked or handed over goes through [`Host`]; no operation knows which
-//! one it runs on. Every line that a host prints has been neutralised (no foreign text can start a command
-//! there) and searched for known secrets.
+//! Everything that an operation says, masks or hands over goes through [`Host`]; no operation knows which host it
+//! runs on. Every line that a host prints has been sanitized, so that no foreign text can start a command there,
+//! and searched for known secrets.
 
 pub mod azure_pipelines;
 mod buildkite;
@@ -71,7 +71,7 @@ impl Verdict {
 pub struct Piece {
     /// What it says.
     pub text: String,
-    /// What it says of all being well.
+    /// The verdict in whose colour it is shown, if any.
     pub verdict: Option<Verdict>,
 }
 
@@ -105,7 +105,7 @@ pub trait Host: Send + Sync {
         self.hide(secret.forms());
     }
 
-    /// The same of a PAT, which clients send beside the organization's name.
+    /// The same for a PAT, which clients send together with the organization's name.
     fn mask_pat(&self, pat: &Secret, organization: &str) {
         self.hide(pat.forms_of_a_pat(organization));
     }
@@ -125,8 +125,8 @@ pub trait Host: Send + Sync {
         self.print(&pieces.iter().map(|piece| piece.text.as_str()).collect::<String>());
     }
 
-    /// Says a line of doctor's, which begins with the verdict: as the warning or error of this host that it is, or
-    /// else as [printed](Host::print). A warning does not say twice that it is one.
+    /// Says a line of doctor, which begins with the verdict: as this host's warning or error, or else
+    /// [printed](Host::print). A warning does not say twice that it is one.
     fn report(&self, verdict: Verdict, line: &str) {
         match verdict {
             Verdict::Failed => self.say(Level::Error, line),
@@ -175,7 +175,7 @@ pub trait Host: Send + Sync {
     /// If it cannot be saved.
     fn remember(&self, name: &str, value: Remembered<'_>) -> Result<(), Failure>;
 
-    /// Says that the run did its work, but that something was left to look at (succeeded with issues).
+    /// Says that the run did its work, but that a person should look at something (succeeded with issues).
     fn succeeded_with_issues(&self);
 }
 

@@ -42,30 +42,30 @@ pub const AGENT: &str = concat!("adopat/", env!("CARGO_PKG_VERSION"));
 
 /// The longest wait for one answer.
 const ONE_EXCHANGE: Duration = Duration::from_secs(60);
-/// How long a request that must not be torn apart may go on after the run was cancelled, and one whose answer must
-/// not be lost after the run's time is over.
+/// How long a request that must not be interrupted may go on after the run was cancelled, and one whose answer must
+/// not be lost after the deadline.
 pub const GRACE: Duration = Duration::from_secs(4);
-/// How long after a lost answer its request is looked after: the 15 s for which a service may still be at work on it, and
-/// a moment for what is made at the very end of them.
+/// How long after its answer was lost a request may still take effect: a service can be at work on it for 15 s, and
+/// what it makes at the very end shows a moment later.
 pub const LATE_EFFECT: Duration = Duration::from_millis(15_200);
 /// How often an idempotent request is sent if nothing says how long to wait.
 const ATTEMPTS: u32 = 4;
-/// The same where cleaning up: what is not revoked lives on.
+/// The same when cleaning up: a PAT that is not revoked lives on.
 const ATTEMPTS_TO_CLEAN_UP: u32 = 6;
 /// The first pause between two attempts; it doubles, and is jittered.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
-/// The longest wait for a service to say nothing but what time it is.
+/// The longest wait for a service that is only asked what time it is.
 const TO_TELL_THE_TIME: Duration = Duration::from_secs(15);
 
-/// What a second sending of a request would do.
+/// What would happen if a request were sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The same as the first: it is retried.
+    /// The same as if it were sent once: it is retried.
     Idempotent,
-    /// The same as the first, but its answer holds what must not be lost, like a rolled refresh token: it is
-    /// retried, and when the run is cancelled, or its time is over, it is given a moment to end by itself.
+    /// The same, but its answer must not be lost, since it holds a new refresh token, for example: it is retried,
+    /// and when the run is cancelled or its time is over, it gets a moment to end by itself.
     Precious,
-    /// Something more (a `POST` that mints): it is sent once, and when the run is cancelled it is given a
+    /// Something else (a `POST` makes a PAT each time): it is sent once, and when the run is cancelled it gets a
     /// moment to end by itself.
     OnceOnly,
 }
@@ -75,7 +75,7 @@ pub enum Effect {
 pub enum NoAnswer {
     /// The deadline passed or the run was cancelled.
     Ended(Ended),
-    /// The wire failed, after the retries that were allowed.
+    /// The network failed, after all retries that were allowed.
     Wire(WireError),
     /// The service asks to wait longer than this run may.
     Throttled(Duration),
@@ -132,7 +132,8 @@ impl NoAnswer {
         }
     }
 
-    /// The failure a person reads; `service` is who did not answer, like "Microsoft Entra (host)".
+    /// The failure that a person reads; `service` is the service that did not answer, like "Microsoft Entra
+    /// (host)".
     pub fn into_failure(self, service: &str) -> Failure {
         match self {
             Self::Ended(Ended::Cancelled(signal)) => {
@@ -320,8 +321,8 @@ impl Http {
         }
     }
 
-    /// How long to wait before a request is sent again that came to this, if that may help and there is time for it;
-    /// `attempt` counts from 1.
+    /// How long to wait before a request with this outcome is sent again; `None` if that would not help or there is
+    /// no time for it. `attempt` counts from 1.
     pub fn pause_after(&self, attempt: u32, outcome: Result<&Answer, &NoAnswer>) -> Option<Duration> {
         let asked = match outcome {
             // One that asks for no time at all gets the pause that it would get without asking.

@@ -1,7 +1,7 @@
 //! From texts to a [`Request`]: every rule an input has to obey, each with its remedy.
 //!
-//! The rules stand in three files: [`what`] is to be done, who [signs in](sign_in), and where the PAT
-//! [goes](mod@delivery). An input is passed by its name alone; its row of the table and its value are looked up together.
+//! The rules stand in three files: what is to be done, who signs in, and where the PAT goes. An input is passed by its name
+//! alone; its row of the table and its value are looked up together.
 
 mod delivery;
 mod manifest;

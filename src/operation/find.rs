@@ -10,9 +10,9 @@ use crate::pats::{Pat, Service};
 
 /// What was found.
 pub(super) struct Found {
-    /// The active PATs that were meant, the newest first. Several, if they bear one name.
+    /// The active PATs that were meant, the newest first; several if they have the same name.
     pub(super) active: Vec<Pat>,
-    /// If there is no active one: the expired ones, the newest first.
+    /// The expired ones, the newest first, if none is active.
     pub(super) expired: Vec<Pat>,
 }
 
@@ -42,7 +42,7 @@ fn is_meant(pat: &Pat, subject: &Subject) -> bool {
 }
 
 impl Found {
-    /// The failure that these PATs all bear the name.
+    /// The failure that several PATs have the name.
     pub(super) fn ambiguous(pats: &[&Pat], subject: &Subject) -> Failure {
         let lines: Vec<String> = pats.iter().map(|pat| describe(pat)).collect();
         Failure::new(
@@ -52,7 +52,7 @@ impl Found {
         )
     }
 
-    /// The sentence that no active PAT is the one that was meant.
+    /// The sentence that there is no such active PAT.
     pub(super) fn missing(&self, run: &Run<'_>, subject: &Subject) -> String {
         let missing = format!("No active PAT is {} in organization {}", name_of(subject), run.organization());
         match self.expired.first() {
@@ -62,7 +62,7 @@ impl Found {
     }
 }
 
-/// How the PAT that is meant was named.
+/// How the input names the PAT.
 fn name_of(subject: &Subject) -> String {
     match subject {
         Subject::Id(id) => id.clone(),

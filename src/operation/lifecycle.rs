@@ -1,5 +1,5 @@
-//! From a plan to a delivered PAT: mint, mask, deliver; and whatever fails on the way, revoke what was minted. What has
-//! to be revoked in the end is saved for the job's last step on the way.
+//! Carries out the part of a plan that makes a PAT: mint, mask, verify, deliver. If any of it fails, the new PAT is
+//! revoked. On the way, what the job's last step would have to revoke is saved for it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,7 +22,7 @@ use crate::time::to_the_second;
 pub(super) struct MintRequest<'a> {
     /// What to mint.
     pub(super) new: &'a NewPat,
-    /// The active PATs that may be of that name, if they have been read.
+    /// The active PATs of that name, if they have been read.
     pub(super) before: Option<&'a [Pat]>,
     /// How.
     pub(super) minting: &'a Minting,
@@ -43,7 +43,7 @@ pub(super) struct Made<'a> {
     ledger: Ledger<'a>,
 }
 
-/// A PAT that is where it was asked to be.
+/// A PAT that has been delivered.
 pub(super) struct Delivered<'a> {
     /// The PAT.
     pub(super) pat: Pat,
@@ -119,8 +119,8 @@ async fn inspect(
     Ok(issues)
 }
 
-/// A line break or a control character in what a service calls a PAT would write lines of its own into files and
-/// commands; no mask and no header takes it either.
+/// Refuses a PAT with a line break or a control character: it would write lines of its own into files and commands,
+/// and it fits neither a mask nor a header.
 fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
     if token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! What became of everything that a [plan](super::plan) named. Log, summary, outputs and exit code of a run are made
-//! from it, so that none of them can say what the others do not.
+//! What became of everything in a [plan](super::plan). Log, summary, outputs and exit code of a run are made from
+//! it, so that they cannot contradict each other.
 
 use jiff::Timestamp;
 
@@ -58,7 +58,7 @@ impl Outcome {
         }
     }
 
-    /// Whether anything is now as it was not before.
+    /// Whether the run changed anything.
     pub(super) fn changed(&self) -> bool {
         self.made.is_some() || self.fates.iter().any(Fate::changed)
     }
@@ -253,7 +253,7 @@ impl Fate {
     }
 }
 
-/// That it lives, as far as it is known.
+/// The sentence that it is still alive, as far as anyone knows.
 fn lives(undone: &Undone) -> &'static str {
     if undone.is_in_doubt() { "may still live" } else { "still lives" }
 }
@@ -262,7 +262,7 @@ fn until(end: Option<Timestamp>) -> String {
     end.map_or("unknown".to_owned(), to_the_second)
 }
 
-/// Whether anything about a PAT is another than before.
+/// Whether anything about a PAT has changed.
 pub(super) fn differs(old: &Pat, new: &Pat) -> bool {
     let has_moved = match (old.valid_to, new.valid_to) {
         (Some(old), Some(new)) => moved(old, new),

@@ -25,13 +25,13 @@ const LONGER_THAN_ASKED: f64 = 2.0;
 /// does not tell.
 const SHORTER_THAN_ASKED: f64 = 3.0;
 
-/// How far the end that the service grants may be from the one that was asked for without a word.
+/// How far the expiry that the service grants may be from the one that was asked for before adopat says so.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is done in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Nothing: the PAT that is meant, if there is one, stays; the sentence says why.
+    /// Nothing. The sentence says why.
     Nothing(Option<Pat>, String),
     /// A PAT is made and delivered, if there is one to make, and then each step is taken.
     Act {
@@ -242,7 +242,7 @@ pub(super) fn end_of(expiry: Expiry, now: Timestamp) -> Timestamp {
     }
 }
 
-/// As long as was asked for the old PAT, if its life is known and may be asked for again.
+/// The lifetime that was asked for the old PAT, if it is known and may be asked for again.
 ///
 /// A PAT lives less than was asked: its end was brought forward for its [fingerprint](crate::pats::fingerprint), it was
 /// made when the request got there, and `Date`, by which the end was reckoned, tells whole seconds. A chain of rotations
@@ -276,7 +276,7 @@ pub(super) fn falls_short(granted: Timestamp, asked: Timestamp) -> bool {
     asked.duration_since(granted) > TOLERANCE
 }
 
-/// The refusal to take a global PAT's reach from it unasked.
+/// The refusal to narrow a global PAT unless the inputs allow it.
 fn global(pat: &Pat, now: Timestamp) -> Failure {
     let verb = if global_pats_have_ended(now) { "stopped" } else { "stop" };
     Failure::new(

@@ -28,7 +28,7 @@ use crate::token_shape::{Shape, Wanted};
 /// The pauses before each further look at a store whose token Entra has refused.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 
-/// The least time that storing the rolled refresh token has, however late it is.
+/// The least time there is for storing a new refresh token, however late it is.
 const TO_STORE: Duration = Duration::from_secs(5);
 
 /// A user who is signed in, and the stores that wait for the PAT.
@@ -242,7 +242,7 @@ pub(super) async fn redeem(
     }
 }
 
-/// What by its shape is no refresh token is not sent to Entra, whose refusal would say less.
+/// Refuses what cannot be a refresh token by its shape: Entra's own refusal would say less.
 fn no_refresh_token(run: &Run<'_>, stored: &Secret) -> Option<Failure> {
     let (what, _) = Shape::of(stored.expose())?.misfit(Wanted::RefreshToken)?;
     let store = run.request.sign_in.credential_store.as_ref()?;
@@ -318,8 +318,8 @@ fn mask(run: &Run<'_>, tokens: &Tokens) {
     }
 }
 
-/// Signs a person in, who is somewhere else by device code, or at this machine's browser. The time they take is
-/// not the run's.
+/// Signs a person in: by device code if they are elsewhere, or in this machine's browser. The time that they take
+/// does not count for the run's deadline.
 pub(super) async fn by_a_person(run: &Run<'_>, tenant: &str) -> Result<Tokens, Failure> {
     let entra = client(run, tenant);
     let begun = Instant::now();
@@ -360,7 +360,7 @@ fn in_minutes(time: Duration) -> String {
     }
 }
 
-/// Opens the page if a person sits at a terminal. That it did not open is no matter: they have the address.
+/// Opens the page if a person sits at a terminal. It does no harm if it does not open: they have the address.
 fn open_for_a_person(page: &str) {
     if std::io::stderr().is_terminal()
         && let Ok(page) = Url::parse(page)

@@ -44,10 +44,10 @@ pub struct Fingerprint {
 pub enum Trace<'a> {
     /// None.
     None,
-    /// This one: it alone bears the fingerprint.
+    /// This one: only it has the fingerprint.
     Own(&'a Pat),
-    /// Perhaps one of these, which were made since: none of them bears the fingerprint, as when a policy gave the PAT
-    /// another end, or several do. They may be anyone's.
+    /// Perhaps one of these, which were made since: none of them has the fingerprint, for example because a policy
+    /// gave the PAT another expiry, or several have it. They may be anyone's.
     Unsure(Vec<&'a Pat>),
 }
 

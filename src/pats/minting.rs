@@ -1,4 +1,4 @@
-//! Making a PAT so that none is ever left over.
+//! Makes a PAT, and never leaves one over.
 //!
 //! A `POST` whose outcome is unknown is never simply sent again: the PAT may exist, and nobody holds its value. So the
 //! run [looks for it](super::reconciling) first, revokes it, and only then asks for another, with a fresh
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::http::NoAnswer;
 use crate::time::Ended;
 
-/// How often a PAT is asked for before the run gives up.
+/// How many times a PAT is asked for before the run gives up.
 const ATTEMPTS: u32 = 4;
 
 /// Who is told of the requests for a PAT.

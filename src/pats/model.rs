@@ -53,7 +53,7 @@ impl Pat {
         self.target_accounts.is_none()
     }
 
-    /// Whether its `validTo` has passed by then.
+    /// Whether its `validTo` has passed at this time.
     pub fn expired_at(&self, now: Timestamp) -> bool {
         self.valid_to.is_some_and(|valid_to| valid_to <= now)
     }
@@ -65,12 +65,12 @@ impl Pat {
         self.valid_to.into_iter().chain(last).min()
     }
 
-    /// Whether it has stopped working by then, even if nobody revoked it.
+    /// Whether it has stopped working at this time, even if nobody revoked it.
     pub fn is_over_at(&self, now: Timestamp) -> bool {
         self.end().is_some_and(|end| end <= now)
     }
 
-    /// The time between its making and its end.
+    /// The time between its creation and its expiry.
     pub fn lifetime(&self) -> Option<SignedDuration> {
         Some(self.valid_to?.duration_since(self.valid_from?))
     }
@@ -85,7 +85,7 @@ pub struct NewPat {
     pub scope: Scope,
     /// When it is to expire.
     pub valid_to: Timestamp,
-    /// How long it is to live, if that is what was asked: counted from the request that makes it.
+    /// How long it is to live, if a lifetime was asked for: counted from the request that makes it.
     pub lifetime: Option<Duration>,
 }
 
@@ -125,8 +125,8 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// An instant; without an offset it is meant in UTC, as .NET writes one whose kind it does not know. What is none is
-/// unknown, so that one odd PAT does not hide all others.
+/// An instant. One without an offset is in UTC: .NET writes an instant of unknown kind that way. A text that is not
+/// an instant counts as unknown, so that one odd PAT does not hide all others.
 fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     Ok(text.and_then(|text| {

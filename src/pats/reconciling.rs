@@ -1,4 +1,4 @@
-//! Looking for the PATs of requests whose answer was lost.
+//! Looks for the PATs of requests whose answer was lost.
 //!
 //! A request whose outcome is unknown may have made a PAT, or may make one in a moment: a gateway can give up while the
 //! service is still at work, and a list can lag behind. So the run looks at once and again, for [`LATE_EFFECT`], and
@@ -51,7 +51,7 @@ struct Found {
 }
 
 impl Unanswered {
-    /// None so far; `before` are the active PATs that are known to have been there already.
+    /// No lost requests so far; `before` are the active PATs that are known to have been there already.
     pub fn new(before: &[Pat]) -> Self {
         Self { known: before.to_vec(), ..Self::default() }
     }
@@ -191,7 +191,7 @@ impl Unanswered {
         failure
     }
 
-    /// What a person should look at though the run succeeded, each as whole sentences.
+    /// What a person should look at even though the run succeeded, each in whole sentences.
     pub fn issues(&self) -> Vec<String> {
         self.left().into_iter().map(|left| format!("{} {}", left.what, left.remedy)).collect()
     }

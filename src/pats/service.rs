@@ -39,7 +39,7 @@ pub struct Service {
     bearer: Secret,
 }
 
-/// A PAT that was made, with its value: nobody can ask for that again.
+/// A PAT that was made, with its value, which nobody can ask for again.
 #[derive(Clone, Debug)]
 pub struct Minted {
     /// The PAT.
@@ -48,7 +48,7 @@ pub struct Minted {
     pub token: Secret,
 }
 
-/// What an update changes; what is none stays as it is.
+/// What an update changes; `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// A new name.
@@ -390,7 +390,7 @@ impl Service {
         )
     }
 
-    /// Sends, and takes nothing but a 200 for an answer worth reading.
+    /// Sends a request; any answer but a 200 is a failure.
     async fn send(&self, request: Request<bytes::Bytes>, effect: Effect) -> Result<Answer, Failure> {
         let answer = self.http.send(request, effect).await.map_err(|error| self.unanswered(error))?;
         self.accepted(&answer).map(|()| answer)
@@ -458,14 +458,14 @@ fn undone(answer: &Answer, why: Failure, earlier: Doubt) -> Undone {
 }
 
 impl PatWithToken {
-    /// Whether it is a PAT, and no empty frame.
+    /// Whether it is a PAT and not an empty object.
     fn is_one(&self) -> bool {
         uuid::Uuid::parse_str(&self.pat.authorization_id).is_ok_and(|id| !id.is_nil())
     }
 }
 
 impl PatTokenResult {
-    /// `none` is a word that means success; so does silence.
+    /// `none` means success; so does no word at all.
     fn is_refusal(&self) -> bool {
         self.pat_token_error
             .as_deref()

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Doing;
 use super::vault_identity::VaultCredential;
-use crate::failure::{Exit, Failure, sentence_of};
+use crate::failure::{Exit, Failure};
 use crate::http::Answer;
 use crate::refusal_table::{self, RefusalRow};
 
@@ -249,17 +249,6 @@ pub(super) fn of_identity(answer: &Answer, vault: &str, way: &VaultCredential, d
         failure = failure.named(body.error_codes.first().map_or(error, |code| format!("AADSTS{code}")));
     }
     failure.with_support_ids(body.correlation_id.map(|id| ("correlation id", id)))
-}
-
-/// What it means that a machine gives no token, as the end of a sentence.
-pub fn of_machine(answer: &Answer) -> String {
-    let body: TokenError = answer.json().unwrap_or_default();
-    let words = sentence_of(body.error_description.as_deref().unwrap_or("no reason given"));
-    let status = answer.status.as_u16();
-    format!(
-        "this machine gives no token of a managed identity (HTTP {status}: {})",
-        words.trim_end_matches('.')
-    )
 }
 
 impl Doing {

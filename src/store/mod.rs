@@ -48,7 +48,7 @@ pub enum Kind {
     RefreshToken,
     /// A PAT and what is known of it.
     Pat {
-        /// By which it is revoked.
+        /// The id by which it is revoked.
         authorization_id: String,
         /// Its name.
         display_name: String,
@@ -73,31 +73,31 @@ impl Kind {
 pub enum Restored {
     /// It holds again what [`Store::prepare`] found: a value, or none.
     Whole,
-    /// What it held is not known, or cannot be brought back: it holds what was last written.
+    /// What it held before is unknown or cannot be brought back: it holds what was last written.
     NotPossible,
-    /// The answer to a write was lost, and it could not be found out, or not for long enough, what became of it: it
-    /// may hold what was last written.
+    /// The answer to a write was lost and nobody could find out what became of the write: the store may hold what
+    /// was last written.
     Doubtful,
 }
 
 /// A place that keeps one secret.
 ///
-/// Every call takes the deadline it may use. A failure's exit code is that of its call: a value that cannot
-/// be read is a sign-in that is needed again (3), one that cannot be written is a store's failure (7); only a
-/// cancelled run is told as such.
+/// Every call takes the deadline that it has to keep. The exit code of a failure depends on the call: a value that
+/// cannot be read means that a sign-in is needed again (3), one that cannot be written is a failure of the store
+/// (7). A cancelled run stays one.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where it is, as the input named it.
     fn address(&self) -> &Address;
 
-    /// Whether a value, once written, can be read back by us.
+    /// Whether adopat can read a value back once it is written.
     fn is_readable(&self) -> bool {
         self.address().is_readable()
     }
 
-    /// Finds out whether the secret could be written, without writing it, and remembers for
-    /// [`Store::restore`] what is there: asked before anything is minted. What is doubtful, but no reason to
-    /// stop, comes back to warn of.
+    /// Finds out, before anything is minted, whether the secret could be written, and remembers for
+    /// [`Store::restore`] what the store holds now. It writes nothing. It returns what is doubtful but no reason to
+    /// stop, as a warning.
     async fn prepare(&self, deadline: &Deadline) -> Result<Option<Failure>, Failure>;
 
     /// What adopat would say of a PAT beside it, but finds no room for, to warn of; known once the store was
@@ -122,12 +122,12 @@ pub trait Store: Send + Sync {
     async fn restore(&self, deadline: &Deadline) -> Result<Restored, Failure>;
 }
 
-/// What stores are opened with. Each takes what its kind needs.
+/// What it takes to open a store. Each kind uses what it needs.
 #[derive(Clone)]
 pub struct Context {
     /// The way to the services.
     pub http: Http,
-    /// Where they are.
+    /// The addresses of the services.
     pub places: Endpoints,
     /// `organization`, for a variable group.
     pub organization: Option<Organization>,
@@ -145,7 +145,7 @@ pub struct Context {
     pub log: command::Log,
 }
 
-/// The store at this address. Nothing is asked of it yet: what is missing is said at its first use.
+/// The store at this address. It is not asked for anything yet: what is missing is said at its first use.
 pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
     let Context { http, places, .. } = context.clone();
     match address.clone() {

@@ -19,12 +19,12 @@ use azure_identity::{
 };
 use bytes::Bytes;
 use http::Request;
+use serde::Deserialize;
 use url::Url;
 
 use super::azure_transport::{AzureTransport, Refused};
-use super::key_vault_refusal as refusal;
-use crate::failure::{Exit, Failure};
-use crate::http::Effect;
+use crate::failure::{Exit, Failure, sentence_of};
+use crate::http::{Answer, Effect};
 use crate::oidc::{self, OidcSources};
 use crate::private_file;
 use crate::secret::{Mask, Secret};
@@ -365,7 +365,7 @@ impl TokenCredential for WhateverIsThere {
         match self.transport.refused() {
             // GitHub's own runners answer too, and have no identity to give.
             Some(Refused { outcome: Ok(answer), .. }) if token.is_err() => {
-                Err(in_sdk(self.nobody(&cli, &refusal::of_machine(&answer))))
+                Err(in_sdk(self.nobody(&cli, &without_a_token(&answer))))
             }
             _ => token,
         }
@@ -421,6 +421,24 @@ impl WhateverIsThere {
             remedy,
         )
     }
+}
+
+/// What the endpoint of a machine's identity says if it gives no token.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MachineError {
+    error_description: Option<String>,
+}
+
+/// What it means that a machine gives no token, as the end of a sentence.
+fn without_a_token(answer: &Answer) -> String {
+    let words = answer.json::<MachineError>().unwrap_or_default().error_description;
+    let words = sentence_of(words.as_deref().unwrap_or("no reason given"));
+    let status = answer.status.as_u16();
+    format!(
+        "this machine gives no token of a managed identity (HTTP {status}: {})",
+        words.trim_end_matches('.')
+    )
 }
 
 #[cfg(test)]
