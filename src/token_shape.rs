@@ -42,6 +42,7 @@ impl Shape {
             "variable-group:",
             "github-secret:",
             "service-connection:",
+            "kubernetes-secret:",
             "command:",
         ];
         let lowercase = text.to_ascii_lowercase();

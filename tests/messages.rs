@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use adopat::pats::refusal as pats;
 use adopat::refusal_table::{self, RefusalRow};
-use adopat::store::{github_secret, key_vault_refusal, service_connection, variable_group};
+use adopat::store::{
+    github_secret, key_vault_refusal, kubernetes_secret, service_connection, variable_group,
+};
 use adopat_emulator::{Emulator, Fault, NewPat, Service, cast};
 use rstest::rstest;
 use serde_json::json;
@@ -313,6 +315,7 @@ fn every_message_is_quoted_by_a_test_or_excused() {
 #[case::key_vault(key_vault_refusal::REFUSALS)]
 #[case::variable_group(variable_group::REFUSALS)]
 #[case::service_connection(service_connection::REFUSALS)]
+#[case::kubernetes_secret(kubernetes_secret::REFUSALS)]
 #[case::github_secret(github_secret::REFUSALS)]
 fn every_row_of_every_table_is_found_by_what_it_is_known_by(#[case] table: &[RefusalRow]) {
     for meaning in table {

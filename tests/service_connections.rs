@@ -437,7 +437,8 @@ fn a_connection_that_is_not_shown_whole_is_not_written() {
         })
         .always(),
     );
-    mints_nothing(&machine).says("did not say which projects share the service connection 'feed'");
+    mints_nothing(&machine)
+        .says("Azure DevOps did not say which projects share the service connection 'feed'");
 }
 
 // The order.

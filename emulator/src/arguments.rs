@@ -147,7 +147,7 @@ How it is served:
   --folder FOLDER         write the lines to FOLDER/emulator.env and the CA's certificate to FOLDER/ca.pem
   --tls                   everything over TLS, not the vault alone
   --latency MILLISECONDS  each request waits so long before it is looked at (default 0)
-  --first-port NUMBER     seven ports from this one on, in place of free ones
+  --first-port NUMBER     eight ports from this one on, in place of free ones
   --listen ADDRESS        the interface, in place of 127.0.0.1: for a container alone
   --host NAME             the name in the addresses and in the certificate, in place of 127.0.0.1
 

@@ -21,7 +21,7 @@ use crate::cast::RefusalShape;
 use crate::entra::aadsts::Aadsts;
 use crate::hold::Hold;
 use crate::services::{Service, Services};
-use crate::{entra, moment, pats};
+use crate::{entra, kubernetes, moment, pats};
 
 /// What a service's name, or a hostile person's, can hold, to be put where a careless client prints it.
 pub const HOSTILE_TEXTS: [&str; 8] = [
@@ -143,6 +143,9 @@ fn throttled(services: &mut Services, service: Service, call: &Call, now: Timest
             STATUS,
             &json!({"message": "You have exceeded a secondary rate limit.", "status": "429"}),
         ),
+        Service::Kubernetes => {
+            kubernetes::status(STATUS, "TooManyRequests", "Too many requests, please try again later.")
+        }
         Service::Job | Service::ManagedIdentity => {
             answer::json(STATUS, &json!({"error": "Too many requests"}))
         }
@@ -178,6 +181,7 @@ fn internal_error(services: &mut Services, service: Service, call: &Call, now: T
             &json!({"error": {"code": "InternalServerError", "message": "An internal error has occurred."}}),
         ),
         Service::GitHub => answer::json(STATUS, &json!({"message": "Server Error", "status": "500"})),
+        Service::Kubernetes => kubernetes::status(STATUS, "InternalError", "Internal error occurred"),
         Service::Job | Service::ManagedIdentity => answer::empty(STATUS),
         Service::Pats | Service::DevOps => {
             let activity = services.chance.guid();

@@ -38,6 +38,7 @@ mod github;
 mod hold;
 mod job;
 mod jwt;
+mod kubernetes;
 mod log;
 mod managed_identity;
 mod moment;
@@ -68,6 +69,7 @@ pub use self::fault::{
 pub use self::github::{GitHubLimit, GitHubRights, GitHubSecret};
 pub use self::hold::Hold;
 pub use self::job::{GITHUB_ISSUER, Job, TOKEN_EXCHANGE};
+pub use self::kubernetes::KubernetesSecret;
 pub use self::log::{Outcome, Recorded};
 pub use self::pats::{NewPat, PAT_TOKEN_ERRORS, Pat, PatStatus};
 pub use self::policy::POLICIES;

@@ -20,7 +20,7 @@ use crate::github::{self, GitHub};
 use crate::job::{self, Job};
 use crate::pats::Pats;
 use crate::vault::{self, Vault};
-use crate::{azure_devops, entra, managed_identity, moment, pats};
+use crate::{azure_devops, entra, kubernetes, managed_identity, moment, pats};
 
 /// Which of the emulated services a request goes to; each has an address of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,16 +39,26 @@ pub enum Service {
     Job,
     /// App Service's endpoint for managed identities, and IMDS.
     ManagedIdentity,
+    /// The API server of the Kubernetes cluster that a pod is in. Always over TLS.
+    Kubernetes,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 7] =
-        [Self::Entra, Self::Pats, Self::DevOps, Self::GitHub, Self::Vault, Self::Job, Self::ManagedIdentity];
+    pub const ALL: [Self; 8] = [
+        Self::Entra,
+        Self::Pats,
+        Self::DevOps,
+        Self::GitHub,
+        Self::Vault,
+        Self::Job,
+        Self::ManagedIdentity,
+        Self::Kubernetes,
+    ];
 
     /// Whether clients refuse to speak to it without TLS.
     pub(crate) fn is_always_tls(self) -> bool {
-        self == Self::Vault
+        matches!(self, Self::Vault | Self::Kubernetes)
     }
 
     /// Whether it is spoken to without TLS everywhere.
@@ -66,6 +76,7 @@ impl Service {
             Self::Vault => "https://fabrikam.vault.azure.net",
             Self::Job => "https://pipelines.actions.githubusercontent.com",
             Self::ManagedIdentity => "http://169.254.169.254",
+            Self::Kubernetes => "https://kubernetes.default.svc",
         }
     }
 }
@@ -83,6 +94,7 @@ pub struct Services {
     pub(crate) connections: Connections,
     pub(crate) github: GitHub,
     pub(crate) vault: Vault,
+    pub(crate) kubernetes: kubernetes::Kubernetes,
     pub(crate) job: Job,
     pub(crate) managed_identities: Vec<Uuid>,
     addresses: HashMap<Service, String>,
@@ -102,6 +114,7 @@ impl Services {
             connections: Connections::default(),
             github: GitHub::default(),
             vault: Vault::default(),
+            kubernetes: kubernetes::Kubernetes::default(),
             job: Job::default(),
             managed_identities: vec![cast::MANAGED_IDENTITY],
             addresses: HashMap::new(),
@@ -141,6 +154,7 @@ impl Services {
             Service::Vault => vault::answer(self, &call, now),
             Service::Job => job::answer(self, &call, now),
             Service::ManagedIdentity => managed_identity::answer(self, &call, now),
+            Service::Kubernetes => kubernetes::answer(self, &call),
         };
         self.dressed(service, &call, answer, now)
     }
@@ -166,7 +180,7 @@ impl Services {
             Service::Pats | Service::DevOps => azure_devops::dressed(self, call, answer),
             Service::GitHub => github::dressed(self, answer, now),
             Service::Vault => vault::dressed(self, call, answer),
-            Service::Job | Service::ManagedIdentity => answer,
+            Service::Job | Service::ManagedIdentity | Service::Kubernetes => answer,
         }
     }
 

@@ -11,7 +11,7 @@ use adopat::outputs::OUTPUTS;
 use adopat::pats::refusal as pats;
 use adopat::refusal_table::RefusalRow;
 use adopat::store::key_vault_refusal as key_vault;
-use adopat::store::{github_secret, service_connection, variable_group};
+use adopat::store::{github_secret, kubernetes_secret, service_connection, variable_group};
 
 const MADE: &str =
     "<!-- Made by `cargo run --example docs` from the program's own tables. Do not edit. -->\n\n";
@@ -207,6 +207,12 @@ fn errors() -> String {
         "Service connections",
         "What Azure DevOps says of a `service-connection:` store.",
         service_connection::REFUSALS,
+    );
+    refusals(
+        &mut page,
+        "Kubernetes Secrets",
+        "What the API server says of a `kubernetes-secret:` store. Where a refresh token is read, the exit code is 3.",
+        kubernetes_secret::REFUSALS,
     );
     refusals(
         &mut page,

@@ -88,7 +88,8 @@ fn shells() -> String {
 }
 
 /// What the addresses of stores begin with.
-const STORES: &str = "file: keyvault: variable-group: github-secret: service-connection: command:";
+const STORES: &str =
+    "file: keyvault: variable-group: github-secret: service-connection: kubernetes-secret: command:";
 
 #[cfg(test)]
 mod tests {

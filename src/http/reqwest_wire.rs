@@ -40,6 +40,14 @@ impl ReqwestWire {
         }
     }
 
+    /// The network without any proxy, trusting the certificates in this PEM alone; `None` where there is none in it.
+    pub fn trusting_alone(authorities: &[u8]) -> Option<Self> {
+        let config = trust::client_config_of(authorities)?;
+        let wire = Self::new(ProxySettings::default(), Vec::new());
+        let _ = wire.secure.set(build(config, None));
+        Some(wire)
+    }
+
     fn client(&self, secure: bool) -> Result<&reqwest::Client, WireError> {
         let client = if secure {
             self.secure.get_or_init(|| {

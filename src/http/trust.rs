@@ -127,6 +127,19 @@ pub fn client_config(extra: &[AuthorityFile], issuers: Issuers) -> Result<Client
     Ok(config.dangerous().with_custom_certificate_verifier(Arc::new(naming)).with_no_client_auth())
 }
 
+/// The TLS configuration that trusts the certificates in this file alone; `None` where there is none in it.
+pub fn client_config_of(authorities: &[u8]) -> Option<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(authorities_in(authorities).0);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring serves TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (added > 0).then_some(config)
+}
+
 /// Trusts the bundled roots, and these.
 fn verifier(provider: &Arc<CryptoProvider>, more: Vec<CertificateDer<'static>>) -> Arc<WebPkiServerVerifier> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

@@ -20,8 +20,8 @@ use crate::pats::model::Filter;
 pub use crate::pats::terms::{Expiry, Minting, OnShortenedLifetime, Verify};
 use crate::pending::Pending;
 use crate::secret::Secret;
-use crate::store::Address;
 use crate::store::vault_identity::VaultIdentity;
+use crate::store::{Address, Cluster};
 
 /// A whole run.
 #[derive(Clone, Debug)]
@@ -355,6 +355,8 @@ pub struct Delivery {
     pub feed: Option<Feed>,
     /// `output-file` with `output-format`.
     pub output_file: Option<OutputFile>,
+    /// The Kubernetes cluster whose pod this is.
+    pub cluster: Option<Cluster>,
     /// What the program of a `command:` store finds in its environment.
     pub command_environment: Arc<[(std::ffi::OsString, std::ffi::OsString)]>,
 }

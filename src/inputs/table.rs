@@ -425,7 +425,7 @@ pub const INPUTS: &[Input] = &[
         "credential-store",
         ALL,
         "where the refresh token rests between runs: file:PATH, keyvault:URL, variable-group:..., \
-         github-secret:... or command:...",
+         github-secret:..., kubernetes-secret:... or command:...",
     )
     .store(),
     who("store-key", ALL, "the passphrase that encrypts a file: credential-store").secret(),
@@ -465,7 +465,7 @@ pub const INPUTS: &[Input] = &[
         "the stores that receive the new PAT, one a line; each is file:PATH, \
          keyvault:https://VAULT.vault.azure.net/secrets/NAME, variable-group:PROJECT/GROUP/VARIABLE, \
          github-secret:OWNER/REPO[/ENVIRONMENT]/NAME, \
-         service-connection:PROJECT/NAME[/PARAMETER] or command:PROGRAM ARG...",
+         service-connection:PROJECT/NAME[/PARAMETER], kubernetes-secret:NAMESPACE/NAME/KEY or command:PROGRAM ARG...",
     )
     .store()
     .repeatable(),

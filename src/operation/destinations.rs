@@ -37,6 +37,7 @@ pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
             authority_host: request.places.authority_host.clone(),
             mask: run.mask(),
         },
+        cluster: request.delivery.cluster.clone(),
         environment: Arc::clone(&request.delivery.command_environment),
         log: {
             let host = Arc::clone(&run.host);

@@ -70,6 +70,9 @@ fn needs(sign_in: &SignIn) -> Vec<&'static str> {
         Some(Address::File(_)) => needs.push("on the machine that keeps this file"),
         Some(Address::KeyVault { .. }) => needs.push("after 'az login', which opens the vault"),
         Some(Address::GithubSecret { .. }) => needs.push("with ADOPAT_GITHUB_TOKEN"),
+        Some(Address::KubernetesSecret { .. }) => {
+            needs.push("in a pod whose service account may change this Secret");
+        }
         Some(Address::Command { .. }) => needs.push("on a machine that has this program"),
         Some(Address::VariableGroup { .. } | Address::ServiceConnection { .. }) => {}
     }

@@ -51,6 +51,15 @@ pub enum Address {
         /// The parameter, where the connection does not tell which it is.
         parameter: Option<String>,
     },
+    /// `kubernetes-secret:NAMESPACE/NAME/KEY`.
+    KubernetesSecret {
+        /// The namespace.
+        namespace: String,
+        /// The Secret's name.
+        name: String,
+        /// The key.
+        key: String,
+    },
     /// `command:PROGRAM ARG...`.
     Command {
         /// What follows `command:`, as it was written.
@@ -94,6 +103,7 @@ impl Address {
             "variable-group" => variable_group(rest),
             "github-secret" => github_secret(rest),
             "service-connection" => service_connection(rest),
+            "kubernetes-secret" => kubernetes_secret(rest),
             "command" => command(rest),
             _ => Err(unknown()),
         }
@@ -102,13 +112,13 @@ impl Address {
     /// Whether a value, once written there, can be read back: a variable group, a GitHub secret, a service connection
     /// and a command never show one.
     pub fn is_readable(&self) -> bool {
-        matches!(self, Self::File(_) | Self::KeyVault { .. })
+        matches!(self, Self::File(_) | Self::KeyVault { .. } | Self::KubernetesSecret { .. })
     }
 
     /// When it is written in a delivery.
     pub fn turn(&self) -> Turn {
         match self {
-            Self::File(_) | Self::KeyVault { .. } => Turn::Restorable,
+            Self::File(_) | Self::KeyVault { .. } | Self::KubernetesSecret { .. } => Turn::Restorable,
             Self::Command { .. } => Turn::Command,
             Self::VariableGroup { .. } | Self::GithubSecret { .. } => Turn::WrittenOnly,
             Self::ServiceConnection { .. } => Turn::Connection,
@@ -120,6 +130,8 @@ impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(one), Self::File(other)) => one == other,
+            // Names are in lower case there, and keys have one.
+            (Self::KubernetesSecret { .. }, _) => self.to_string() == other.to_string(),
             (Self::Command { words: one, .. }, Self::Command { words: other, .. }) => one == other,
             _ => self.to_string().to_lowercase() == other.to_string().to_lowercase(),
         }
@@ -145,6 +157,9 @@ impl fmt::Display for Address {
                 write!(formatter, "service-connection:{}/{}", encode(project), encode(name))?;
                 parameter.as_ref().map_or(Ok(()), |parameter| write!(formatter, "/{}", encode(parameter)))
             }
+            Self::KubernetesSecret { namespace, name, key } => {
+                write!(formatter, "kubernetes-secret:{namespace}/{name}/{key}")
+            }
             Self::Command { line, .. } => write!(formatter, "command:{line}"),
         }
     }
@@ -153,7 +168,7 @@ impl fmt::Display for Address {
 fn unknown() -> String {
     "is not the address of a store; use file:PATH, keyvault:https://VAULT.vault.azure.net/secrets/NAME, \
      variable-group:PROJECT/GROUP/VARIABLE, github-secret:OWNER/REPO[/ENVIRONMENT]/NAME, \
-     service-connection:PROJECT/NAME[/PARAMETER] or command:PROGRAM ARG..."
+     service-connection:PROJECT/NAME[/PARAMETER], kubernetes-secret:NAMESPACE/NAME/KEY or command:PROGRAM ARG..."
         .into()
 }
 
@@ -257,6 +272,31 @@ fn service_connection(rest: &str) -> Result<Address, String> {
     }
 }
 
+fn kubernetes_secret(rest: &str) -> Result<Address, String> {
+    let parts: Vec<&str> = rest.split('/').collect();
+    let [namespace, name, key] = <[&str; 3]>::try_from(parts)
+        .map_err(|_| "does not have three parts; use kubernetes-secret:NAMESPACE/NAME/KEY")?;
+    let is_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_name = |name: &str, longest: usize, others: &str| {
+        (1..=longest).contains(&name.len())
+            && name.chars().all(|c| is_end(c) || others.contains(c))
+            && name.starts_with(is_end)
+            && name.ends_with(is_end)
+    };
+    if !is_name(namespace, 63, "-") || !is_name(name, 253, "-.") {
+        return Err("does not name a Secret; names there have lower-case letters, digits and -".into());
+    }
+    let is_key = (1..=253).contains(&key.len())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+        && !key.starts_with("..")
+        && key != ".";
+    if !is_key {
+        return Err("does not end in a key; use letters, digits, -, _ and .".into());
+    }
+    let [namespace, name, key] = [namespace, name, key].map(str::to_owned);
+    Ok(Address::KubernetesSecret { namespace, name, key })
+}
+
 fn command(line: &str) -> Result<Address, String> {
     let words = shell_words::split(line)?;
     if words.first().is_none_or(String::is_empty) {
@@ -284,6 +324,7 @@ mod tests {
     #[case("service-connection:web/feed")]
     #[case("service-connection:Fabrikam Fiber/dotnet%2Ffeed 100%25/apitoken")]
     #[case("service-connection:web/00000000-0000-0000-0000-000000000001")]
+    #[case("kubernetes-secret:builds/ado-pat/token")]
     #[case("command:vault kv put 'secret/a b' value=- # %41")]
     fn an_address_reads_back_as_written(#[case] text: &str) {
         assert_eq!(Address::parse(text).expect("an address").to_string(), text);
@@ -313,6 +354,11 @@ mod tests {
     #[case("service-connection:web//apitoken")]
     #[case("service-connection:web/a,b")]
     #[case("service-connection:web/a/b/c")]
+    #[case("kubernetes-secret:builds/ado-pat")]
+    #[case("kubernetes-secret:builds/../token")]
+    #[case("kubernetes-secret:Builds/ado-pat/token")]
+    #[case("kubernetes-secret:builds/ado-pat/..")]
+    #[case("kubernetes-secret:builds/ado-pat/a%2Fb")]
     #[case("command:")]
     #[case("command:'' a")]
     #[case("command:a 'b")]

@@ -111,7 +111,7 @@ impl AllStores {
     /// The stores of a turn, in groups that may be written at once; within one, one after the other.
     fn lanes(&self, turn: Turn) -> Vec<Vec<&dyn Store>> {
         let mut lanes: Vec<(String, Vec<&dyn Store>)> = Vec::new();
-        for store in self.stores().filter(|store| store.address().turn() == turn) {
+        for store in self.stores().filter(|store| store.turn() == turn) {
             let place = match store.address() {
                 // Projects can share a group, each under a name of its own.
                 Address::VariableGroup { .. } => "variable-group".to_owned(),
@@ -196,6 +196,7 @@ mod tests {
             store_key: Some(Secret::new("never for a PAT".into())),
             github_token: Some(Secret::new("github_pat_fake".into())),
             vault: fake::vault_settings(),
+            cluster: None,
             environment: Arc::default(),
             log: Arc::new(|_| ()),
         };

@@ -13,6 +13,7 @@ pub mod github_secret;
 pub mod holding;
 pub mod key_vault;
 pub mod key_vault_refusal;
+pub mod kubernetes_secret;
 mod place;
 pub mod sealed;
 pub mod service_connection;
@@ -28,10 +29,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use self::address::Address;
+pub use self::address::{Address, Turn};
 pub use self::all_stores::AllStores;
 pub use self::bearer::Bearer;
 pub use self::holding::{Expected, Holding};
+pub use self::kubernetes_secret::Cluster;
 pub use self::place::Place;
 pub use self::vault_identity::VaultSettings;
 use crate::azure_devops::{Endpoints, Organization};
@@ -90,6 +92,11 @@ pub trait Store: Send + Sync {
     /// Where it is, as the input named it.
     fn address(&self) -> &Address;
 
+    /// When it is written in a delivery.
+    fn turn(&self) -> Turn {
+        self.address().turn()
+    }
+
     /// Whether adopat can read a value back once it is written.
     fn is_readable(&self) -> bool {
         self.address().is_readable()
@@ -139,6 +146,8 @@ pub struct Context {
     pub github_token: Option<Secret>,
     /// Who opens a vault.
     pub vault: VaultSettings,
+    /// The cluster whose pod this is.
+    pub cluster: Option<Cluster>,
     /// What the program of a command finds in its environment.
     pub environment: Arc<[(OsString, OsString)]>,
     /// Where what it prints goes.
@@ -181,6 +190,10 @@ pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
                 http,
                 Arc::clone(&context.log),
             ))
+        }
+        Address::KubernetesSecret { namespace, name, key } => {
+            let key = [namespace, name, key];
+            Box::new(kubernetes_secret::KubernetesSecretStore::new(key, context.cluster.clone(), http))
         }
         Address::Command { words, .. } => {
             let (environment, log) = (Arc::clone(&context.environment), Arc::clone(&context.log));

@@ -25,6 +25,7 @@ impl Place {
             Address::KeyVault { .. } | Address::GithubSecret { .. } => {
                 Self::Named(address.to_string().to_lowercase())
             }
+            Address::KubernetesSecret { .. } => Self::Named(address.to_string()),
             Address::Command { .. } => return None,
         })
     }

@@ -275,6 +275,21 @@ impl Machine {
         self.a_run_in_a_shell(first)
     }
 
+    /// Starts a run as the last argument of another program, which does something first.
+    pub fn spawn_in(&self, around: &[&str]) -> Child {
+        let own = self.a_run();
+        let mut command = Command::new(around[0]);
+        command.args(&around[1..]).arg(BINARY).args(own.get_args()).env_clear().envs(&self.environment);
+        command.current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.begin(command)
+    }
+
+    /// The same, to its end; sweeps what it left.
+    pub fn run_in(&self, around: &[&str]) -> Ended {
+        self.wait(self.spawn_in(around))
+    }
+
     fn a_run_in_a_shell(&self, first: &str) -> Command {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), BINARY]).args(&self.arguments);

@@ -12,9 +12,16 @@ use crate::operation_name::OperationName;
 use crate::outputs::OUTPUTS;
 use crate::private_file;
 use crate::secret::Secret;
-use crate::store::Address;
+use crate::store::{Address, Cluster};
 
 impl Check<'_> {
+    /// The cluster whose pod this is, if it is one.
+    fn cluster(&self) -> Option<Cluster> {
+        let host = self.environment.text("KUBERNETES_SERVICE_HOST")?.to_owned();
+        let port = self.environment.text("KUBERNETES_SERVICE_PORT").unwrap_or("443").to_owned();
+        Some(Cluster { host, port })
+    }
+
     /// Where a PAT goes.
     pub(super) fn delivery(&mut self, host: HostSettings) -> Delivery {
         let variable = self.variable(&host);
@@ -52,6 +59,7 @@ impl Check<'_> {
             github_token,
             feed: None,
             output_file,
+            cluster: self.cluster(),
             command_environment,
         }
     }

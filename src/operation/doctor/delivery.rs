@@ -63,7 +63,7 @@ async fn store(
 ) -> Result<Way, Failure> {
     let places = &run.request.places;
     let down = match address {
-        Address::File(_) | Address::Command { .. } => None,
+        Address::File(_) | Address::KubernetesSecret { .. } | Address::Command { .. } => None,
         Address::KeyVault { vault, .. } => network.cannot_reach(vault),
         Address::VariableGroup { .. } | Address::ServiceConnection { .. } => {
             network.cannot_reach(&places.devops_url)

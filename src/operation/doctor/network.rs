@@ -131,6 +131,7 @@ fn addresses(run: &Run<'_>) -> Vec<Url> {
             Address::File(_)
             | Address::VariableGroup { .. }
             | Address::ServiceConnection { .. }
+            | Address::KubernetesSecret { .. }
             | Address::Command { .. } => {}
         }
     }

@@ -53,6 +53,7 @@ pub(super) fn for_each_host(request: &Request, tenant: &str, store: &Address) ->
     let places = match store {
         Address::GithubSecret { .. } => &[Place::Github][..],
         Address::VariableGroup { .. } | Address::ServiceConnection { .. } => &[Place::Azure],
+        Address::KubernetesSecret { .. } => &[Place::Shell],
         Address::File(_) | Address::KeyVault { .. } | Address::Command { .. } => {
             &[Place::Github, Place::Azure, Place::Shell]
         }
@@ -154,6 +155,12 @@ impl Paste {
             Address::KeyVault { .. } => {
                 self.set("credential-store", &store.to_string());
                 self.vault_identity(request);
+            }
+            Address::KubernetesSecret { namespace, name, .. } => {
+                self.set("credential-store", &store.to_string());
+                self.notes.push(format!(
+                    "The pod's service account needs the verbs get and patch on the Secret {name} in {namespace}."
+                ));
             }
             // The inputs refuse it as a credential-store.
             Address::ServiceConnection { .. } => {}
