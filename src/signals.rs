@@ -16,7 +16,7 @@ pub type Signal = ();
 fn ignored() -> u64 {
     static IGNORED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     *IGNORED.get_or_init(|| {
-        // The kernel's own account (proc(5)); asking it by a system call would take unsafe code. Where there is none,
+        // The kernel's own account (proc(5)); asking it by a system call would take unsafe code. If there is none,
         // a run that ends cleanly is the lesser harm.
         std::fs::read_to_string("/proc/self/status").map_or(0, |status| mask_in(&status))
     })

@@ -305,7 +305,7 @@ impl<'a> Ledger<'a> {
         if *saved == text {
             return Ok(());
         }
-        // A device code cannot be asked for again in the last step, where nobody looks.
+        // A device code cannot be asked for again in the last step, when nobody looks.
         if !all.is_empty()
             && let Some(token) = self.session.refresh_token_for_the_last_step(self.run)
         {

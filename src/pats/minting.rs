@@ -49,7 +49,7 @@ pub async fn mint(
         }
         let taken = |end| unanswered.has_end(end);
         let asked = Fingerprint::new(new, http.now().await, http.world().fraction(), taken);
-        // Where no service says what time it is, the machine's clock must not tell what is ours.
+        // If no service says what time it is, the machine's clock must not tell what is ours.
         let asked = Fingerprint { asked_at: asked.asked_at.filter(|_| http.clock().is_set()), ..asked };
         unanswered.asks_again();
         watch.is_about_to_ask(&asked, unanswered)?;

@@ -67,7 +67,7 @@ fn new_file_beside(path: &Path) -> io::Result<NamedTempFile> {
             // In the moment before it was locked, another run may have taken it for one.
             Ok(()) if !file.path().exists() => {}
             Err(TryLockError::WouldBlock) => {}
-            // Where there are no locks, nobody removes anything.
+            // If there are no locks, nobody removes anything.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
         }
     }

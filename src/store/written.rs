@@ -39,7 +39,7 @@ impl Written {
     /// as there is time for that.
     pub async fn settle(&self, deadline: &Deadline) {
         if let Some(until) = self.until() {
-            // Where there is no time left, or the run is cancelled, the next write is all that can be done.
+            // If there is no time left, or the run is cancelled, the next write is all that can be done.
             let _ = deadline.pause(until.saturating_duration_since(Instant::now())).await;
         }
     }

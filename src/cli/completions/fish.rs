@@ -24,7 +24,7 @@ pub(super) fn script() -> String {
             let once = match input.value {
                 _ if input.repeatable => String::new(),
                 Value::Boolean => format!("; and __adopat_lacks {flag} (__adopat_words)"),
-                // Its own value is typed where it is the last word.
+                // Its own value is typed if it is the last word.
                 _ => format!("; and __adopat_lacks {flag} (__adopat_words)[1..-2]"),
             };
             let help = quoted(summary(input));
