@@ -123,6 +123,20 @@ fn one_key_is_changed_and_the_others_stay() {
 }
 
 #[test]
+fn the_cluster_may_have_an_ipv6_address() {
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    if !has_ipv6 || !pods_can_be_made() {
+        return;
+    }
+    let loopback = "[::1]:0".parse().expect("an address");
+    let emulator = Emulator::builder().listen_on(Service::Kubernetes, loopback).start();
+    let mut machine = rotating(Machine::with(emulator, Host::GitHub, "rotate"));
+    machine.set("KUBERNETES_SERVICE_HOST", "::1");
+    run(&machine).expect(0);
+    assert_eq!(held(&machine, "token"), Some(the_one(&machine).value));
+}
+
+#[test]
 fn a_key_that_is_not_there_yet_is_made() {
     if !pods_can_be_made() {
         return;
