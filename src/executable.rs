@@ -33,6 +33,9 @@ impl NotRunnable {
 /// That there is none, or why the system could not run it: a script whose interpreter is missing, a program whose
 /// loader is. What only the system itself can tell is left to it.
 pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, NotRunnable> {
+    if name.is_empty() {
+        return Err(NotRunnable::missing("is an empty text"));
+    }
     let here = std::env::current_dir().unwrap_or_default();
     let file = which::which_in(name, path, &here).map_err(|_| {
         let has_folder = Path::new(name).components().count() > 1;

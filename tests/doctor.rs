@@ -154,14 +154,78 @@ fn every_line_appears_as_its_check_ends() {
 }
 
 #[test]
-fn inputs_that_are_wrong_are_the_first_check_and_nothing_is_sent() {
+fn inputs_that_are_wrong_are_the_first_check_and_stop_what_depends_on_them_alone() {
     let mut machine = machine(Host::GitHub);
     machine.without("organization").input("timeout", "soon");
     let (found, _) = Found::by(&machine, 2);
-    found.results(["failed", "skipped", "skipped", "skipped", "skipped", "skipped", "skipped", "skipped"]);
+    found.results(["failed", "ok", "skipped", "ok", "ok", "skipped", "skipped", "ok"]);
     found.says("inputs", &["'organization' is required", "'timeout'"]);
-    assert!(machine.calls().is_empty());
     assert!(machine.read("GITHUB_OUTPUT").contains("checks<<"));
+}
+
+#[rstest]
+#[case::of_the_pat(&[("lifetime", "soon"), ("verify", "maybe"), ("scope", "app_token")],
+    ["failed", "ok", "ok", "ok", "ok", "ok", "ok", "ok"])]
+#[case::of_the_sign_in(&[("tenant-id", "common")],
+    ["failed", "ok", "ok", "skipped", "skipped", "skipped", "skipped", "ok"])]
+#[case::of_the_credential(&[("credential", "password")],
+    ["failed", "ok", "ok", "skipped", "skipped", "skipped", "skipped", "ok"])]
+#[case::of_the_delivery(&[("variable", "PATH")],
+    ["failed", "ok", "ok", "ok", "ok", "ok", "ok", "skipped"])]
+#[case::of_a_service(&[("devops-url", "https://contoso.example")],
+    ["failed", "skipped", "skipped", "skipped", "skipped", "skipped", "skipped", "skipped"])]
+fn a_wrong_input_stops_no_check_that_does_not_depend_on_it(
+    #[case] inputs: &[(&str, &str)],
+    #[case] results: [&str; 8],
+) {
+    let mut machine = machine(Host::GitHub);
+    inputs.iter().for_each(|(name, value)| _ = machine.input(name, *value));
+    let (found, ended) = Found::by(&machine, 2);
+    found.results(results);
+    for (name, _) in inputs {
+        ended.says(&format!("Input '{name}'"));
+    }
+    if results.contains(&"skipped") {
+        ended.says("The inputs are wrong that it depends on.");
+    }
+}
+
+#[test]
+fn an_output_file_that_is_a_channel_of_the_host_is_wrong_and_not_written_by_doctor_either() {
+    let mut machine = machine(Host::GitHub);
+    let channel = machine.path("GITHUB_ENV");
+    std::fs::write(&channel, "KEPT=1\n").expect("written");
+    machine.input("output-file", channel);
+    machine.run().expect(2).says("is the file that GITHUB_ENV names, which the run needs itself");
+    assert_eq!(machine.read("GITHUB_ENV"), "KEPT=1\n");
+}
+
+#[test]
+fn a_browser_is_a_credential_that_doctor_skips() {
+    let mut machine = machine(Host::GitHub);
+    machine.input("credential", "browser");
+    let (found, _) = Found::by(&machine, 0);
+    found.results(["ok", "ok", "ok", "skipped", "skipped", "skipped", "skipped", "ok"]);
+    found.says("sign-in", &["needs a person"]);
+}
+
+#[test]
+fn a_scope_and_a_lifetime_are_flags_of_doctor() {
+    let mut machine = machine(Host::GitHub);
+    let words = ["doctor", "--scope", "vso.packging", "--lifetime", "800d", "--allow-full-access"];
+    machine.arguments(&words);
+    let (found, _) = Found::by(&machine, 0);
+    found.says("PATs", &["vso.packging is not a known one", "'800d' is more than a year"]);
+    machine.arguments(&["doctor", "--lifetime", "2y"]).run().expect(2).says("Input 'lifetime': '2y'");
+}
+
+#[test]
+fn a_file_for_a_pat_is_looked_at_and_not_written() {
+    let mut machine = machine(Host::GitHub);
+    let file = machine.path("netrc");
+    machine.input("output-file", file).input("output-format", "netrc");
+    machine.run().expect(0).says("can be written. doctor writes nothing to it, which is for a PAT.");
+    assert!(!machine.path("netrc").exists());
 }
 
 #[test]

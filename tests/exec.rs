@@ -486,3 +486,11 @@ fn a_person_whom_the_organization_does_not_know_starts_nothing() {
     machine.without("credential-store").input("access-token", token).run().expect(4).says("TF400813");
     assert!(!machine.path("started").exists());
 }
+
+#[test]
+fn an_empty_command_is_told_as_such_and_makes_no_pat() {
+    let mut machine = Machine::new(Host::Generic, "exec");
+    machine.input("scope", "vso.code").arguments(&["exec", "--", ""]);
+    machine.run().expect(127).says("The command is an empty text. No PAT was created.");
+    assert!(machine.calls().is_empty());
+}

@@ -324,3 +324,18 @@ fn a_file_of_exec_that_can_no_longer_be_written_revokes_the_pat() {
     machine.wait(child).expect(7).says("output file").says("revoked");
     assert!(machine.emulator.active_pats().is_empty() && !machine.path("started").exists());
 }
+
+#[rstest]
+#[case("yarn", true)]
+#[case("npm", false)]
+fn that_yarn_sends_the_pat_to_other_registries_is_warned_about(#[case] client: &str, #[case] warned: bool) {
+    let mut machine = executing("true");
+    machine.input("clients", client).input("feed", "packages");
+    let ended = machine.run();
+    let told = ended
+        .expect(0)
+        .words()
+        .matches("yarn sends the PAT to every registry that the project names")
+        .count();
+    assert_eq!(told, usize::from(warned), "{}", ended.words());
+}

@@ -707,3 +707,200 @@ fn every_request_to_the_pat_service_is_as_the_service_wants_it() {
         assert!(request.header("authorization").is_some_and(|value| value.starts_with("Bearer ")));
     }
 }
+
+// values that cannot be read
+
+#[cfg(unix)]
+#[rstest]
+fn a_value_that_is_not_utf_8_is_called_that_and_nothing_else(
+    #[values(
+        "organization",
+        "display-name",
+        "scope",
+        "lifetime",
+        "refresh-token",
+        "credential",
+        "credential-store",
+        "client-id",
+        "tenant-id",
+        "deliver-to",
+        "output-file",
+        "output-format",
+        "verify",
+        "timeout",
+        "service-url",
+        "client-certificate",
+        "feed",
+        "variable"
+    )]
+    name: &str,
+) {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut machine = creating(Host::GitHub);
+    machine.input(name, std::ffi::OsString::from_vec(b"caf\xe9".to_vec()));
+    let ended = machine.run();
+    ended.expect(2).says(&format!("Input '{name}' is not UTF-8 text: set it to plain text."));
+    assert_eq!(ended.words().matches("Input '").count(), 1, "{}", ended.words());
+    assert!(machine.calls().is_empty());
+}
+
+#[rstest]
+fn a_macro_is_a_value_like_any_other_where_azure_pipelines_is_not_the_host(
+    #[values(Host::GitHub, Host::Generic)] host: Host,
+) {
+    let mut machine = creating(host);
+    let file = machine.path("pat.env");
+    machine.input("output-file", file).input("display-name", "nightly $(name)");
+    machine.run().expect(0);
+    assert_eq!(machine.active("nightly $(name)").len(), 1);
+    machine.input("host", "azure-pipelines");
+    let ended = machine.run();
+    ended.expect(2).says("an Azure Pipelines macro that was left unexpanded");
+    assert_eq!(ended.words().matches("Input '").count(), 1, "{}", ended.words());
+}
+
+// output files
+
+#[rstest]
+fn a_format_for_a_pat_is_wrong_where_none_is_made(
+    #[values("get", "list", "revoke", "update", "login")] operation: &str,
+    #[values("token", "git-credentials", "netrc", "npmrc", "cargo")] format: &str,
+) {
+    let mut machine = Machine::new(Host::Generic, operation);
+    let file = machine.path("file");
+    machine.input("display-name", "nightly").input("new-display-name", "weekly");
+    machine.input("output-file", file).input("output-format", format);
+    let ended = machine.run();
+    ended.expect(2).says(&format!("is for a PAT, and {operation}'s outputs hold none: use json or dotenv."));
+    assert!(machine.calls().is_empty() && !machine.path("file").exists());
+    machine.input("output-format", "json");
+    if operation != "login" {
+        machine.emulator.add_pat(adopat_emulator::NewPat::named("nightly"));
+        machine.run().expect(0);
+        assert!(machine.path("file").exists());
+    }
+}
+
+#[test]
+fn a_format_without_a_file_is_said_to_be_ignored() {
+    let mut machine = creating(Host::GitHub);
+    machine
+        .input("output-format", "netrc")
+        .run()
+        .expect(0)
+        .says("output-format is ignored: there is no output-file.");
+}
+
+#[cfg(unix)]
+#[rstest]
+fn a_file_that_the_run_needs_itself_takes_no_secret(
+    #[values("output-file", "deliver-to", "credential-store")] input: &str,
+    #[values(
+        "GITHUB_OUTPUT",
+        "GITHUB_ENV",
+        "GITHUB_STATE",
+        "GITHUB_STEP_SUMMARY",
+        "SSL_CERT_FILE",
+        "AZURE_FEDERATED_TOKEN_FILE"
+    )]
+    variable: &str,
+    #[values("itself", "link", "hard")] way: &str,
+) {
+    let mut machine = creating(Host::GitHub);
+    let file = machine.path(variable);
+    std::fs::write(&file, "").expect("written");
+    machine.set(variable, &file);
+    let named = match way {
+        "itself" => file.clone(),
+        "link" => {
+            std::os::unix::fs::symlink(&file, machine.path("link")).expect("linked");
+            machine.path("link")
+        }
+        _ => {
+            std::fs::hard_link(&file, machine.path("hard")).expect("linked");
+            machine.path("hard")
+        }
+    };
+    let prefix = if input == "output-file" { "" } else { "file:" };
+    machine.input(input, format!("{prefix}{}", named.display()));
+    machine.run().expect(2).says(&format!("is the file that {variable} names, which the run needs itself"));
+    assert!(machine.calls().is_empty());
+    assert_eq!(std::fs::read(&file).expect("there"), b"");
+}
+
+#[test]
+fn a_certificate_and_the_program_itself_are_no_output_files() {
+    let mut machine = creating(Host::Generic);
+    let certificate = machine.path("app.pem");
+    std::fs::write(&certificate, "mine").expect("written");
+    machine.input("client-certificate", &certificate).input("output-file", &certificate);
+    machine.run().expect(2).says("is the file of client-certificate, which the run needs itself");
+    assert_eq!(machine.read("app.pem"), "mine");
+    machine.without("client-certificate").input("output-file", support::BINARY);
+    machine.run().expect(2).says("is adopat's own program");
+}
+
+#[cfg(unix)]
+#[rstest]
+fn a_file_that_standard_output_goes_to_is_not_replaced(
+    #[values("out", "/dev/stdout", "/proc/self/fd/1", "/dev/fd/1")] named: &str,
+) {
+    if named != "out" && !std::path::Path::new(named).exists() {
+        return;
+    }
+    let mut machine = creating(Host::Generic);
+    machine.input("output-file", named);
+    let out = std::fs::File::create(machine.path("out")).expect("made");
+    let run = machine.command().stdout(out).spawn().expect("the binary starts");
+    machine.wait(run).expect(2).says("Input 'output-file'");
+    assert!(machine.calls().is_empty() && machine.read("out").is_empty());
+}
+
+#[rstest]
+#[case("netrc", "machine github.com login me password mine\n")]
+#[case("git-credentials", "https://me:mine@github.com\n")]
+#[case("netrc", "# a comment\n")]
+fn somebody_elses_logins_are_not_replaced_and_adopats_own_are(#[case] format: &str, #[case] theirs: &str) {
+    let mut machine = creating(Host::Generic);
+    let file = machine.path("logins");
+    std::fs::write(&file, theirs).expect("written");
+    machine.input("output-file", &file).input("output-format", format);
+    machine.run().expect(2).says("holds settings that adopat did not write");
+    assert!(machine.calls().is_empty());
+    assert_eq!(machine.read("logins"), theirs);
+    for _ in 0..2 {
+        // An empty file, as mktemp makes it, then the one that adopat wrote.
+        if machine.read("logins") == theirs {
+            std::fs::write(&file, "").expect("emptied");
+        }
+        machine.run().expect(0);
+    }
+    assert!(machine.read("logins").contains("dev.azure.com"));
+}
+
+/// git itself writes its store anew at each sign-in.
+#[cfg(unix)]
+#[test]
+fn a_store_that_git_has_written_anew_is_still_adopats_own() {
+    let mut machine = creating(Host::Generic);
+    let file = machine.path("store");
+    machine.input("output-file", &file).input("output-format", "git-credentials");
+    machine.run().expect(0);
+    let before = machine.read("store");
+    let line = before.lines().last().expect("a line").replace("https://", "");
+    let (login, host) = line.rsplit_once('@').expect("a login");
+    let (user, password) = login.split_once(':').expect("a password");
+    let mut git = std::process::Command::new("git")
+        .args(["credential-store", "--file"])
+        .arg(&file)
+        .arg("store")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("git starts");
+    let told = format!("protocol=https\nhost={host}\nusername={user}\npassword={password}\n\n");
+    std::io::Write::write_all(&mut git.stdin.take().expect("a pipe"), told.as_bytes()).expect("told");
+    assert!(git.wait().expect("git ends").success());
+    assert_ne!(machine.read("store"), before, "git has put the line first");
+    machine.run().expect(0);
+    assert_ne!(machine.read("store"), before);
+}

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod cargo;
 pub mod git;
+pub mod logins;
 pub mod maven;
 pub mod npm;
 pub mod nuget;

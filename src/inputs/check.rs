@@ -5,6 +5,7 @@
 
 mod delivery;
 mod manifest;
+mod own_files;
 mod sign_in;
 #[cfg(test)]
 mod testing;
@@ -39,7 +40,7 @@ const TIMEOUT_OF_APPLY: Duration = Duration::from_secs(30 * 60);
 const EMPTY_SECRET: &str =
     "A secret is empty if its name is misspelled, or if the run comes from a fork's pull request.";
 
-/// An Azure Pipelines macro that named no variable reaches the task as it was written. Whether the value is one.
+/// On Azure Pipelines a macro that named no variable reaches the task as it was written. Whether the value is one.
 pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -> bool {
     let text = value.expose();
     let inside = |start: usize| {
@@ -56,7 +57,7 @@ pub(super) fn is_macro(input: &Input, value: &Secret, problems: &mut Problems) -
         text.match_indices("$(").find_map(|(start, _)| inside(start))
     };
     if let Some(name) = found {
-        problems.add(
+        problems.unread(
             input.name,
             format!("holds $({name}), an Azure Pipelines macro that was left unexpanded"),
             "define that variable, or make it available to this job; a secret variable is missing from the build of a \
@@ -101,9 +102,12 @@ pub(super) fn request(
     check.settings_file(name, &delivery);
     let sign_in = check.sign_in(name, arguments.post_step, &delivery.host);
     let timeout = check.span("timeout").unwrap_or(limit_of(name));
-    if timeout.is_zero() {
+    let timeout = if timeout.is_zero() {
         check.problems.add("timeout", "leaves no time at all", "give a duration like 5m");
-    }
+        limit_of(name)
+    } else {
+        timeout
+    };
     let operation = if arguments.post_step {
         Some(Operation::PostStep(environment.pending()))
     } else {
@@ -123,7 +127,17 @@ pub(super) fn request(
     if given.is_some() && name != OperationName::Doctor {
         problems.retain_for(name);
     }
-    let problems = problems.into_vec();
+    let mut problems = problems.into_vec();
+    let mut operation = operation;
+    // doctor says what is wrong with the inputs, and makes the checks that do not depend on it.
+    if let (Some(Operation::Doctor(doctor)), Some(_), Some(_), Some(_)) =
+        (&mut operation, &sign_in, &endpoints, given)
+    {
+        doctor.problems = std::mem::take(&mut problems);
+        if doctor.problems.iter().any(|problem| ["output-file", "output-format"].contains(&problem.input)) {
+            delivery.output_file = None;
+        }
+    }
     let request = match (operation, sign_in, endpoints) {
         (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {
             Ok(Request { operation, organization, sign_in, places, delivery, timeout, valid_to })

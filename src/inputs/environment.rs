@@ -72,10 +72,10 @@ impl Environment {
 
     fn input(&self, input: &'static Input, flags: &Flags, problems: &mut Problems) -> Option<Secret> {
         let mut text_of = |value: &OsStr| {
-            let Some(text) = value.to_str() else {
-                problems.add(input.name, "is not UTF-8 text", "set it to plain text");
-                return None;
-            };
+            if value.to_str().is_none() {
+                problems.unread(input.name, "is not UTF-8 text", "set it to plain text");
+            }
+            let text = value.to_string_lossy();
             // How far a document's first line is indented says something.
             let text = if input.value == Value::Document { text.trim_end() } else { text.trim() };
             (!text.trim().is_empty()).then(|| Secret::new(text.to_owned()))

@@ -51,9 +51,12 @@ impl Inputs {
     pub fn read(environment: &Environment, flags: &Flags) -> Self {
         let mut problems = Problems::default();
         let found = environment.inputs(flags, &mut problems);
+        let values = Values::of(&found);
+        let host = host::detect(environment, &values, &mut problems);
+        let on_azure = matches!(host, HostSettings::AzurePipelines { .. });
         let mut secrets: Vec<Secret> = Vec::new();
         for (input, value) in &found {
-            let is_macro = check::is_macro(input, value, &mut problems);
+            let is_macro = on_azure && check::is_macro(input, value, &mut problems);
             if input.holds_a_secret(value.expose()) && !is_macro {
                 secrets.push(value.clone());
             } else {
@@ -61,10 +64,8 @@ impl Inputs {
             }
         }
         secrets.extend(environment.secret("AZURE_CLIENT_SECRET"));
-        let values = Values::of(&found);
         let mut warnings = environment.misspelt();
         let early_settings = early_settings::read(environment, &values, &mut problems, &mut warnings);
-        let host = host::detect(environment, &values, &mut problems);
         let delivery = check::delivery(&values, environment, host.clone(), &mut problems, &mut warnings);
         let hosts_secrets = early_settings::hosts_secrets(environment);
         Self { values, problems, early_settings, host, delivery, secrets, hosts_secrets, warnings }

@@ -73,17 +73,29 @@ impl fmt::Display for Problem {
 
 /// Everything wrong with the inputs.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    all: Vec<Problem>,
+    /// The inputs whose values cannot be read at all.
+    unread: Vec<&'static str>,
+}
 
 impl Problems {
     /// Notes one more: something is missing, or does not go with something else.
     pub fn add(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Problem { input, place: None, value: None, what: what.into(), remedy: remedy.into() });
+        self.push(Problem { input, place: None, value: None, what: what.into(), remedy: remedy.into() });
     }
 
     /// Notes this one.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if !self.unread.contains(&problem.input) {
+            self.all.push(problem);
+        }
+    }
+
+    /// Notes that this input's value cannot be read, and nothing else about it: the rest would only follow from that.
+    pub fn unread(&mut self, input: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.add(input, what, remedy);
+        self.unread.push(input);
     }
 
     /// Notes one more: this value is wrong. It is repeated, unless it is a secret or may hold one.
@@ -95,7 +107,7 @@ impl Problems {
         remedy: impl Into<String>,
     ) {
         let value = shown(input, value);
-        self.0.push(Problem { input, place: None, value, what: what.into(), remedy: remedy.into() });
+        self.push(Problem { input, place: None, value, what: what.into(), remedy: remedy.into() });
     }
 
     /// Notes the error of reading this value, which is the rest of a sentence, and returns what was read.
@@ -105,12 +117,12 @@ impl Problems {
 
     /// Forgets those of inputs that the operation does not use: it ignores them.
     pub fn retain_for(&mut self, operation: OperationName) {
-        self.0.retain(|problem| input(problem.input).is_for(operation));
+        self.all.retain(|problem| input(problem.input).is_for(operation));
     }
 
     /// All of them, in the order in which they were found.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.all
     }
 }
 

@@ -13,6 +13,8 @@ use crate::feed::{Feed, PackageClient, Settings};
 use crate::host::HostSettings;
 use crate::http::proxy::ProxySettings;
 use crate::http::trust::AuthorityFile;
+use crate::inputs::problem::Problem;
+use crate::inputs::table::{Group, input};
 use crate::manifest::{Entry, Manifest};
 use crate::oidc::OidcSources;
 use crate::pats::Scope;
@@ -89,6 +91,15 @@ pub struct Doctor {
     pub doubts: Vec<Doubt>,
     /// `manifest`, read and checked, if given.
     pub manifest: Option<Manifest>,
+    /// What is wrong with the inputs: checks that depend on none of these are made all the same.
+    pub problems: Vec<Problem>,
+}
+
+impl Doctor {
+    /// Whether an input of this group is wrong.
+    pub fn is_wrong_in(&self, group: Group) -> bool {
+        self.problems.iter().any(|problem| input(problem.input).group == group)
+    }
 }
 
 /// Something about a PAT that is asked for that the service may refuse.
@@ -401,6 +412,11 @@ pub enum OutputFormat {
 }
 
 impl OutputFormat {
+    /// Whether the file holds all outputs of a run, rather than a new PAT alone.
+    pub const fn is_for_outputs(self) -> bool {
+        matches!(self, Self::Json | Self::Dotenv)
+    }
+
     /// Which client's settings for `feed` the file holds, if it holds any.
     pub const fn settings(self) -> Option<Settings> {
         Some(match self {

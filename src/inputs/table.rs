@@ -250,23 +250,23 @@ pub const INPUTS: &[Input] = &[
     .text("GUID"),
     what(
         "scope",
-        &[Create, Exec, Rotate, Update],
+        &[Create, Exec, Rotate, Update, Doctor],
         "scopes like vso.packaging, split on spaces, commas or newlines; required for create and \
          exec; rotate keeps the old PAT's by default; full access (app_token) needs allow-full-access",
     )
     .text("SCOPES")
     .repeatable(),
-    what("allow-full-access", &[Create, Exec, Rotate, Update], "let the scope app_token through").boolean(),
+    what("allow-full-access", &[Create, Exec, Rotate, Update, Doctor], "let the scope app_token through").boolean(),
     what(
         "lifetime",
-        &[Create, Exec, Rotate, Update],
+        &[Create, Exec, Rotate, Update, Doctor],
         "how long the PAT lives, like 30d, 12h or P90D; default: create 30d, exec 1h, rotate the \
          old PAT's own span",
     )
     .text("SPAN"),
     what(
         "valid-to",
-        &[Create, Exec, Rotate, Update],
+        &[Create, Exec, Rotate, Update, Doctor],
         "the instant at which the PAT expires (RFC 3339); not together with lifetime",
     )
     .text("INSTANT"),
@@ -373,7 +373,7 @@ pub const INPUTS: &[Input] = &[
         ("refresh-token", IN_A_JOB),
         ("access-token", IN_A_JOB),
         ("azure-cli", IN_A_JOB),
-        ("browser", &[Login]),
+        ("browser", &[Login, Doctor]),
     ]),
     who(
         "tenant-id",

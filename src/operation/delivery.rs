@@ -10,7 +10,7 @@ use super::sign_in::Session;
 use super::{Run, destinations};
 
 use crate::failure::Failure;
-use crate::inputs::request::{OnCompletion, Operation, OutputFile, OutputFormat};
+use crate::inputs::request::{OnCompletion, Operation, OutputFile};
 use crate::output_file;
 use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
 use crate::pats::Pat;
@@ -44,7 +44,7 @@ pub(super) fn require_a_writable_output_file(run: &Run<'_>) -> Result<(), Failur
 
 /// Whether the file holds all outputs, not a PAT alone.
 fn is_for_outputs(file: &OutputFile) -> bool {
-    matches!(file.format, OutputFormat::Json | OutputFormat::Dotenv)
+    file.format.is_for_outputs()
 }
 
 /// Delivers a new PAT everywhere it was asked to be, the host last. After a failure everything that can be
@@ -151,9 +151,12 @@ pub(super) fn replace_output_file<'a>(
 ) -> Result<Option<(&'a Path, output_file::Previous)>, Failure> {
     let delivery = &run.request.delivery;
     let Some(OutputFile { path, format }) = &delivery.output_file else { return Ok(None) };
-    let Some(text) = output_file::render(outputs, *format, run.organization(), delivery.feed.as_ref()) else {
-        return Ok(None);
+    // A run without an organization has no PAT.
+    let text = match &run.request.organization {
+        Some(organization) => output_file::render(outputs, *format, organization, delivery.feed.as_ref()),
+        None => output_file::render_plain(outputs, *format),
     };
+    let Some(text) = text else { return Ok(None) };
     let previous = output_file::prepare(path)?;
     output_file::write(path, &text)?;
     Ok(Some((path, previous)))

@@ -22,8 +22,12 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::inputs::Problem;
 use crate::inputs::request::{self, Credential, Delivery};
+use crate::inputs::table::Group;
 use crate::output_file;
 use crate::outputs::Outputs;
+
+/// Why a check is not made that depends on what the first has found.
+const WRONG_INPUTS: &str = "The inputs are wrong that it depends on.";
 
 /// The longest that one check may take.
 const ONE_CHECK: Duration = Duration::from_secs(15);
@@ -37,19 +41,25 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     let with_the_command = |found: Result<Finding, Failure>| {
         found.map_err(|failure| sign_in_again::with_the_command(run.request, failure))
     };
-    report.add(Check::Inputs, inputs(run).await)?;
+    let wrong = &asked.problems;
+    report.add(Check::Inputs, if wrong.is_empty() { inputs(run).await } else { Err(in_words(wrong)) })?;
 
     let network = network::look(&run.at_most(ONE_CHECK)).await;
     report.add(Check::Network, network.found.clone())?;
 
     let found = match network.cannot_reach(&run.request.places.devops_url) {
         Some(why) => Ok(Finding::skipped(why)),
+        None if run.request.organization.is_none() => Ok(Finding::skipped(WRONG_INPUTS)),
         None => organization::check(&run.at_most(ONE_CHECK)).await,
     };
     let is_skipped = found.as_ref().is_ok_and(Finding::is_skipped);
     let exists = report.add(Check::Organization, found)? && !is_skipped;
 
-    let signed_in = sign_in::sign_in(run, &network, exists).await;
+    let signed_in = if asked.is_wrong_in(Group::Who) {
+        sign_in::skipped(WRONG_INPUTS)
+    } else {
+        sign_in::sign_in(run, &network, exists).await
+    };
     let job = JobToken::look(run, &network).await;
     let of_the_vaults = |uses_a_vault: bool| job.of_the_vaults.as_ref().filter(|_| uses_a_vault);
     let found = with_the_command(signed_in.sign_in);
@@ -78,25 +88,29 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     doubts.extend(run.at_most(ONE_CHECK).doubt_of_the_end().await);
     report.add(Check::Pats, with_the_command(found).map(|found| found.doubting(&doubts)))?;
 
-    let found = delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await;
+    let found = match asked.is_wrong_in(Group::Destination) {
+        true => Ok(Finding::skipped(WRONG_INPUTS)),
+        false => delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await,
+    };
     let to_vault = run.request.delivery.deliver_to.iter().any(vaults::is_vault);
     report.add(Check::Delivery, shown(found, of_the_vaults(to_vault)))?;
     hand_over(run, &report)
 }
 
-/// What is wrong with the inputs is what the first check finds; all others depend on it.
+/// All that is wrong with the inputs.
+fn in_words(problems: &[Problem]) -> Failure {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let remedy = "'adopat help OPERATION' lists the inputs of an operation.";
+    Failure::new(Exit::Inputs, problems.join("\n"), remedy)
+}
+
+/// Where the services are is wrong, on which all other checks depend.
 pub(crate) fn of_broken_inputs(host: &dyn Host, delivery: &Delivery, problems: &[Problem]) -> u8 {
     let mut report = Report::new(host);
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let failure = Failure::new(
-        Exit::Inputs,
-        problems.join("\n"),
-        "'adopat help OPERATION' lists the inputs of an operation.",
-    );
     // No check fails by being cancelled here.
-    let _ = report.add(Check::Inputs, Err(failure));
+    let _ = report.add(Check::Inputs, Err(in_words(problems)));
     for check in &Check::ALL[1..] {
-        let _ = report.add(*check, Ok(Finding::skipped("The inputs are wrong.")));
+        let _ = report.add(*check, Ok(Finding::skipped(WRONG_INPUTS)));
     }
     host.summarize(&report.to_markdown());
     let outputs = Outputs { checks: Some(report.to_json()), ..Outputs::default() };

@@ -17,7 +17,7 @@ use super::sign_in::{self, Session};
 use super::{Run, delivery};
 use crate::executable::{self, NotRunnable};
 use crate::failure::{Exit, Failure};
-use crate::feed::{ClientLogin, Variables};
+use crate::feed::{ClientLogin, PackageClient, Variables};
 use crate::inputs::request::Exec;
 use crate::output_file;
 use crate::outputs::Outputs;
@@ -34,11 +34,19 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
     let program = match executable::find(&exec.command[0], executable::path_in(&exec.environment)) {
         Ok(program) => program,
         Err(NotRunnable { is_missing, why }) => {
-            run.error(format!("The command {why}: {}. No PAT was created.", exec.command[0].display()));
+            let name = exec.command[0].display().to_string();
+            let named = if name.is_empty() { name } else { format!(": {name}") };
+            run.error(format!("The command {why}{named}. No PAT was created."));
             return Ok(if is_missing { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     };
     let signals = Signals::of_a_command().map_err(|error| defect("listen for signals", &error))?;
+    if exec.clients.contains(&PackageClient::Yarn) {
+        run.warn(
+            "yarn sends the PAT to every registry that the project names without credentials of its own. If it names \
+             others than the feed, use output-format yarnrc, which binds the PAT to the feed.",
+        );
+    }
     let session = sign_in::sign_in(run).await?;
     let now = run.now().await;
     let name = match exec.is_dated {

@@ -119,14 +119,19 @@ impl Check<'_> {
 
     fn output_file(&mut self) -> Option<OutputFile> {
         let format = self.choice("output-format");
-        let path = self.text("output-file")?;
+        let Some(path) = self.text("output-file") else {
+            if self.is_given("output-format") {
+                self.warnings.push("output-format is ignored: there is no output-file.".into());
+            }
+            return None;
+        };
         let by_ending = if path.ends_with(".json") { OutputFormat::Json } else { OutputFormat::Dotenv };
         Some(OutputFile { path: path.into(), format: format.unwrap_or(by_ending) })
     }
 
     /// Says of a file that is to hold a secret what makes its path unfit for that, whatever else may come of it.
     fn file(&mut self, input: &'static str, path: &Path) {
-        if let Some(why) = private_file::unfit(path) {
+        if let Some(why) = private_file::unfit(path).or_else(|| self.own_use_of(path)) {
             self.problems.wrong(input, &path.display().to_string(), why, "name a file of your own");
         }
     }
@@ -135,10 +140,23 @@ impl Check<'_> {
         self.read("feed", |text| Feed::parse(text, organization))
     }
 
-    /// A file of settings needs a feed that its client can use, and takes no place of anybody else's settings. Under
-    /// `exec` no file is replaced at all, since it goes with the command.
+    /// A file of settings needs a new PAT and a feed that its client can use, and takes no place of anybody else's
+    /// settings. Under `exec` no file is replaced at all, since it goes with the command.
     pub(super) fn settings_file(&mut self, operation: OperationName, delivery: &Delivery) {
         let Some(OutputFile { path, format }) = &delivery.output_file else { return };
+        let mints = matches!(operation, OperationName::Create | OperationName::Rotate | OperationName::Exec);
+        // doctor looks at a job that may mint.
+        let is_for_it = mints || format.is_for_outputs();
+        if !is_for_it && !matches!(operation, OperationName::Apply | OperationName::Doctor) {
+            let what = format!("is for a PAT, and {}'s outputs hold none", operation.text());
+            self.problems.add("output-format", what, "use json or dotenv");
+            return;
+        }
+        let is_own: Option<fn(&[u8]) -> bool> = match format {
+            OutputFormat::GitCredentials => Some(feed::logins::is_own_git_store),
+            OutputFormat::Netrc => Some(feed::logins::is_own_netrc),
+            _ => format.settings().map(|_| feed::is_own as fn(&[u8]) -> bool),
+        };
         if operation == OperationName::Exec {
             if path.symlink_metadata().is_ok() {
                 self.problems.wrong(
@@ -148,10 +166,10 @@ impl Check<'_> {
                     "name a file that does not exist",
                 );
             }
-        } else if matches!(operation, OperationName::Create | OperationName::Rotate)
-            && format.settings().is_some()
+        } else if let Some(is_own) = is_own
             && let Ok(Some(text)) = private_file::read(path)
-            && !feed::is_own(&text)
+            && !text.trim_ascii().is_empty()
+            && !is_own(&text)
         {
             self.problems.wrong(
                 "output-file",
@@ -173,19 +191,11 @@ impl Check<'_> {
                 }
             }
             (None, Some(_)) => {}
-            (None, None)
-                if matches!(
-                    operation,
-                    OperationName::Create | OperationName::Rotate | OperationName::Exec
-                ) =>
-            {
-                self.problems.add(
-                    "feed",
-                    "is required by this output-format",
-                    "name the Azure Artifacts feed, like website/packages",
-                )
-            }
-            (None, None) => {}
+            (None, None) => self.problems.add(
+                "feed",
+                "is required by this output-format",
+                "name the Azure Artifacts feed, like website/packages",
+            ),
         }
     }
 

@@ -117,6 +117,8 @@ impl Check<'_> {
                 "use its 'Application (client) ID', like 00000000-0000-0000-0000-000000000001",
             );
         }
+        // doctor, which tells what is wrong with it, signs in by none.
+        let credential = credential.or((operation == OperationName::Doctor).then_some(Credential::Browser));
         let tenant_id = self.tenant_id();
         let service_connection = self.service_connection();
         Some(SignIn {
@@ -201,6 +203,10 @@ impl Check<'_> {
             },
             Some(CredentialKind::DeviceCode) => (Some(Credential::DeviceCode), "given"),
             Some(CredentialKind::AzureCli) => (Some(Credential::AzureCli), "given"),
+            // doctor asks nobody to sign in, and says so.
+            Some(CredentialKind::Browser) if operation == OperationName::Doctor => {
+                (Some(Credential::Browser), "given")
+            }
             Some(CredentialKind::Browser) => {
                 self.problems.add(
                     "credential",

@@ -162,7 +162,7 @@ impl Check<'_> {
                 }
                 let display_name = self.name("display-name");
                 let doubts = std::mem::take(&mut self.doubts);
-                Operation::Doctor(Doctor { display_name, doubts, manifest })
+                Operation::Doctor(Doctor { display_name, doubts, manifest, problems: Vec::new() })
             }
         })
     }

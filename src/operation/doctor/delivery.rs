@@ -5,6 +5,7 @@ use super::super::{Run, destinations};
 use super::network::Network;
 use super::report::{Finding, in_one, told};
 use crate::failure::Failure;
+use crate::inputs::request::OutputFile;
 use crate::output_file;
 use crate::secret::Secret;
 use crate::store::Address;
@@ -74,6 +75,11 @@ async fn store(
         return Ok(Way::Untried(format!("{address} was not tried: {down}")));
     }
     let (slot, bearer) = bearer();
+    if run.request.organization.is_none()
+        && matches!(address, Address::VariableGroup { .. } | Address::ServiceConnection { .. })
+    {
+        return Ok(Way::Untried(format!("{address} was not tried: the input organization is wrong.")));
+    }
     match token {
         Some(token) => slot.put(token.clone()),
         None if matches!(address, Address::VariableGroup { .. } | Address::ServiceConnection { .. }) => {
@@ -96,9 +102,11 @@ async fn store(
 }
 
 fn file(run: &Run<'_>) -> Option<Result<Way, Failure>> {
-    let path = &run.request.delivery.output_file.as_ref()?.path;
+    let OutputFile { path, format } = run.request.delivery.output_file.as_ref()?;
     let prepared = output_file::prepare(path);
-    Some(prepared.map(|_| Way::Open(format!("The output file {} can be written.", path.display()))))
+    let not_here =
+        if format.is_for_outputs() { "" } else { " doctor writes nothing to it, which is for a PAT." };
+    Some(prepared.map(|_| Way::Open(format!("The output file {} can be written.{not_here}", path.display()))))
 }
 
 fn host(run: &Run<'_>) -> Result<Way, Failure> {

@@ -21,13 +21,17 @@ pub(super) struct SignedIn {
     pub(super) bearer: Option<Secret>,
 }
 
+/// Nobody signs in, for this reason.
+pub(super) fn skipped(why: &str) -> SignedIn {
+    SignedIn { sign_in: Ok(Finding::skipped(why)), store: Ok(Finding::skipped(why)), bearer: None }
+}
+
 /// Signs in as a run would. `exists`: whether the organization is known to exist.
 pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> SignedIn {
     let sign_in = &run.request.sign_in;
     match &sign_in.credential {
         Credential::DeviceCode | Credential::Browser => {
-            let why = "This credential needs a person, whom doctor does not ask.";
-            SignedIn { sign_in: Ok(Finding::skipped(why)), store: Ok(Finding::skipped(why)), bearer: None }
+            skipped("This credential needs a person, whom doctor does not ask.")
         }
         Credential::AccessToken(token) => SignedIn {
             sign_in: Ok(Finding::ok("The given access-token is used as it is; identity and PATs try it.")),
