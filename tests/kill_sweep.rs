@@ -73,35 +73,38 @@ impl Job {
         machine
     }
 
-    /// Which of the calls of each name touch a file of the machine's folder, in a healthy run: `(name, nth)`.
+    /// The [file operations](file_operations) of a healthy run.
     fn file_operations(self) -> Vec<(String, usize)> {
-        let machine = self.machine("outputs.json");
-        let output =
-            traced(&machine, &["-y", "-e", &format!("trace={CALLS}")]).output().expect("strace runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let log = machine.read("strace.log");
-        let folder = machine.folder.path().to_str().expect("text").to_owned();
-        let here = format!("AT_FDCWD<{folder}>");
-        let mut counts = std::collections::BTreeMap::<String, usize>::new();
-        let mut operations = Vec::new();
-        for line in log.lines() {
-            // `PID name(arguments) = result`
-            let Some((name, _)) =
-                line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('('))
-            else {
-                continue;
-            };
-            let nth = counts.entry(name.to_owned()).or_default();
-            *nth += 1;
-            // With `-y` every call names the folder that the run is in.
-            if line.replace(&here, "").contains(&folder) && CALLS.split(',').any(|call| call == name) {
-                operations.push((name.to_owned(), *nth));
-            }
-        }
+        let operations = file_operations(&self.machine("outputs.json"));
         let named = |name: &str| operations.iter().filter(|(call, _)| call.starts_with(name)).count();
         assert!(named("rename") >= 3 && named("write") >= 4 && named("fsync") >= 3, "{operations:?}");
         operations
     }
+}
+
+/// Which of the calls of each name touch a file of the machine's folder, in a healthy run: `(name, nth)`.
+fn file_operations(machine: &Machine) -> Vec<(String, usize)> {
+    let output = traced(machine, &["-y", "-e", &format!("trace={CALLS}")]).output().expect("strace runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let log = machine.read("strace.log");
+    let folder = machine.folder.path().to_str().expect("text").to_owned();
+    let here = format!("AT_FDCWD<{folder}>");
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    let mut operations = Vec::new();
+    for line in log.lines() {
+        // `PID name(arguments) = result`
+        let Some((name, _)) = line.split_once(' ').and_then(|(_, call)| call.trim_start().split_once('('))
+        else {
+            continue;
+        };
+        let nth = counts.entry(name.to_owned()).or_default();
+        *nth += 1;
+        // With `-y` every call names the folder that the run is in.
+        if line.replace(&here, "").contains(&folder) && CALLS.split(',').any(|call| call == name) {
+            operations.push((name.to_owned(), *nth));
+        }
+    }
+    operations
 }
 
 /// Runs with this signal at the nth call of that name. Whether strace got to send it shows in the exit status.
@@ -124,6 +127,43 @@ fn a_kill_at_any_file_operation_is_healed_by_the_same_rotation(
         killed += usize::from(!run_with_signal_at(&machine, "KILL", operation).status.success());
         machine.run_as("rotate");
         heals(&mut machine, &format!("{job:?} killed at {operation:?}"));
+    }
+    assert!(killed * 10 >= operations.len() * 9, "{killed} of {} were killed", operations.len());
+}
+
+/// A machine that applies a manifest of three: a PAT that is missing, one that is due, and one that is as it should be.
+fn applying() -> Machine {
+    let mut machine = Machine::new(Host::Generic, "apply");
+    let now = machine.emulator.now();
+    machine.emulator.add_pat(NewPat::named("due").valid_to(now + std::time::Duration::from_secs(3600)));
+    let fine = machine.emulator.add_pat(NewPat::named("fine"));
+    std::fs::write(machine.path("fine.pat"), fine.value).expect("written");
+    let entry = |name: &str| {
+        format!("  - {{ display-name: {name}, scope: vso.code, deliver-to: 'file:{name}.pat' }}\n")
+    };
+    let entries: String = ["missing", "due", "fine"].map(entry).concat();
+    machine.input("manifest", format!("version: 1\npats:\n{entries}")).input("parallel", "1");
+    machine
+}
+
+#[test]
+fn a_kill_at_any_file_operation_of_apply_is_healed_by_running_it_again() {
+    if !there_is_strace() {
+        return;
+    }
+    let operations = file_operations(&applying());
+    let mut killed = 0;
+    for operation in &operations {
+        let machine = applying();
+        killed += usize::from(!run_with_signal_at(&machine, "KILL", operation).status.success());
+        let place = format!("killed at {operation:?}");
+        assert!(machine.emulator.refresh_token_is_valid(&machine.read("refresh-token")), "{place}");
+        machine.run().expect(0);
+        assert!(left_over(machine.folder.path()).is_empty(), "{place}: a secret is left beside its file");
+        for name in ["missing", "due", "fine"] {
+            let [only] = <[_; 1]>::try_from(machine.active(name)).expect("one PAT of each name");
+            assert_eq!(machine.read(&format!("{name}.pat")), only.value, "{place}: {name}");
+        }
     }
     assert!(killed * 10 >= operations.len() * 9, "{killed} of {} were killed", operations.len());
 }

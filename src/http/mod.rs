@@ -252,6 +252,11 @@ impl Http {
         &self.deadline
     }
 
+    /// The same way, on which no access token is renewed: for who renews them.
+    pub fn without_renewals(&self) -> Self {
+        Self { renewals: Renewals::default(), ..self.clone() }
+    }
+
     /// The same way under another deadline.
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         Self { deadline, ..self.clone() }
@@ -284,7 +289,10 @@ impl Http {
         let mut request = request;
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
         let mut attempt = 1;
-        let mut is_renewed = self.renewals.freshen(&mut request);
+        let renewed = self.renewals.renew_before_its_end(&mut request, &self.deadline).await;
+        renewed.map_err(|failure| NoAnswer::NotSignedIn(Box::new(failure)))?;
+        self.renewals.freshen(&mut request);
+        let mut is_renewed = false;
         loop {
             self.await_turn(&request).await?;
             // A request that is given a moment to end by itself is not begun any more.
@@ -294,15 +302,14 @@ impl Http {
             let outcome = self.exchange(request.clone(), effect).await;
             let left = Doubt::about(outcome.as_ref()).max(*doubt);
             if let Ok(answer) = &outcome
-                && answer.status.is_success()
-                && let Some(wait) = answer.retry_after(self.clock.now())
+                && let Some(wait) = self.pause_for_all(attempt, answer)
             {
                 self.postpone(&request, wait);
             }
             if !is_renewed
                 && let Ok(answer) = &outcome
-                && let Some(claims) = ClaimsChallenge::of(answer).and_then(|challenge| challenge.claims)
-                && let Some(renewed) = self.renewals.renew(&mut request, claims, &self.deadline).await
+                && let Some(why) = self.renewals.why_renew(&request, answer)
+                && let Some(renewed) = self.renewals.renew(&mut request, why, &self.deadline).await
             {
                 renewed.map_err(|failure| NoAnswer::NotSignedIn(Box::new(failure)))?;
                 is_renewed = true;
@@ -336,6 +343,18 @@ impl Http {
         let pause = asked.or_else(|| (attempt < attempts).then(|| self.backoff(attempt)))?;
         // What came of this attempt tells more than that there is no time for another.
         (pause <= self.deadline.left()).then_some(pause)
+    }
+
+    /// How long nobody calls the service after this answer: as long as it asks after a success, and after a 429 at
+    /// least as long as before any other attempt.
+    fn pause_for_all(&self, attempt: u32, answer: &Answer) -> Option<Duration> {
+        let asked = answer.retry_after(self.clock.now());
+        if answer.status.as_u16() == 429 {
+            let wait = asked.filter(|wait| !wait.is_zero()).unwrap_or_else(|| self.backoff(attempt));
+            // If there is no time for that, what follows is a last look at what became of it all.
+            return (wait <= self.deadline.left()).then_some(wait);
+        }
+        asked.filter(|_| answer.status.is_success())
     }
 
     /// Waits as a service asked; one that asks for longer than the run may last fails at once.
@@ -396,17 +415,24 @@ impl Http {
     /// # Errors
     /// The run's time is over, it may not last so long, or it was cancelled meanwhile: nothing was sent.
     pub async fn await_turn(&self, request: &Request<Bytes>) -> Result<(), NoAnswer> {
-        let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&host(request));
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(wait) if !wait.is_zero() => self.wait(wait).await,
-            _ if self.deadline.left().is_zero() => Err(Ended::TimedOut.into()),
-            _ => Ok(()),
+        // Another request may have been asked for a longer pause meanwhile.
+        while let Some(wait) = self.pause_of(&host(request)) {
+            self.wait(wait).await?;
         }
+        if self.deadline.left().is_zero() { Err(Ended::TimedOut.into()) } else { Ok(()) }
+    }
+
+    /// How long this host is still not to be called.
+    fn pause_of(&self, host: &str) -> Option<Duration> {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = pauses.get(host)?.saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
     }
 
     fn postpone(&self, request: &Request<Bytes>, wait: Duration) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.insert(host(request), Instant::now() + wait);
+        let until = Instant::now() + wait;
+        pauses.entry(host(request)).and_modify(|known| *known = until.max(*known)).or_insert(until);
     }
 }
 

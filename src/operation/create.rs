@@ -1,8 +1,8 @@
 //! `create`: sign in, mint, deliver.
 
-use super::lifecycle::{MintRequest, mint_and_deliver};
-use super::outcome::Outcome;
+use super::lifecycle::MintRequest;
 use super::plan::{Plan, new_pat};
+use super::transaction;
 use super::{Run, delivery, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Create;
@@ -20,13 +20,11 @@ pub(super) async fn create(run: &Run<'_>, create: &Create) -> Result<(), Failure
         new: &new,
         before: None,
         minting: &create.minting,
-        previous: None,
+        exact_scope: false,
+        to_the_job: Some(None),
         on_completion: create.revoke_on_completion.as_ref(),
     };
-    let mut delivered = mint_and_deliver(run, &session, &mint_request).await?;
-    let left = create.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
-    let issues = delivered.settle(left).await;
-    Outcome { made: Some(delivered.pat), fates: Vec::new(), issues }.tell(run);
+    transaction::carry_out(run, &session, &mint_request, &[]).await?.tell(run, run.organization());
     if create.revoke_on_completion.is_none() {
         run.info(format!(
             "create did not look for other PATs named '{}'. If there is one, the next rotate of that name needs \

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::inputs::request::{OnCompletion, Operation, OutputFile};
 use crate::output_file;
 use crate::outputs::{MOST_OF_AN_OUTPUT, Outputs};
-use crate::pats::Pat;
+use crate::pats::{Minted, Pat};
 
 /// Refuses an operation that would mint where nobody could take the PAT, or where the job's last step could not be told
 /// of it. Nothing has been sent yet. A dry run fails as the run would.
@@ -47,10 +47,16 @@ fn is_for_outputs(file: &OutputFile) -> bool {
     file.format.is_for_outputs()
 }
 
-/// Delivers a new PAT everywhere it was asked to be, the host last. After a failure everything that can be
+/// Delivers a new PAT to its stores and then, with the other outputs, to the output file and the host. After a failure everything that can be
 /// read back holds what it held before, and the failure names the rest.
-pub(super) async fn deliver(run: &Run<'_>, session: &Session, outputs: &Outputs) -> Result<(), Failure> {
-    destinations::write(run, &session.stores, outputs).await?;
+pub(super) async fn deliver(
+    run: &Run<'_>,
+    session: &Session,
+    minted: &Minted,
+    to_the_job: Option<&Outputs>,
+) -> Result<(), Failure> {
+    destinations::write(run, session, minted).await?;
+    let Some(outputs) = to_the_job else { return Ok(()) };
     let file = match replace_output_file(run, outputs) {
         Ok(file) => file,
         Err(failure) => return Err(destinations::roll_back(run, &session.stores, failure).await),
@@ -102,7 +108,7 @@ pub(super) fn conclude(run: &Run<'_>, outcome: &Outcome) -> Result<(), Failure> 
     let handed_over = match &failure {
         Some(_) if !outcome.changed() => return failure.map_or(Ok(()), Err),
         _ => {
-            outcome.tell(run);
+            outcome.tell(run, run.organization());
             let (subject, changed) = (outcome.subject().cloned(), outcome.changed());
             hand_over_plain(run, &Outputs { subject, changed, ..Outputs::default() })
         }

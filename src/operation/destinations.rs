@@ -6,25 +6,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Run;
+use super::sign_in::Session;
+use crate::azure_devops::Organization;
 use crate::failure::Failure;
 use crate::host::Level;
 use crate::inputs::request::Credential;
 use crate::oidc::JobTokens;
-use crate::outputs::Outputs;
+use crate::pats::Minted;
 use crate::secret::Secret;
 use crate::store::vault_identity::JobToken;
-use crate::store::{self, Address, AllStores, Bearer, Context, Kind, Store, VaultSettings};
+use crate::store::{self, Address, AllStores, Bearer, Context, Kind, Store, Turns, VaultSettings};
 use crate::subprocess;
 use crate::time::Deadline;
 
-/// What a run opens its stores with.
-pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
+/// What a run opens its stores with; a variable group is one of the `organization`.
+pub(super) fn context(run: &Run<'_>, organization: Option<&Organization>, bearer: Bearer) -> Context {
     let request = run.request;
     let sign_in = &request.sign_in;
     Context {
         http: run.http.clone(),
         places: request.places.clone(),
-        organization: request.organization.clone(),
+        organization: organization.cloned(),
         bearer,
         store_key: sign_in.store_key.clone(),
         github_token: request.delivery.github_token.clone(),
@@ -43,6 +45,7 @@ pub(super) fn context(run: &Run<'_>, bearer: Bearer) -> Context {
             let host = Arc::clone(&run.host);
             Arc::new(move |line| host.say(Level::Info, line))
         },
+        turns: Turns::default(),
     }
 }
 
@@ -62,29 +65,39 @@ pub(super) fn look_up_programs(run: &Run<'_>) -> Result<(), Failure> {
 
 /// Opens one store.
 pub(super) fn open(run: &Run<'_>, address: &Address, bearer: Bearer) -> Box<dyn Store> {
-    store::open(address, &context(run, bearer))
+    store::open(address, &context(run, run.request.organization.as_ref(), bearer))
 }
 
 /// Opens the stores that are to receive the PAT.
 pub(super) fn open_all(run: &Run<'_>, bearer: Bearer) -> AllStores {
-    let context = context(run, bearer);
-    AllStores::new(
-        run.request.delivery.deliver_to.iter().map(|address| store::open(address, &context)).collect(),
-    )
+    let organization = run.request.organization.as_ref();
+    open_these(run, &run.request.delivery.deliver_to, organization, bearer, Turns::default())
+}
+
+/// Opens the stores at these addresses; those that others open too take turns by `turns`.
+pub(super) fn open_these(
+    run: &Run<'_>,
+    addresses: &[Address],
+    organization: Option<&Organization>,
+    bearer: Bearer,
+    turns: Turns,
+) -> AllStores {
+    let context = Context { turns, ..context(run, organization, bearer) };
+    AllStores::new(addresses.iter().map(|address| store::open(address, &context)).collect())
 }
 
 /// Writes the new PAT to every store, or to none.
-pub(super) async fn write(run: &Run<'_>, stores: &AllStores, outputs: &Outputs) -> Result<(), Failure> {
-    let (Some(token), Some(pat)) = (&outputs.token, &outputs.subject) else { return Ok(()) };
+pub(super) async fn write(run: &Run<'_>, session: &Session, minted: &Minted) -> Result<(), Failure> {
+    let Minted { pat, token } = minted;
     let kind = Kind::Pat {
         authorization_id: pat.authorization_id.clone(),
         display_name: pat.display_name.clone(),
-        organization: run.organization().name().to_owned(),
+        organization: session.service.organization().name().to_owned(),
         scope: pat.scope.to_string(),
         valid_from: pat.valid_from,
         valid_to: pat.valid_to,
     };
-    stores.write_all(token, &kind, &run.deadline().undisturbed()).await
+    session.stores.write_all(token, &kind, &run.deadline().undisturbed()).await
 }
 
 /// Gives the stores back what they held; the failure then names those that could not be.

@@ -54,8 +54,14 @@ pub(super) async fn exec(run: &Run<'_>, exec: &Exec) -> Result<u8, Failure> {
         false => exec.display_name.clone(),
     };
     let new = new_pat(&name, &exec.scope, exec.expiry, now);
-    let mint_request =
-        MintRequest { new: &new, before: None, minting: &exec.minting, previous: None, on_completion: None };
+    let mint_request = MintRequest {
+        new: &new,
+        before: None,
+        minting: &exec.minting,
+        exact_scope: false,
+        to_the_job: None,
+        on_completion: None,
+    };
     let mut made = mint(run, &session, &mint_request).await?;
     made.take_issues().iter().for_each(|issue| run.warn(issue));
     let outputs = Outputs {

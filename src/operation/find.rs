@@ -16,6 +16,13 @@ pub(super) struct Found {
     pub(super) expired: Vec<Pat>,
 }
 
+impl Found {
+    /// The PATs among these that are meant, the newest first.
+    pub(super) fn among(pats: &[Pat], subject: &Subject) -> Vec<Pat> {
+        meant(pats.iter().filter(|pat| is_meant(pat, subject)).cloned().collect(), subject)
+    }
+}
+
 /// Looks among the active PATs, and if none is meant, among the expired ones.
 pub(super) async fn find(service: &Service, subject: &Subject) -> Result<Found, Failure> {
     let active = meant(service.list(Filter::Active).await?, subject);

@@ -12,7 +12,7 @@ use crate::host::Remembered;
 use crate::inputs::request::{Minting, OnCompletion, OnShortenedLifetime};
 use crate::outputs::Outputs;
 use crate::pats::reconciling::Unanswered;
-use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Service, Undone, minting};
+use crate::pats::{Fingerprint, Minted, NewPat, Pat, Revocation, Scope, Service, Undone, minting};
 use crate::pending::{self, Pending};
 use crate::secret::Secret;
 use crate::subprocess::child_environment::REFRESH_TOKEN_STATE;
@@ -26,11 +26,16 @@ pub(super) struct MintRequest<'a> {
     pub(super) before: Option<&'a [Pat]>,
     /// How.
     pub(super) minting: &'a Minting,
-    /// rotate: the ids that are being replaced.
-    pub(super) previous: Option<Vec<String>>,
+    /// Whether the service has to grant the very scope that was asked for.
+    pub(super) exact_scope: bool,
+    /// If the job itself is given the PAT, besides the stores: rotate's ids that are being replaced.
+    pub(super) to_the_job: Option<Replaced>,
     /// What the job's last step is to be told of, if it is to revoke the PAT.
     pub(super) on_completion: Option<&'a OnCompletion>,
 }
+
+/// The ids of the PATs that a new one takes the place of, where it takes any's.
+pub(super) type Replaced = Option<Vec<String>>;
 
 /// A PAT that was minted, and masked.
 pub(super) struct Made<'a> {
@@ -58,14 +63,14 @@ pub(super) async fn mint_and_deliver<'a>(
     mint_request: &MintRequest<'a>,
 ) -> Result<Delivered<'a>, Failure> {
     let made = mint(run, session, mint_request).await?;
-    let outputs = Outputs {
+    let outputs = mint_request.to_the_job.as_ref().map(|previous| Outputs {
         token: Some(made.minted.token.clone()),
         subject: Some(made.minted.pat.clone()),
         changed: true,
-        previous: mint_request.previous.clone(),
+        previous: previous.clone(),
         ..Outputs::default()
-    };
-    match delivery::deliver(run, session, &outputs).await {
+    });
+    match delivery::deliver(run, session, &made.minted, outputs.as_ref()).await {
         Ok(()) => Ok(Delivered { pat: made.minted.pat.clone(), made }),
         Err(failure) if failure.spares_the_new => {
             Err(made.spare(mint_request.before.unwrap_or_default(), failure).await)
@@ -87,7 +92,7 @@ pub(super) async fn mint<'a>(
         Ok(made) => made,
         Err(failure) => return Err(give_up(&ledger, unanswered, None, failure).await),
     };
-    run.host.mask_pat(&minted.token, run.organization().name());
+    run.host.mask_pat(&minted.token, session.service.organization().name());
     let mut made = Made { minted, issues: Vec::new(), request, unanswered, ledger };
     let inspected = match made.ledger.save(&[], &made.unanswered, Some(made.pending())) {
         Ok(()) => inspect(run, mint_request, &made.request, &made.minted).await,
@@ -111,6 +116,9 @@ async fn inspect(
 ) -> Result<Vec<String>, Failure> {
     run.cancelled()?;
     can_be_handed_over(&minted.token)?;
+    if mint_request.exact_scope {
+        is_of_the_scope(&asked.scope, &minted.pat)?;
+    }
     let mut issues: Vec<String> = shortened(mint_request, asked, &minted.pat)?.into_iter().collect();
     if let Some(verify) = &mint_request.minting.verify {
         issues.extend(verify::verify(run, verify, &minted.token).await?);
@@ -129,6 +137,20 @@ fn can_be_handed_over(token: &Secret) -> Result<(), Failure> {
         Exit::Store,
         "The PAT in the service's answer has a character that no PAT has, like a line break, and is not handed over.",
         "Check that no proxy on the way changes answers, and run it again.",
+    ))
+}
+
+/// A service that grants another scope than was asked would be asked anew every time: the scope that is found is not the
+/// one that is wanted.
+fn is_of_the_scope(asked: &Scope, pat: &Pat) -> Result<(), Failure> {
+    // An answer that does not say does not differ.
+    if pat.scope == *asked || pat.scope.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        format!("The service granted the scope {}, not {asked} as asked.", pat.scope),
+        format!("Write 'scope: {}' in the manifest.", pat.scope),
     ))
 }
 

@@ -3,6 +3,7 @@
 //!
 //! No operation knows on which host it runs.
 
+mod apply;
 mod create;
 mod delivery;
 mod destinations;
@@ -28,6 +29,7 @@ mod summary;
 mod tenant;
 mod text_table;
 mod timeline;
+mod transaction;
 mod update;
 mod verify;
 
@@ -117,7 +119,12 @@ impl<'a> Run<'a> {
 
     /// The failure with what this run knows beside what the service says.
     async fn explained(&self, failure: Failure) -> Failure {
-        let failure = tenant::explain(self, failure).await;
+        self.explained_of(self.any_organization(), failure).await
+    }
+
+    /// The same of a failure in one organization.
+    async fn explained_of(&self, organization: Option<&Organization>, failure: Failure) -> Failure {
+        let failure = tenant::explain(self, organization, failure).await;
         with_next_step(sign_in_again::with_the_command(self.request, failure))
     }
 
@@ -141,12 +148,9 @@ impl<'a> Run<'a> {
         match &self.request.operation {
             Operation::Create(create) => create::create(self, create).await?,
             Operation::Rotate(rotate) => rotate::rotate(self, rotate).await?,
-            Operation::Apply(_) => {
-                results::hand_over(self, &[], false)?;
-                return Err(Failure::new(Exit::Defect, "Not yet.", ""));
-            }
             Operation::Revoke(revoke) => revoke::revoke(self, revoke).await?,
             Operation::Update(update) => update::update(self, update).await?,
+            Operation::Apply(apply) => return apply::apply(self, apply).await,
             Operation::Get(subject) => get::get(self, subject).await?,
             Operation::List(list) => list::list(self, list).await?,
             Operation::Exec(exec) => return exec::exec(self, exec).await,
@@ -188,6 +192,12 @@ impl<'a> Run<'a> {
         Self { http: self.http.with_deadline(deadline), request: self.request, host, noted }
     }
 
+    /// The same run, signing in again: what it asks meanwhile waits for no sign-in.
+    fn renewing(&self) -> Self {
+        let again = self.with_deadline(self.deadline().clone());
+        Self { http: self.http.without_renewals(), ..again }
+    }
+
     fn deadline(&self) -> &Deadline {
         self.http.deadline()
     }
@@ -226,7 +236,15 @@ impl<'a> Run<'a> {
     }
 
     fn organization(&self) -> &Organization {
-        self.request.organization.as_ref().expect("every operation but login has one")
+        self.request.organization.as_ref().expect("every operation of one organization has it")
+    }
+
+    /// An organization that the run is about, where it is about one: all of a run belong to one tenant.
+    fn any_organization(&self) -> Option<&Organization> {
+        match &self.request.operation {
+            Operation::Apply(apply) => apply.manifest.entries.first().map(|entry| &entry.organization),
+            _ => self.request.organization.as_ref(),
+        }
     }
 
     fn info(&self, text: impl AsRef<str>) {

@@ -48,9 +48,9 @@ pub(super) enum End {
 
 impl Outcome {
     /// Says what became of it: in the log, in the summary, and as warnings.
-    pub(super) fn tell(&self, run: &Run<'_>) {
-        self.sentences(run.organization()).iter().for_each(|sentence| run.info(sentence));
-        run.host.summarize(&self.to_markdown(run.organization(), run.http.clock().now()));
+    pub(super) fn tell(&self, run: &Run<'_>, organization: &Organization) {
+        self.sentences(organization).iter().for_each(|sentence| run.info(sentence));
+        run.host.summarize(&self.to_markdown(organization, run.http.clock().now()));
         let issues = self.all_issues();
         issues.iter().for_each(|issue| run.warn(issue));
         if !issues.is_empty() {
@@ -101,13 +101,13 @@ impl Outcome {
     }
 
     /// What a person should look at, each with what to do about it.
-    fn all_issues(&self) -> Vec<String> {
+    pub(super) fn all_issues(&self) -> Vec<String> {
         let undone = self.fates.iter().filter(|_| self.made.is_some()).filter_map(Fate::issue);
         self.issues.iter().cloned().chain(undone).collect()
     }
 
     /// What was done, in sentences.
-    fn sentences(&self, organization: &Organization) -> Vec<String> {
+    pub(super) fn sentences(&self, organization: &Organization) -> Vec<String> {
         let Some(made) = &self.made else {
             return self.fates.iter().filter_map(|fate| fate.sentence(organization)).collect();
         };
@@ -219,7 +219,7 @@ impl Fate {
     }
 
     /// What was done, as a sentence of its own; nothing of what could not be done, which is the run's failure.
-    fn sentence(&self, organization: &Organization) -> Option<String> {
+    pub(super) fn sentence(&self, organization: &Organization) -> Option<String> {
         match &self.end {
             End::Revoked => Some(format!("Revoked {}.", describe(&self.step.pat))),
             End::Gone => Some(format!("{} was gone already.", describe(&self.step.pat))),
@@ -233,7 +233,7 @@ impl Fate {
     }
 
     /// What a person should do about an old PAT that could not be retired.
-    fn issue(&self) -> Option<String> {
+    pub(super) fn issue(&self) -> Option<String> {
         let End::Undone(undone) = &self.end else { return None };
         let id = self.id();
         let when = match &self.step.action {

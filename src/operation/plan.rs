@@ -86,16 +86,15 @@ pub(super) fn plan_rotation(
     let Some(newest) = found.active.iter().find(|pat| !is_left(pat)).or(found.active.first()) else {
         return plan_without_a_pat(rotate, found, missing(), now);
     };
-    let is_kept_already = |pat: &Pat| pat != newest && was_kept(pat, newest, rotate.keep_previous_for);
     let counted: Vec<&Pat> =
-        found.active.iter().filter(|pat| !is_left(pat) && !is_kept_already(pat)).collect();
+        counted(&found.active, newest, rotate.keep_previous_for).filter(|pat| !is_left(pat)).collect();
     if counted.len() > 1 && !rotate.revoke_duplicates {
         return Err(Found::ambiguous(&counted, &rotate.subject));
     }
     let stands_alone = counted.len() == 1 && !found.active.iter().any(&is_left);
     if stands_alone
         && let Some(within) = rotate.renew_within
-        && newest.end().is_some_and(|end| end > span::after(now, within))
+        && !ends_within(newest, within, now)
     {
         let why =
             format!("{} does not expire within {}: nothing to do.", describe(newest), span::describe(within));
@@ -109,16 +108,21 @@ pub(super) fn plan_rotation(
     let scope = rotate.scope.as_ref().unwrap_or(&newest.scope);
     let expiry = rotate.expiry.unwrap_or_else(|| as_long_as(Some(newest)));
     let new = new_pat(&newest.display_name, scope, expiry, now);
-    let steps = found.active.iter().map(|old| {
-        let replaced_before = is_kept_already(old) && !is_left(old);
-        let action = match rotate.keep_previous_for {
-            Some(keep) if old == newest => end_by(old, span::after(now, keep)),
-            _ if replaced_before => let_expire(old),
-            _ => Action::Revoke,
-        };
-        Step { pat: old.clone(), action, replaced_before }
-    });
-    Ok(Plan::Act { new: Some(new), steps: steps.collect() })
+    Ok(Plan::replace(new, &found.active, newest, rotate.keep_previous_for, is_left, now))
+}
+
+/// The PATs of one name that count: the newest, and each other that no earlier rotation kept for a while beside it.
+pub(super) fn counted<'a>(
+    active: &'a [Pat],
+    newest: &'a Pat,
+    keep: Option<Duration>,
+) -> impl Iterator<Item = &'a Pat> {
+    active.iter().filter(move |pat| *pat == newest || !was_kept(pat, newest, keep))
+}
+
+/// Whether a PAT ends within this span; one whose end is not known does.
+pub(super) fn ends_within(pat: &Pat, within: Duration, now: Timestamp) -> bool {
+    pat.end().is_none_or(|end| end <= span::after(now, within))
 }
 
 /// Whether an earlier rotation kept this PAT for a while beside the one that is the newest now: it ends no later
@@ -277,7 +281,7 @@ pub(super) fn falls_short(granted: Timestamp, asked: Timestamp) -> bool {
 }
 
 /// The refusal to narrow a global PAT unless the inputs allow it.
-fn global(pat: &Pat, now: Timestamp) -> Failure {
+pub(super) fn global(pat: &Pat, now: Timestamp) -> Failure {
     let verb = if global_pats_have_ended(now) { "stopped" } else { "stop" };
     Failure::new(
         Exit::Refused,
@@ -294,6 +298,29 @@ impl Plan {
     /// A PAT is made, and nothing is done to any other.
     pub(super) fn create(new: NewPat) -> Self {
         Self::Act { new: Some(new), steps: Vec::new() }
+    }
+
+    /// A PAT takes the place of the newest of those of its name that are there. That one may live on for a while, as may
+    /// those that it took the place of itself; every other is revoked. `is_left` tells those that an earlier attempt
+    /// made.
+    pub(super) fn replace(
+        new: NewPat,
+        active: &[Pat],
+        newest: &Pat,
+        keep: Option<Duration>,
+        is_left: impl Fn(&Pat) -> bool,
+        now: Timestamp,
+    ) -> Self {
+        let steps = active.iter().map(|old| {
+            let replaced_before = old != newest && was_kept(old, newest, keep) && !is_left(old);
+            let action = match keep {
+                Some(keep) if old == newest => end_by(old, span::after(now, keep)),
+                _ if replaced_before => let_expire(old),
+                _ => Action::Revoke,
+            };
+            Step { pat: old.clone(), action, replaced_before }
+        });
+        Self::Act { new: Some(new), steps: steps.collect() }
     }
 
     /// The plan in sentences, as `dry-run` prints it: everything that would be done, and nothing else.
@@ -314,11 +341,11 @@ impl Plan {
 }
 
 impl Step {
-    fn new(pat: Pat, action: Action) -> Self {
+    pub(super) fn new(pat: Pat, action: Action) -> Self {
         Self { pat, action, replaced_before: false }
     }
 
-    fn describe(&self, would: &str, organization: &Organization) -> String {
+    pub(super) fn describe(&self, would: &str, organization: &Organization) -> String {
         let pat = describe(&self.pat);
         let narrowing = format!("narrow it to organization {organization}");
         match &self.action {

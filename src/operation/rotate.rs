@@ -1,11 +1,11 @@
 //! `rotate`: sign in, read the old PAT, mint the new one, deliver it, then retire the old.
 
 use super::find::find;
-use super::lifecycle::{MintRequest, mint_and_deliver};
-use super::outcome::Outcome;
+use super::lifecycle::MintRequest;
 use super::plan::{Plan, Step, plan_rotation};
 use super::sign_in::Session;
-use super::{Run, delivery, retire, sign_in};
+use super::transaction;
+use super::{Run, delivery, sign_in};
 use crate::failure::Failure;
 use crate::inputs::request::Rotate;
 use crate::outputs::Outputs;
@@ -35,7 +35,6 @@ pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure
     }
 }
 
-/// The order of these steps is the promise: a new PAT is in everybody's hands before an old one is retired.
 async fn apply(
     run: &Run<'_>,
     rotate: &Rotate,
@@ -50,16 +49,10 @@ async fn apply(
         new,
         before: Some(&before),
         minting: &rotate.minting,
-        previous: (!previous.is_empty()).then_some(previous),
+        exact_scope: false,
+        to_the_job: Some((!previous.is_empty()).then_some(previous)),
         on_completion: rotate.revoke_on_completion.as_ref(),
     };
-    let mut delivered = mint_and_deliver(run, session, &mint_request).await?;
-    let service = session.service.with_deadline(run.deadline().to_clean_up());
-    let fates = retire::carry_out(&service, steps).await;
-    // What an earlier attempt of this step left and was found is retired with the old ones.
-    let left = rotate.revoke_on_completion.iter().flat_map(|on_completion| &on_completion.left);
-    let left: Vec<Pending> = left.filter(|pending| pending.among(&before).is_none()).cloned().collect();
-    let issues = delivered.settle(&left).await;
-    Outcome { made: Some(delivered.pat), fates, issues }.tell(run);
+    transaction::carry_out(run, session, &mint_request, steps).await?.tell(run, run.organization());
     Ok(())
 }

@@ -10,30 +10,34 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Run, destinations, tenant};
-use crate::azure_devops::challenge;
+use crate::azure_devops::{Organization, challenge};
 use crate::entra::azure_cli::sign_in_by_azure_cli;
 use crate::entra::browser::open_page;
 use crate::entra::device_code::Prompt;
 use crate::entra::{self, Proof, Refusal, Tokens};
 use crate::failure::{Exit, Failure};
 use crate::http::NoAnswer;
+use crate::http::renewals::Why;
 use crate::inputs::request::{ClientProof, Credential, Operation};
 use crate::pats::Service;
 use crate::secret::Secret;
-use crate::store::bearer::bearer;
-use crate::store::{Address, AllStores, Kind, Store};
+use crate::store::bearer::{Bearer, BearerSlot, bearer};
+use crate::store::{Address, AllStores, Kind, Store, Turns};
 use crate::time::{Deadline, Ended, span, to_the_second};
 use crate::token_shape::{Shape, Wanted};
 
 /// The pauses before each further look at a store whose token Entra has refused.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 
+/// What is said of an access token that has ended.
+const IS_OVER: &str = "The access token had expired.";
+
 /// The least time there is for storing a new refresh token, however late it is.
 const TO_STORE: Duration = Duration::from_secs(5);
 
-/// A user who is signed in, and the stores that wait for the PAT.
+/// A user who is signed in to one organization, and the stores that wait for the PAT.
 pub(super) struct Session {
-    /// The PAT service, as this user.
+    /// The PAT service of the organization, as this user.
     pub(super) service: Service,
     /// The `deliver-to` stores, each found able to take the PAT.
     pub(super) stores: AllStores,
@@ -84,17 +88,84 @@ pub(super) async fn sign_in(run: &Run<'_>) -> Result<Session, Failure> {
         tokens
     };
     if run.deadline().left().is_zero() {
-        return Err(Failure::new(
-            Exit::Service,
-            "The sign-in took all the time that this operation may take.",
-            "Run it again; raise the input 'timeout' if the sign-in is slow from here.",
-        ));
+        return Err(took_all_the_time());
     }
-    may_write_stores(run, &tokens)?;
-    let address = &run.request.places.service_url;
-    let bearer = tokens.access_token.clone();
-    let service = Service::new(run.http.clone(), address, run.organization().clone(), bearer);
+    may_write_stores(&run.request.delivery.deliver_to, &tokens)?;
+    let service = service(run, run.organization(), &tokens);
     Ok(Session { service, stores, tokens })
+}
+
+/// The PAT service of an organization.
+fn service(run: &Run<'_>, organization: &Organization, tokens: &Tokens) -> Service {
+    let address = &run.request.places.service_url;
+    Service::new(run.http.clone(), address, organization.clone(), tokens.access_token.clone())
+}
+
+/// A user who is signed in to several organizations, for a run that lasts as long as it takes: an access token that ends
+/// on the way is renewed.
+pub(super) struct SignedIn {
+    tokens: Tokens,
+    bearer: Bearer,
+    /// By which those that write one place at once take turns.
+    turns: Turns,
+    /// Where stores wait for the bearer.
+    _slot: BearerSlot,
+}
+
+impl SignedIn {
+    /// Signs in.
+    pub(super) async fn to_many(run: &Run<'_>) -> Result<Self, Failure> {
+        if is_soon_at_the_pat_service(run) {
+            run.http.open_ahead(&run.request.places.service_url);
+        }
+        run.http.renewals().keep_fresh();
+        let tokens = tokens(run).await?;
+        if run.deadline().left().is_zero() {
+            return Err(took_all_the_time());
+        }
+        let (slot, bearer) = bearer();
+        slot.put(tokens.access_token.clone());
+        Ok(Self { tokens, bearer, turns: Turns::default(), _slot: slot })
+    }
+
+    /// The PAT service of an organization.
+    pub(super) fn service(&self, run: &Run<'_>, organization: &Organization) -> Service {
+        service(run, organization, &self.tokens)
+    }
+
+    /// The stores at these addresses, those of the organization's own projects among them.
+    pub(super) fn stores(
+        &self,
+        run: &Run<'_>,
+        organization: &Organization,
+        addresses: &[Address],
+    ) -> AllStores {
+        let bearer = self.bearer.clone();
+        destinations::open_these(run, addresses, Some(organization), bearer, self.turns.clone())
+    }
+
+    /// What one PAT of an organization needs that is delivered to these stores, each found able to take it. Gives back
+    /// what to warn of.
+    pub(super) async fn session(
+        &self,
+        run: &Run<'_>,
+        organization: &Organization,
+        stores: AllStores,
+    ) -> Result<(Session, Vec<Failure>), Failure> {
+        may_write_stores(stores.stores().map(Store::address), &self.tokens)?;
+        let prepared = stores.prepare_all(run.deadline()).await;
+        let warnings = prepared.map_err(|failure| failure.and("No PAT was created."))?;
+        let service = self.service(run, organization);
+        Ok((Session { service, stores, tokens: self.tokens.clone() }, warnings))
+    }
+}
+
+fn took_all_the_time() -> Failure {
+    Failure::new(
+        Exit::Service,
+        "The sign-in took all the time that this operation may take.",
+        "Run it again; raise the input 'timeout' if the sign-in is slow from here.",
+    )
 }
 
 /// Whether the PAT service is called as soon as the sign-in is through: not if a person is waited for, who takes
@@ -107,9 +178,12 @@ fn is_soon_at_the_pat_service(run: &Run<'_>) -> bool {
 
 /// Refuses to mint for a store of Azure DevOps that this sign-in could read but not write, as far as the sign-in's
 /// answer says what it was granted.
-fn may_write_stores(run: &Run<'_>, tokens: &Tokens) -> Result<(), Failure> {
+fn may_write_stores<'a>(
+    stores: impl IntoIterator<Item = &'a Address>,
+    tokens: &Tokens,
+) -> Result<(), Failure> {
     let Some(granted) = &tokens.granted else { return Ok(()) };
-    for store in &run.request.delivery.deliver_to {
+    for store in stores {
         let needed = match store {
             Address::VariableGroup { .. } => "vso.variablegroups_manage",
             Address::ServiceConnection { .. } => "vso.serviceendpoint_manage",
@@ -169,23 +243,31 @@ pub(super) async fn tokens_again(run: &Run<'_>, session: &Session) -> Result<Tok
     by_refresh_token(run, session.tokens.refresh_token.as_ref(), None).await
 }
 
-/// Gives a fresh access token for each that Azure DevOps says a policy has revoked, for as long as the run lasts: with
-/// the claims that it wants, by the refresh token, which is rolled and stored as ever.
+/// Gives a fresh access token for each that Azure DevOps says a policy has revoked, with the claims that it wants, and
+/// for each that ends, for as long as the run lasts: by the refresh token, which is rolled and stored as ever.
 pub(super) async fn renew_on_demand(run: &Run<'_>) -> Infallible {
     let mut asks = run.http.renewals().attend();
     loop {
         let Some(ask) = asks.recv().await else { return std::future::pending().await };
-        let run = run.with_deadline(ask.deadline);
-        let tokens = by_refresh_token(&run, ask.refresh_token.as_ref(), Some(&ask.claims)).await;
+        let again = run.with_deadline(ask.deadline).renewing();
+        let (what, claims) = match &ask.why {
+            Why::Challenged(claims) => (challenge::WHAT, Some(claims.as_str())),
+            Why::Over => (IS_OVER, None),
+        };
+        let tokens = by_refresh_token(&again, ask.refresh_token.as_ref(), claims).await;
+        // One that was got by claims is not asked for again.
+        if let (Ok(tokens), Why::Over) = (&tokens, &ask.why) {
+            remember(run, tokens);
+        }
         let fresh = tokens.map(|tokens| tokens.access_token).map_err(|failure| match failure.exit {
             Exit::SignIn => {
-                let cause = format!("{} {}", challenge::WHAT, failure.cause);
+                let cause = format!("{what} {}", failure.cause);
                 Failure { cause, ..failure }
             }
-            _ => failure.and(challenge::WHAT),
+            _ => failure.and(what),
         });
         if fresh.is_ok() {
-            run.info(format!("{} Signed in again with the refresh token.", challenge::WHAT));
+            run.info(format!("{what} Signed in again with the refresh token."));
         }
         // Who asked has not gone: a request that waits for its answer is not torn apart.
         let _ = ask.reply.send(fresh);
@@ -308,7 +390,7 @@ async fn attempt(
 
 /// Remembers that there can be a fresh access token in place of this one.
 fn remember(run: &Run<'_>, tokens: &Tokens) {
-    run.http.renewals().remember(&tokens.access_token, tokens.refresh_token.as_ref());
+    run.http.renewals().remember(&tokens.access_token, tokens.refresh_token.as_ref(), tokens.expires);
 }
 
 fn mask(run: &Run<'_>, tokens: &Tokens) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Run;
+use crate::azure_devops::Organization;
 use crate::azure_devops::tenant::{Backing, discover};
 use crate::failure::{Exit, Failure};
 use crate::inputs::request::Credential;
@@ -38,24 +39,24 @@ pub(super) async fn of(run: &Run<'_>) -> Result<String, Failure> {
         return Ok(given.clone());
     }
     // `login` can do without an organization.
-    let Some(organization) = &run.request.organization else { return Ok(ANY_TENANT.into()) };
+    let Some(organization) = run.any_organization() else { return Ok(ANY_TENANT.into()) };
     match discover(&run.http, &run.request.places.devops_url, organization).await? {
         Backing::Tenant(tenant) => {
             tracing::debug!("tenant {tenant} stands behind the organization {organization}");
             Ok(tenant.hyphenated().to_string())
         }
-        Backing::PersonalAccounts => Err(personal_accounts(run)),
+        Backing::PersonalAccounts => Err(personal_accounts(organization)),
         Backing::Unsaid | Backing::NoSuchOrganization => Ok(ANY_TENANT.into()),
     }
 }
 
 /// The PAT service is not available in such an organization.
-pub(super) fn personal_accounts(run: &Run<'_>) -> Failure {
+pub(super) fn personal_accounts(organization: &Organization) -> Failure {
     Failure::new(
         Exit::Refused,
         format!(
-            "The organization {} is backed by personal Microsoft accounts, to which the PAT service is not available.",
-            run.organization()
+            "The organization {organization} is backed by personal Microsoft accounts, to which the PAT service is not \
+             available."
         ),
         "Let its owner connect it to a Microsoft Entra tenant ('Organization settings', 'Microsoft Entra'), or check \
          the input organization.",
@@ -65,24 +66,29 @@ pub(super) fn personal_accounts(run: &Run<'_>) -> Failure {
 
 /// The failure, with a remedy that names the tenant behind the organization if a wrong `tenant-id` explains
 /// it. That nobody can say changes nothing.
-pub(super) async fn explain(run: &Run<'_>, failure: Failure) -> Failure {
+pub(super) async fn explain(run: &Run<'_>, organization: Option<&Organization>, failure: Failure) -> Failure {
     let name = failure.name.as_deref().unwrap_or_default();
     if !SIGNS.iter().any(|sign| is_named(name, sign)) {
         return failure;
     }
-    let Some(organization) = &run.request.organization else { return failure };
+    let Some(organization) = organization else { return failure };
     let http = run.http.with_deadline(run.deadline().at_most(TO_EXPLAIN));
     match discover(&http, &run.request.places.devops_url, organization).await {
-        Ok(Backing::Tenant(tenant)) => name_the_tenant(run, failure, tenant),
+        Ok(Backing::Tenant(tenant)) => name_the_tenant(run, organization, failure, tenant),
         Ok(Backing::PersonalAccounts) => {
-            Failure { remedy: personal_accounts(run).remedy, ..failure }.and(personal_accounts(run).cause)
+            let known = personal_accounts(organization);
+            Failure { remedy: known.remedy, ..failure }.and(known.cause)
         }
         _ => failure,
     }
 }
 
-fn name_the_tenant(run: &Run<'_>, mut failure: Failure, tenant: Uuid) -> Failure {
-    let organization = run.organization();
+fn name_the_tenant(
+    run: &Run<'_>,
+    organization: &Organization,
+    mut failure: Failure,
+    tenant: Uuid,
+) -> Failure {
     let behind = format!("{tenant}, the tenant that stands behind the organization {organization}");
     match (&run.request.sign_in.credential, run.request.sign_in.tenant_id.as_deref()) {
         (Credential::AccessToken(_) | Credential::AzureCli, _) => {

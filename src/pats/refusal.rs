@@ -272,7 +272,18 @@ const OF_THE_SIGN_IN: [&str; 14] = [
 /// Whether the service's name of an error says that it refused what was asked for, and would from any user.
 pub fn is_about_the_request(name: &str) -> bool {
     let name = name.strip_prefix("patTokenError ").map(|name| name.split(':').next().unwrap_or_default());
-    name.is_some_and(|name| !OF_THE_SIGN_IN.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    name.is_some_and(|name| !is_of_the_sign_in(name))
+}
+
+fn is_of_the_sign_in(name: &str) -> bool {
+    OF_THE_SIGN_IN.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a failure's name says that the service makes no PAT for this user, whatever is asked for.
+pub fn is_for_everybody(name: &str) -> bool {
+    let is_by_policy = |name: &str| name.eq_ignore_ascii_case("disablePatCreationPolicyViolation");
+    let named = name.strip_prefix("patTokenError ").and_then(|name| name.split(':').next());
+    named.is_some_and(|name| is_by_policy(name) || is_of_the_sign_in(name))
 }
 
 /// Whether the answer says that the PAT it was asked for does not exist. That its organization, user or page is not

@@ -172,7 +172,7 @@ mod tests {
     use crate::http::Http;
     use crate::store::bearer::bearer;
     use crate::store::fake::{self, deadline, pat};
-    use crate::store::{Context, open};
+    use crate::store::{Context, Turns, open};
     use crate::world::World;
     use http::Method;
     use serde_json::json;
@@ -199,6 +199,7 @@ mod tests {
             cluster: None,
             environment: Arc::default(),
             log: Arc::new(|_| ()),
+            turns: Turns::default(),
         };
         let addresses = addresses.iter().map(|text| Address::parse(text).expect("an address"));
         AllStores::new(addresses.map(|address| open(&address, &context)).collect())

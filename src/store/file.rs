@@ -154,8 +154,8 @@ impl Store for FileStore {
             )
         };
         match private_file::read(&self.path) {
-            Ok(None) => Ok(Holding::Not("is not there yet".into())),
-            Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Ok(Holding::Not("is empty".into())),
+            Ok(None) => Ok(Holding::Not("was not there".into())),
+            Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => Ok(Holding::Not("was empty".into())),
             Ok(Some(_)) => {
                 let changed = private_file::modified(&self.path).map_err(unreadable)?;
                 Ok(Timestamp::try_from(changed).map_or(Holding::Holds, |changed| expected.since(changed)))
@@ -324,9 +324,9 @@ mod tests {
             store.holds(&expected, &deadline(5)).await.expect("asked")
         };
         let made = "2026-11-24T12:00:00.25Z";
-        assert_eq!(holds(made).await, Holding::Not("is not there yet".into()));
+        assert_eq!(holds(made).await, Holding::Not("was not there".into()));
         std::fs::write(&path, "\n").expect("written");
-        assert_eq!(holds(made).await, Holding::Not("is empty".into()));
+        assert_eq!(holds(made).await, Holding::Not("was empty".into()));
         // By the services' clock the PAT was made a moment after it is delivered, and the machine's own is off by days.
         let mut kind = pat();
         if let Kind::Pat { valid_from, .. } = &mut kind {

@@ -291,7 +291,7 @@ impl Store for GithubSecretStore {
                 Ok(expected.since(shown.updated_at))
             }
             // A repository that is hidden from this token is told when the secret is to be written.
-            404 => Ok(Holding::Not("is not there yet".into())),
+            404 => Ok(Holding::Not("was not there".into())),
             _ => Err(self.refused(&answer)),
         }
     }
@@ -543,7 +543,7 @@ mod tests {
     #[rstest]
     #[case::delivered(fake::json(200, &json!({"name": "ADO_PAT", "updated_at": "2026-11-24T12:00:00Z"})), Ok(None))]
     #[case::an_older_one(fake::json(200, &json!({"updated_at": "2026-11-24T11:59:59Z"})), Ok(Some("was last changed at 2026-11-24T11:59:59Z")))]
-    #[case::missing(answer(404, "Not Found", &[]), Ok(Some("is not there yet")))]
+    #[case::missing(answer(404, "Not Found", &[]), Ok(Some("was not there")))]
     #[case::refused(answer(401, "Bad credentials", &[]), Err("Renew the token."))]
     #[case::odd(fake::json(200, &json!([])), Err("github-api-url"))]
     #[tokio::test]

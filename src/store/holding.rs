@@ -21,7 +21,7 @@ pub struct Expected<'a> {
 pub enum Holding {
     /// Nothing says that it holds anything else.
     Holds,
-    /// It does not hold it: why, as the rest of a sentence that begins with the store's address.
+    /// It does not hold it: what was found, as the rest of a sentence that begins with the store's address.
     Not(String),
     /// It cannot tell; why, if a person can do something about it, as a whole sentence or two.
     CannotTell(Option<String>),

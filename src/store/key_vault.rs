@@ -471,10 +471,10 @@ impl Store for KeyVaultStore {
         };
         match &trouble {
             VaultTrouble::Vault(answer) if refusal::is_absence(answer) => {
-                Ok(Holding::Not("is not there yet".into()))
+                Ok(Holding::Not("was not there".into()))
             }
             VaultTrouble::Vault(answer) if refusal::is_disabled(answer) => {
-                Ok(Holding::Not("is disabled".into()))
+                Ok(Holding::Not("was disabled".into()))
             }
             VaultTrouble::Vault(answer) if refusal::is_about_reading(answer) => {
                 let failure = self.explain(trouble, &opened, Doing::Writing);
@@ -594,7 +594,7 @@ impl Store for KeyVaultStore {
 /// What the newest version says of the PAT that it should hold.
 fn holding(version: &Version, expected: &Expected<'_>, now: Timestamp) -> Holding {
     if version.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
-        return Holding::Not("is empty".into());
+        return Holding::Not("was empty".into());
     }
     let instant = |at: Option<OffsetDateTime>| Timestamp::from_second(at?.unix_timestamp()).ok();
     let attributes = version.attributes.as_ref();
@@ -607,7 +607,7 @@ fn holding(version: &Version, expected: &Expected<'_>, now: Timestamp) -> Holdin
     let tag = OWN_TAGS[0];
     match beside.tags.get(tag) {
         Some(id) if id.eq_ignore_ascii_case(expected.authorization_id) => Holding::Holds,
-        Some(id) => Holding::Not(format!("holds another PAT: its tag {tag} is {id}")),
+        Some(id) => Holding::Not(format!("held another PAT: its tag {tag} was {id}")),
         // Where its owner has left no room for the tag, the time of its making is all there is.
         None if beside.room_for_own_tags().0.is_empty() => {
             match instant(attributes.and_then(|attributes| attributes.created)) {
@@ -615,7 +615,7 @@ fn holding(version: &Version, expected: &Expected<'_>, now: Timestamp) -> Holdin
                 None => Holding::CannotTell(None),
             }
         }
-        None => Holding::Not(format!("has no tag {tag}: somebody else has put its value there")),
+        None => Holding::Not(format!("had no tag {tag}: somebody else has put its value there")),
     }
 }
 
@@ -743,10 +743,10 @@ mod tests {
 
     #[rstest]
     #[case::by_its_tag(json!({}), None)]
-    #[case::of_another_pat(json!({"tags": {"authorization-id": "other"}}), Some("its tag authorization-id is other"))]
-    #[case::put_there_by_hand(json!({"tags": null}), Some("has no tag authorization-id"))]
+    #[case::of_another_pat(json!({"tags": {"authorization-id": "other"}}), Some("its tag authorization-id was other"))]
+    #[case::put_there_by_hand(json!({"tags": null}), Some("had no tag authorization-id"))]
     #[case::past_its_end(json!({"attributes": {"exp": 1_700_000_000}}), Some("expired at 2023-11-14T22:13:20Z"))]
-    #[case::empty(json!({"value": ""}), Some("is empty"))]
+    #[case::empty(json!({"value": ""}), Some("was empty"))]
     #[case::full_of_tags_and_older(json!({"tags": full(), "attributes": {"created": 1_700_000_000}}), Some("was last changed"))]
     #[case::full_of_tags_and_newer(json!({"tags": full(), "attributes": {"created": 1_800_000_000}}), None)]
     #[tokio::test]
@@ -766,7 +766,7 @@ mod tests {
             valid_from: Some("2026-11-24T11:00:00Z".parse().expect("an instant")),
         };
         let none = store.holds(&expected, &deadline(60)).await;
-        assert_eq!(none, Ok(Holding::Not("is not there yet".into())));
+        assert_eq!(none, Ok(Holding::Not("was not there".into())));
         let mut version = json!({
             "id": "https://contoso.vault.azure.net/secrets/token/1", "value": "patpatpat",
             "attributes": {"enabled": true, "created": 1_764_000_000, "exp": 1_900_000_000},
@@ -792,7 +792,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case("SecretDisabled", Ok(Holding::Not("is disabled".into())))]
+    #[case("SecretDisabled", Ok(Holding::Not("was disabled".into())))]
     #[case("ForbiddenByRbac", Err(true))]
     #[tokio::test]
     async fn a_secret_that_cannot_be_read_is_disabled_or_cannot_tell(

@@ -18,6 +18,7 @@ mod place;
 pub mod sealed;
 pub mod service_connection;
 pub mod shell_words;
+pub mod turns;
 pub mod variable_group;
 pub mod vault_identity;
 mod written;
@@ -35,6 +36,7 @@ pub use self::bearer::Bearer;
 pub use self::holding::{Expected, Holding};
 pub use self::kubernetes_secret::Cluster;
 pub use self::place::Place;
+pub use self::turns::Turns;
 pub use self::vault_identity::VaultSettings;
 use crate::azure_devops::{Endpoints, Organization};
 
@@ -152,6 +154,8 @@ pub struct Context {
     pub environment: Arc<[(OsString, OsString)]>,
     /// Where what it prints goes.
     pub log: command::Log,
+    /// By which those that write one variable group, or one service connection, take turns.
+    pub turns: Turns,
 }
 
 /// The store at this address. It is not asked for anything yet: what is missing is said at its first use.
@@ -169,6 +173,7 @@ pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
                 places.devops_url,
                 context.bearer.clone(),
                 http,
+                context.turns.clone(),
             ))
         }
         Address::GithubSecret { owner, repository, environment, name } => {
@@ -189,6 +194,7 @@ pub fn open(address: &Address, context: &Context) -> Box<dyn Store> {
                 context.bearer.clone(),
                 http,
                 Arc::clone(&context.log),
+                context.turns.clone(),
             ))
         }
         Address::KubernetesSecret { namespace, name, key } => {

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::bearer::Bearer;
 use super::command::Log;
+use super::turns::Turns;
 use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::azure_devops::connection_data::AuthenticatedUser;
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
@@ -115,6 +116,7 @@ pub struct ServiceConnectionStore {
     bearer: Bearer,
     http: Http,
     log: Log,
+    turns: Turns,
     /// Whether the service knows the older version alone.
     is_older: AtomicBool,
     held: Mutex<Restored>,
@@ -153,6 +155,7 @@ impl ServiceConnectionStore {
         bearer: Bearer,
         http: Http,
         log: Log,
+        turns: Turns,
     ) -> Self {
         let address = Address::ServiceConnection {
             project: project.clone(),
@@ -169,6 +172,7 @@ impl ServiceConnectionStore {
             bearer,
             http,
             log,
+            turns,
             is_older: AtomicBool::new(false),
             held: Mutex::new(Restored::Whole),
         }
@@ -190,6 +194,10 @@ impl ServiceConnectionStore {
     /// The connection, whole, with its secret parameter, and fit to be changed.
     async fn connection(&self, call: &Call) -> Result<Connection, Failure> {
         let id = self.id(call).await?;
+        self.read_whole(call, id).await
+    }
+
+    async fn read_whole(&self, call: &Call, id: String) -> Result<Connection, Failure> {
         let json = self.by_id(call, &id, None).await?;
         self.check(&json)?;
         let parameter = self.secret_parameter(call, &json).await?;
@@ -423,8 +431,17 @@ impl ServiceConnectionStore {
     /// Reads the connection and writes it back with the secret in it. What was read is stale by the time of a
     /// repetition, so it is read anew for each.
     async fn replace(&self, call: &Call, secret: &Secret) -> Result<(), Failure> {
+        let mut turn = None;
         for attempt in 1.. {
-            let connection = self.connection(call).await?;
+            let id = self.id(call).await?;
+            // It has a name in each project that shares it.
+            if turn.is_none() {
+                let organization = self.organization.as_ref().map_or("", Organization::name);
+                let place = format!("service-connection {} {id}", organization.to_ascii_lowercase());
+                let taken = self.turns.take(&place, call.http.deadline()).await;
+                turn = Some(taken.map_err(|ended| self.silent(ended.into()))?);
+            }
+            let connection = self.read_whole(call, id).await?;
             let before = changed_at(&connection.json);
             let sent = with_secret(connection.json, &connection.parameter, secret);
             let url = self.place(None, &["endpoints", &connection.id])?;

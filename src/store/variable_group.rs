@@ -5,8 +5,7 @@
 //! are never shown; one that is sent as null keeps its value (Microsoft's own clients do the same).
 //!
 //! There is no conditional update. The group is read right before each write, and of two runs that write at
-//! once the last wins. Two variables of one group must be written one after the other
-//! ([`AllStores`](super::all_stores) does so).
+//! once the last wins. Within a run those that write one group take [turns](super::turns).
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::bearer::Bearer;
+use super::turns::Turns;
 use super::written::Written;
 use super::{Address, Doing, Expected, Holding, Kind, Restored, Store};
 use crate::azure_devops::error_body::{ErrorBody, support_ids};
@@ -108,14 +108,12 @@ pub struct VariableGroupStore {
     devops_url: Url,
     bearer: Bearer,
     http: Http,
+    turns: Turns,
     written: Written,
 }
 
 /// A group as it came.
-struct Group {
-    id: i64,
-    json: Map<String, Value>,
-}
+type Group = Map<String, Value>;
 
 /// What one call of the store speaks with.
 struct Call {
@@ -131,6 +129,7 @@ impl VariableGroupStore {
         devops_url: Url,
         bearer: Bearer,
         http: Http,
+        turns: Turns,
     ) -> Self {
         let address = Address::VariableGroup {
             project: project.clone(),
@@ -138,7 +137,7 @@ impl VariableGroupStore {
             variable: variable.clone(),
         };
         let written = Written::default();
-        Self { address, project, group, variable, organization, devops_url, bearer, http, written }
+        Self { address, project, group, variable, organization, devops_url, bearer, http, turns, written }
     }
 
     async fn begin(&self, deadline: &Deadline) -> Result<Call, Failure> {
@@ -155,12 +154,20 @@ impl VariableGroupStore {
 
     /// The group, whole and fit to be changed.
     async fn group(&self, call: &Call) -> Result<Group, Failure> {
-        let id = self.find(call, None).await?.ok_or_else(|| self.missing())?;
+        let id = self.id(call).await?;
+        self.read_whole(call, id).await
+    }
+
+    /// The group's number.
+    async fn id(&self, call: &Call) -> Result<i64, Failure> {
+        self.find(call, None).await?.ok_or_else(|| self.missing())
+    }
+
+    async fn read_whole(&self, call: &Call, id: i64) -> Result<Group, Failure> {
         // What a list tells of a group is not all of it: it leaves out the projects.
         let request = self.request(call, Method::GET, &self.in_project(Some(id))?, Bytes::new());
         let answer = call.http.send(request, Effect::Idempotent).await;
-        let Value::Object(json) = self.json(answer)? else { return Err(self.missing()) };
-        let group = Group { id, json };
+        let Value::Object(group) = self.json(answer)? else { return Err(self.missing()) };
         self.check(&group)?;
         Ok(group)
     }
@@ -200,7 +207,7 @@ impl VariableGroupStore {
     }
 
     fn check(&self, group: &Group) -> Result<(), Failure> {
-        let kind = group.json.get("type").and_then(Value::as_str).unwrap_or("Vsts");
+        let kind = group.get("type").and_then(Value::as_str).unwrap_or("Vsts");
         if kind != "Vsts" {
             return Err(Failure::new(
                 Exit::Store,
@@ -211,8 +218,8 @@ impl VariableGroupStore {
                 "Give the vault's own address, keyvault:https://VAULT.vault.azure.net/secrets/NAME.",
             ));
         }
-        let projects = group.json.get("variableGroupProjectReferences").and_then(Value::as_array);
-        if projects.is_none_or(Vec::is_empty) || !group.json.get("variables").is_some_and(Value::is_object) {
+        let projects = group.get("variableGroupProjectReferences").and_then(Value::as_array);
+        if projects.is_none_or(Vec::is_empty) || !group.get("variables").is_some_and(Value::is_object) {
             return Err(Failure::new(
                 Exit::Store,
                 format!(
@@ -229,9 +236,18 @@ impl VariableGroupStore {
     /// the place of what was written meanwhile, in other variables too: so this is done only when none can come any
     /// more.
     async fn replace(&self, call: &Call, secret: &Secret) -> Result<(), Failure> {
+        let mut turn = None;
         for attempt in 1.. {
-            let Group { id, json } = self.group(call).await?;
-            let update = with_secret(json, &self.variable, secret);
+            let id = self.id(call).await?;
+            // Projects can share a group, each under a name of its own.
+            if turn.is_none() {
+                let organization = self.organization.as_ref().map_or("", Organization::name);
+                let place = format!("variable-group {} {id}", organization.to_ascii_lowercase());
+                let taken = self.turns.take(&place, call.http.deadline()).await;
+                turn = Some(taken.map_err(|ended| self.silent(ended.into()))?);
+            }
+            let group = self.read_whole(call, id).await?;
+            let update = with_secret(group, &self.variable, secret);
             let request =
                 self.request(call, Method::PUT, &self.in_organization(id)?, Bytes::from(update.to_string()));
             // Sent once: by the time of a repetition, what was read for it is stale.
@@ -382,12 +398,12 @@ impl Store for VariableGroupStore {
     /// since may be another variable's.
     async fn holds(&self, expected: &Expected<'_>, deadline: &Deadline) -> Result<Holding, Failure> {
         let call = self.begin(deadline).await?;
-        let group = Value::Object(self.group(&call).await?.json);
+        let group = Value::Object(self.group(&call).await?);
         let Some(variable) = entry_of(&group, &self.variable) else {
-            return Ok(Holding::Not("is not there yet".into()));
+            return Ok(Holding::Not("was not there".into()));
         };
         if variable["isSecret"] != json!(true) {
-            return Ok(Holding::Not("is a variable that everybody can read, not a secret".into()));
+            return Ok(Holding::Not("was a variable that everybody can read, not a secret".into()));
         }
         let changed = group["modifiedOn"].as_str().and_then(|at| at.parse().ok());
         Ok(changed.map_or(Holding::Holds, |changed| expected.since(changed)))
@@ -408,7 +424,7 @@ impl Store for VariableGroupStore {
 }
 
 /// The update that puts the secret under this name, and leaves all else as it came.
-fn with_secret(group: Map<String, Value>, variable: &str, secret: &Secret) -> Value {
+fn with_secret(group: Group, variable: &str, secret: &Secret) -> Value {
     let mut update: Map<String, Value> =
         group.into_iter().filter(|(field, _)| FIELDS.contains(&field.as_str())).collect();
     if let Some(Value::Object(variables)) = update.get_mut("variables") {
@@ -518,6 +534,7 @@ mod tests {
             Url::parse("https://dev.azure.com").expect("an address"),
             bearer,
             Http::new(world, deadline(60)),
+            Turns::default(),
         )
     }
 
@@ -580,7 +597,7 @@ mod tests {
     #[rstest]
     #[case::a_secret("other", "2025-12-31T23:59:59.9Z", None)]
     #[case::in_a_group_that_was_not_changed_since("OTHER", "2026-01-01T00:00:01Z", Some("was last changed"))]
-    #[case::missing("ADO_PAT", "2025-12-31T00:00:00Z", Some("is not there yet"))]
+    #[case::missing("ADO_PAT", "2025-12-31T00:00:00Z", Some("was not there"))]
     #[case::for_all_to_read("PLAIN", "2025-12-31T00:00:00Z", Some("not a secret"))]
     #[tokio::test]
     async fn a_variable_tells_what_it_can(

@@ -43,9 +43,11 @@ pub struct Operation {
 
 const SCOPE: (&str, &str) = ("scope", "vso.code");
 const NAMED: (&str, &str) = ("display-name", NAME);
+/// The time that the other operations have.
+const AS_LONG: (&str, &str) = ("timeout", "5m");
 
 /// Every operation that asks the services for anything.
-pub const OPERATIONS: [Operation; 20] = [
+pub const OPERATIONS: [Operation; 23] = [
     operation("create", "create", &[NAMED, SCOPE], Place::Azure, 0),
     operation("create, verified", "create", &[NAMED, SCOPE, ("verify", "require")], Place::DeliverTo, 0),
     operation("rotate", "rotate", &[NAMED], Place::GitHub, 1),
@@ -85,6 +87,9 @@ pub const OPERATIONS: [Operation; 20] = [
         Place::Azure,
         1,
     ),
+    operation("apply, a PAT that is missing", "apply", &[AS_LONG], Place::Manifest, 0),
+    operation("apply, a PAT that is due", "apply", &[AS_LONG, ("renew", "all")], Place::Manifest, 1),
+    operation("apply, two PATs of one name", "apply", &[AS_LONG], Place::Manifest, 2),
     operation("revoke", "revoke", &[NAMED], Place::Azure, 1),
     operation("revoke, duplicates: revoke", "revoke", &[NAMED, ("duplicates", "revoke")], Place::GitHub, 2),
     operation("update", "update", &[NAMED, ("lifetime", "60d")], Place::Azure, 1),
@@ -359,7 +364,7 @@ fn what_does_not_hold(
     let named = |pat: &&Living| ended.words.contains(&pat.id);
     let in_doubt = ended.words.contains("could not tell whether");
     match (operation.word, ended.code) {
-        ("create" | "rotate", 0) => {
+        ("create" | "rotate" | "apply", 0) => {
             if made.len() != 1 || !made[0].delivered {
                 broken.push("it succeeded, and not exactly one new PAT lives, delivered".into());
             }
@@ -368,7 +373,7 @@ fn what_does_not_hold(
                 broken.push(format!("it succeeded, and {lives_on} old PATs live on without being named"));
             }
         }
-        ("create" | "rotate", _) => {
+        ("create" | "rotate" | "apply", _) => {
             if there_before != operation.before {
                 broken.push("it failed, and an old PAT is gone".into());
             }

@@ -42,6 +42,8 @@ pub enum Place {
     OutputFile,
     /// `deliver-to` a file, on a host that is none in particular.
     DeliverTo,
+    /// The same file, named by the one entry of a manifest.
+    Manifest,
     /// `deliver-to` a secret of a Key Vault, likewise.
     KeyVault,
     /// `deliver-to` a variable of a variable group, likewise.
@@ -163,6 +165,14 @@ impl Part {
             }
             Place::OutputFile => input("output-file", self.folder.join("outputs.json").into()),
             Place::DeliverTo => input("deliver-to", file(self.folder.join("pat"))),
+            Place::Manifest => {
+                let scope = self.errand.inputs.iter().find(|(name, _)| *name == "scope");
+                let scope = scope.map_or("vso.code", |(_, scope)| scope);
+                let pat = self.folder.join("pat");
+                let entry =
+                    format!("display-name: {NAME}, scope: {scope}, deliver-to: 'file:{}'", pat.display());
+                input("manifest", format!("version: 1\npats: [{{ {entry} }}]\n").into());
+            }
             Place::KeyVault => input("deliver-to", in_vault("pat").into()),
             Place::VariableGroup => input("deliver-to", "variable-group:web/feeds/ADO_PAT".into()),
             Place::GithubSecret => {
@@ -184,12 +194,12 @@ impl Part {
 
     /// Whether it can mint, and retires what it replaces only after that.
     pub fn mints(&self) -> bool {
-        matches!(self.errand.operation, "create" | "rotate")
+        matches!(self.errand.operation, "create" | "rotate" | "apply")
     }
 
     /// Whether it was asked about the PATs of the name that are there; a create, a command or a job's last step is not.
     pub fn is_asked_about_what_is_there(&self) -> bool {
-        matches!(self.errand.operation, "rotate" | "revoke" | "update")
+        matches!(self.errand.operation, "rotate" | "apply" | "revoke" | "update")
     }
 
     /// What is in the place where its PAT goes.
@@ -202,7 +212,7 @@ impl Part {
             }
             Place::GitHub => read(&self.folder.join("GITHUB_OUTPUT")),
             Place::OutputFile => read(&self.folder.join("outputs.json")),
-            Place::DeliverTo => read(&self.folder.join("pat")),
+            Place::DeliverTo | Place::Manifest => read(&self.folder.join("pat")),
             Place::KeyVault => in_the_vault(services, "pat"),
             Place::VariableGroup => {
                 let groups = services.variable_groups();
@@ -310,9 +320,16 @@ pub fn errand(dice: &mut Dice) -> Errand {
         inputs.push(("timeout", dice.pick(&["30s", "70s", "3m"]).to_owned()));
     }
     let scope = ("scope", "vso.code vso.packaging".to_owned());
-    let operation = dice.pick(&["rotate", "rotate", "rotate", "rotate", "create", "create", "revoke"]);
+    let operation =
+        dice.pick(&["rotate", "rotate", "rotate", "rotate", "create", "create", "revoke", "apply", "apply"]);
     match operation {
         "create" => inputs.push(scope),
+        "apply" => {
+            inputs.push(scope);
+            if dice.percent(50) {
+                inputs.push(("renew", "all".into()));
+            }
+        }
         "rotate" => {
             if dice.percent(60) {
                 inputs.push(("duplicates", "revoke".into()));
@@ -333,7 +350,8 @@ pub fn errand(dice: &mut Dice) -> Errand {
             }
         }
     }
-    if operation != "revoke" {
+    let place = if operation == "apply" { Place::Manifest } else { place };
+    if matches!(operation, "create" | "rotate") {
         if dice.percent(30) {
             inputs.push(("lifetime", dice.pick(&["1h", "20d", "30d"]).to_owned()));
         }

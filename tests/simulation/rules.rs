@@ -155,7 +155,7 @@ fn what_it_says_is_so(play: &mut Play, number: usize, code: u8, part: &Part, wor
 fn no_dead_pat_is_left_without_a_word(play: &mut Play, number: usize, code: u8, part: &Part, words: &str) {
     let in_a_store = matches!(
         part.errand.place,
-        Place::DeliverTo | Place::KeyVault | Place::VariableGroup | Place::GithubSecret
+        Place::DeliverTo | Place::Manifest | Place::KeyVault | Place::VariableGroup | Place::GithubSecret
     );
     if !in_a_store || code == 0 {
         return;
@@ -237,6 +237,7 @@ fn it_ends_in_time(play: &mut Play, number: usize, part: &Part, begun: Instant) 
         Some("30s") => 30,
         Some("70s") => 70,
         Some("3m") => 180,
+        None if part.errand.operation == "apply" => 1800,
         _ => 300,
     };
     let took = begun.elapsed();

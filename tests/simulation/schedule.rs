@@ -222,6 +222,9 @@ fn folder_of_its_own(folder: &Path, name: &str) -> std::path::PathBuf {
     let folder = folder.join(name);
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("pat"), part::FORMER).expect("a store");
+    // Before any PAT was made, whatever day it is on this machine.
+    let file = std::fs::File::options().write(true).open(folder.join("pat")).expect("there");
+    file.set_modified(std::time::UNIX_EPOCH).expect("set");
     folder
 }
 

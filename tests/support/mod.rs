@@ -439,6 +439,9 @@ impl Machine {
                 let written = written.get(begun.outputs..).unwrap_or_default();
                 github_runner::pairs(written).unwrap_or_default().into_iter().collect()
             }
+            Host::Generic if given.as_deref() == Some("apply") => {
+                [("results".to_owned(), ended.stdout.clone())].into()
+            }
             _ => self.outputs(ended),
         };
         let summary = match self.host {
@@ -521,8 +524,17 @@ impl Machine {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(!name.starts_with(".adopat-"), "{name} was left over");
             let asked_for = self.environment.iter().any(|(variable, value)| {
-                let names = ["ADOPAT_OUTPUT_FILE", "ADOPAT_DELIVER_TO", "AZURE_FEDERATED_TOKEN_FILE"];
-                names.iter().any(|name| variable == name) && value.to_string_lossy().contains(&*name)
+                let names = [
+                    "ADOPAT_OUTPUT_FILE",
+                    "ADOPAT_DELIVER_TO",
+                    "ADOPAT_MANIFEST",
+                    "AZURE_FEDERATED_TOKEN_FILE",
+                ];
+                let of_any_organization =
+                    |value: &str| value.contains("{organization}") && name.ends_with(".pat");
+                let value = value.to_string_lossy();
+                names.iter().any(|name| variable == name)
+                    && (value.contains(&*name) || of_any_organization(&value))
             });
             if !meant.contains(&&*name) && !asked_for && entry.path().is_file() {
                 seen.push((

@@ -70,6 +70,7 @@ pub fn falsehoods(told: &Told<'_>) -> Vec<String> {
     reader.log();
     reader.summary();
     reader.outputs();
+    reader.results();
     if told.certain {
         reader.nothing_is_left_out();
     }
@@ -298,6 +299,38 @@ impl Reader<'_> {
                 && said["global"] == pat.global;
             if !is_so && told.alone {
                 self.is_false(format!("the output pats has {said}"));
+            }
+        }
+    }
+
+    /// What `apply` says of each PAT, row by row.
+    fn results(&mut self) {
+        let told = self.told;
+        let rows: Vec<Value> =
+            told.outputs.get("results").and_then(|rows| serde_json::from_str(rows).ok()).unwrap_or_default();
+        for row in rows {
+            let id = |id: &Value| id.as_str().and_then(|id| Uuid::parse_str(id).ok());
+            for old in row["previous-authorization-ids"].as_array().into_iter().flatten() {
+                if id(old).is_none_or(|id| told.before(id).is_none()) {
+                    self.is_false(format!("{old} was not there before, so nothing takes its place: {row}"));
+                }
+            }
+            let Some(pat) = id(&row["authorization-id"]).and_then(|id| told.after(id)) else { continue };
+            let (lives, is_new) =
+                (pat.status == PatStatus::Active, told.made.contains(&pat.authorization_id));
+            let is_so = match row["action"].as_str() {
+                Some("created" | "rotated") => lives && is_new,
+                Some("revoked") => !lives,
+                Some("failed" | "not-begun") => true,
+                _ => lives && !is_new,
+            };
+            if told.alone && !is_so {
+                self.is_false(format!("{} is {:?}, new: {is_new}: {row}", pat.authorization_id, pat.status));
+            }
+            let ends = [Some(pat), told.before(pat.authorization_id)].into_iter().flatten();
+            let mut ends = ends.map(|pat| to_the_second(pat.valid_to).to_string());
+            if told.alone && !ends.any(|end| row["valid-to"] == *end) {
+                self.is_false(format!("{} ends at {}: {row}", pat.authorization_id, pat.valid_to));
             }
         }
     }

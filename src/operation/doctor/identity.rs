@@ -46,7 +46,12 @@ pub(in crate::operation) async fn of_a_member(
         run.http.send(request, Effect::Idempotent).await.map_err(|error| error.into_failure(&service))?;
     match judge(&answer, &service, run) {
         Ok(identity) => Ok(identity),
-        Err(failure) => Err(tenant::explain(run, failure.with_support_ids(support_ids(&answer))).await),
+        Err(failure) => Err(tenant::explain(
+            run,
+            run.request.organization.as_ref(),
+            failure.with_support_ids(support_ids(&answer)),
+        )
+        .await),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn check(run: &Run<'_>) -> Result<Finding, Failure> {
                 "Check the input organization: it is the first part of the address after https://dev.azure.com/.",
             ));
         }
-        (Backing::PersonalAccounts, _) => return Err(tenant::personal_accounts(run)),
+        (Backing::PersonalAccounts, _) => return Err(tenant::personal_accounts(run.organization())),
         (Backing::Unsaid, None) => Finding::warning(
             format!("Azure DevOps does not say which tenant stands behind {organization}."),
             "Give tenant-id, so that the sign-in goes to that tenant.",

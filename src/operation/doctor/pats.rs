@@ -22,7 +22,7 @@ pub(super) async fn check(run: &Run<'_>, bearer: &Secret, asked: &Doctor) -> Res
         Service::new(run.http.clone(), &places.service_url, run.organization().clone(), bearer.clone());
     let (active, expired) = match read(&service).await {
         Ok(read) => read,
-        Err(failure) => return Err(tenant::explain(run, failure).await),
+        Err(failure) => return Err(tenant::explain(run, run.request.organization.as_ref(), failure).await),
     };
     Ok(judge(&active, expired.len(), asked.display_name.as_deref(), run.now().await))
 }

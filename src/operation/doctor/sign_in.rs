@@ -83,7 +83,7 @@ pub(super) async fn sign_in(run: &Run<'_>, network: &Network, exists: bool) -> S
 async fn judged(run: &Run<'_>, outcome: Result<&Tokens, Failure>) -> Result<Finding, Failure> {
     let tokens = match outcome {
         Ok(tokens) => tokens,
-        Err(failure) => return Err(tenant::explain(run, failure).await),
+        Err(failure) => return Err(tenant::explain(run, run.request.organization.as_ref(), failure).await),
     };
     let Some(granted) = &tokens.granted else {
         return Ok(Finding::ok("Signed in; which permissions were granted the answer does not say."));

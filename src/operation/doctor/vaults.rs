@@ -9,7 +9,7 @@ use crate::store::vault_identity::{self, VaultCredential};
 pub(super) fn credential(run: &Run<'_>) -> Option<VaultCredential> {
     let sign_in = &run.request.sign_in;
     let mut stores = run.request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
-    let choose = || vault_identity::choose(&destinations::context(run, bearer().1).vault).ok();
+    let choose = || vault_identity::choose(&destinations::context(run, None, bearer().1).vault).ok();
     stores.any(is_vault).then(choose).flatten()
 }
 
