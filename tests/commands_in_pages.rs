@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use adopat_emulator::{AppRegistration, DeviceCodePolicy, Emulator, NewPat, Scenario, cast};
+use adopat_emulator::{AppRegistration, DeviceCodePolicy, Emulator, NewPat, Organization, Scenario, cast};
 use serde_yaml_ng::Value;
 use support::{BINARY, Host, Machine, VAULT_APP, VAULT_APP_SECRET};
 use uuid::Uuid;
@@ -79,7 +79,14 @@ fn command_blocks(page: &Path) -> Vec<String> {
 
 /// A machine of somebody who follows the pages: signed in, with the app, the PATs and the stores that they name.
 fn machine() -> Machine {
-    let mut machine = Machine::with_vault(Host::Generic, "list");
+    let organizations = [cast::ORGANIZATION, "contoso"].map(Organization::named);
+    let emulator = organizations
+        .into_iter()
+        .fold(Emulator::builder().tls(true), |builder, one| builder.organization(one));
+    let mut machine = Machine::with(emulator.start(), Host::Generic, "list");
+    machine.set("SSL_CERT_FILE", machine.emulator.ca_pem_path().to_owned());
+    let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
+    machine.emulator.services().services.add_app(app);
     machine.emulator.services().services.add_app(AppRegistration::public(APP));
     machine.emulator.set_device_code_policy(DeviceCodePolicy {
         interval: std::time::Duration::from_secs(1),
@@ -115,6 +122,16 @@ fn run(machine: &Machine, block: &str) -> Output {
     shell.stdin(Stdio::null()).output().expect("a shell")
 }
 
+/// What a page calls adopat.yml is there, as it stands on the page; else the example.
+fn write_the_manifest(machine: &Machine, page: &Path) {
+    let own = yaml(page).into_iter().find(|text| text.starts_with("# adopat.yml\n"));
+    let text =
+        own.unwrap_or_else(|| std::fs::read_to_string(root().join("examples/adopat.yml")).expect("text"));
+    let vault = machine.emulator.vault_url();
+    let text = text.replace("https://fabrikam-ci.vault.azure.net", vault.trim_end_matches('/'));
+    std::fs::write(machine.path("adopat.yml"), text).expect("written");
+}
+
 #[test]
 fn every_command_block_of_every_page_runs() {
     let mut excuses: BTreeSet<&str> = EXCUSED.iter().map(|(words, _)| *words).collect();
@@ -127,6 +144,7 @@ fn every_command_block_of_every_page_runs() {
             }
             ran += 1;
             let machine = machine();
+            write_the_manifest(&machine, &page);
             let output = run(&machine, &block);
             let said = String::from_utf8_lossy(&output.stderr);
             // A warning of a command that a page recommends is a fault of the page.
@@ -170,8 +188,9 @@ fn steps(workflow: &Value) -> Vec<(Host, &serde_yaml_ng::Mapping)> {
 
 /// A job of this host in the world that the pages speak of.
 fn job(host: Host) -> Machine {
-    let mut machine =
-        Machine::with(Emulator::builder().scenario(Scenario::fabrikam()).tls(true).start(), host, "list");
+    let organizations = [cast::ORGANIZATION.to_owned(), "contoso".to_owned()];
+    let scenario = Scenario::fabrikam().with_organizations(&organizations);
+    let mut machine = Machine::with(Emulator::builder().scenario(scenario).tls(true).start(), host, "list");
     machine.set("SSL_CERT_FILE", machine.emulator.ca_pem_path().to_owned());
     let app = AppRegistration::new(VAULT_APP).single_tenant(cast::TENANT).secret(VAULT_APP_SECRET);
     machine.emulator.services().services.add_app(app);
@@ -201,6 +220,11 @@ fn handed_over(value: &Value, machine: &Machine) -> String {
         ("$(ADOPAT_REFRESH_TOKEN)", machine.emulator.refresh_token()),
         ("$(ADOPAT_CLIENT_ID)", cast::CLIENT_ID.to_string()),
         ("${{ matrix.organization }}", cast::ORGANIZATION.into()),
+        ("pats/${{ matrix.team }}.yml", "adopat.yml".into()),
+        ("adopat-${{ matrix.team }}", "adopat-refresh-token".into()),
+        ("${{ github.event_name == 'pull_request' }}", "false".into()),
+        ("${{ inputs.renew || 'due' }}", "due".into()),
+        ("${{ parameters.renew }}", "due".into()),
         ("${{ github.run_id }}", "42".into()),
         ("$(Build.BuildId)", "42".into()),
         ("00000000-0000-0000-0000-000000000001", cast::CLIENT_ID.to_string()),
@@ -215,7 +239,13 @@ fn handed_over(value: &Value, machine: &Machine) -> String {
 
 #[test]
 fn every_whole_step_of_every_page_and_example_runs() {
-    let examples = ["examples/github.yml", "examples/github-fleet.yml", "examples/azure-pipelines.yml"];
+    let examples = [
+        "examples/github.yml",
+        "examples/github-apply.yml",
+        "examples/github-fleet.yml",
+        "examples/azure-pipelines.yml",
+        "examples/azure-pipelines-apply.yml",
+    ];
     let others = examples.into_iter().chain(["packaging/overview.md"]).map(|name| root().join(name));
     let mut ran = 0;
     for page in pages().into_iter().chain(others) {
@@ -237,6 +267,7 @@ fn every_whole_step_of_every_page_and_example_runs() {
 
 fn run_step(page: &Path, host: Host, inputs: &serde_yaml_ng::Mapping) {
     let mut machine = job(host);
+    write_the_manifest(&machine, page);
     for (name, value) in inputs {
         let name = name.as_str().expect("a name");
         // Here an app's secret opens the vault, as the environment says.

@@ -1091,3 +1091,35 @@ fn so_does_a_store_that_refuses(#[case] what: &str, #[case] why: &str) {
     }
     machine.run().expect(7).says(why).says("'adopat doctor'");
 }
+
+/// A manifest of one PAT that goes to a file and one that goes to a group of another organization.
+const MANIFEST: &str = "version: 1\npats:\n\
+    - {display-name: a, organization: fabrikam, scope: vso.code, deliver-to: file:a.pat}\n\
+    - {display-name: b, organization: contoso, scope: vso.code, deliver-to: 'variable-group:web/feeds/B'}\n";
+
+#[test]
+fn a_manifest_is_checked_with_each_of_its_stores() {
+    let organizations = [cast::ORGANIZATION, "contoso"].map(Organization::named);
+    let emulator =
+        organizations.into_iter().fold(Emulator::builder(), |builder, one| builder.organization(one));
+    let mut machine = on(emulator.start(), Host::Generic);
+    machine.without("deliver-to").without("organization").input("manifest", MANIFEST);
+    let (found, ended) = Found::by(&machine, 7);
+    found.says("inputs", &["The manifest describes", "2 PATs of contoso, fabrikam."]);
+    ended.says("knows no project 'web'");
+    let group = NewVariableGroup::named("web", "feeds").organization("contoso");
+    machine.emulator.add_variable_group(group);
+    let (found, _) = Found::by(&machine, 0);
+    found.says(
+        "delivery",
+        &["file:a.pat would take it.", "variable-group:web/feeds/B of contoso would take it."],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_manifest_is_found_by_the_first_check() {
+    let mut machine = machine(Host::Generic);
+    machine.input("manifest", MANIFEST.replace("scope", "scopes"));
+    let (found, _) = Found::by(&machine, 2);
+    found.says("inputs", &["'scopes' is not a key of an entry; did you mean 'scope'?"]);
+}

@@ -43,8 +43,8 @@ fn manifest() -> String {
         "```\n\n\
          It is one document of YAML 1.2, or JSON, of at most 1 MiB and 1,000 PATs. Anchors, aliases, tags and two keys of one \
          name are refused. All problems are reported together, each with its line and column, before any request is made.\n\n\
-         An editor that knows JSON Schema checks it while you type, if the first line is\n\n\
-         ```yaml\n# yaml-language-server: $schema=https://raw.githubusercontent.com/adopat/adopat/main/docs/adopat.schema.json\n```\n\n\
+         Its first line is for an editor that knows [the JSON Schema](adopat.schema.json) and checks it while you type; leave it out \
+         if yours does not.\n\n\
          - A **text** that looks like a number or a boolean needs quotes: `display-name: \"2026\"`.\n\
          - A **boolean** is `true` or `false`, without quotes.\n\
          - A **span** is a number and `s`, `m`, `h`, `d` or `w`, or ISO 8601: `30d`, `12h`, `P90D`.\n\

@@ -40,7 +40,7 @@ function mapping(lines, marker, key) {
 }
 
 test('there is an example for every kind of reader', () => {
-  const names = ['Jenkinsfile', 'azure-pipelines.yml', 'buildkite.yml', 'circleci.yml', 'container.sh', 'github-fleet.yml', 'github.yml', 'gitlab-ci.yml', 'kubernetes-cronjob.yaml'];
+  const names = ['Jenkinsfile', 'adopat.yml', 'azure-pipelines-apply.yml', 'azure-pipelines.yml', 'buildkite.yml', 'circleci.yml', 'container.sh', 'github-apply.yml', 'github-fleet.yml', 'github.yml', 'gitlab-ci.yml', 'kubernetes-apply.yaml', 'kubernetes-cronjob.yaml'];
   for (const name of names) assert.ok(files.includes(`examples/${name}`), name);
 });
 
@@ -60,10 +60,10 @@ for (const file of files) {
     for (const [name, value] of [...github, ...azure]) {
       const choices = task.inputs.find((input) => input.name.toLowerCase() === name.replaceAll('-', '').toLowerCase()).options;
       if (name === 'operation') assert.ok(operations.includes(value), value);
-      else if (choices) assert.ok(value in choices, `${name}: ${value}`);
+      else if (choices && !value.startsWith('${{')) assert.ok(value in choices, `${name}: ${value}`);
     }
     if (lines.some((line) => /uses: adopat\/adopat@|task: adopat@/.test(line)) && file.startsWith('examples')) {
-      assert.ok(github.length + azure.length >= 8, 'the step was read');
+      assert.ok(github.length + azure.length >= 7, 'the step was read');
     }
   });
 

@@ -11,12 +11,14 @@ mod organization;
 mod pats;
 mod report;
 mod sign_in;
+mod stores;
 mod vaults;
 
 use std::time::Duration;
 
 use self::job_token::{JobToken, shown};
 use self::report::{Check, Finding, Report};
+use super::summary::counted;
 use super::{Run, delivery as outputs, sign_in_again};
 use crate::failure::{Exit, Failure};
 use crate::host::Host;
@@ -92,7 +94,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
         true => Ok(Finding::skipped(WRONG_INPUTS)),
         false => delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await,
     };
-    let to_vault = run.request.delivery.deliver_to.iter().any(vaults::is_vault);
+    let to_vault = stores::receivers(run).iter().any(|receiver| vaults::is_vault(receiver.address));
     report.add(Check::Delivery, shown(found, of_the_vaults(to_vault)))?;
     hand_over(run, &report)
 }
@@ -150,8 +152,18 @@ async fn inputs(run: &Run<'_>) -> Result<Finding, Failure> {
         Credential::Browser => "browser",
         Credential::AzureCli => "azure-cli",
     };
-    Ok(Finding::ok(format!(
+    let found = Finding::ok(format!(
         "Every input is well formed; credential {credential} ({}).",
         sign_in.inferred_from
+    ));
+    let Some(manifest) = run.request.operation.manifest() else { return Ok(found) };
+    let mut organizations: Vec<&str> =
+        manifest.entries.iter().map(|entry| entry.organization.name()).collect();
+    organizations.sort_unstable();
+    organizations.dedup();
+    Ok(found.and(&format!(
+        "The manifest describes {} of {}.",
+        counted(manifest.entries.len()),
+        organizations.join(", ")
     )))
 }

@@ -1,15 +1,21 @@
 //! Whether a new PAT would find its way: each `deliver-to` store is asked whether it would take it, without a
 //! word being written, and the host whether it can be handed a secret.
 
+use futures_util::stream::{self, StreamExt as _};
+
 use super::super::{Run, destinations};
 use super::network::Network;
 use super::report::{Finding, in_one, told};
+use super::stores::{self, Receiver};
 use crate::failure::Failure;
 use crate::inputs::request::OutputFile;
 use crate::output_file;
 use crate::secret::Secret;
-use crate::store::Address;
 use crate::store::bearer::bearer;
+use crate::store::{self, Address};
+
+/// How many stores are asked at once.
+const AT_ONCE: usize = 16;
 
 /// What was found of one way.
 enum Way {
@@ -24,8 +30,10 @@ pub(super) async fn check(
     network: &Network,
     token: Option<&Secret>,
 ) -> Result<Finding, Failure> {
-    let stores = run.request.delivery.deliver_to.iter().map(|address| store(run, network, address, token));
-    let mut ways: Vec<Result<Way, Failure>> = futures_util::future::join_all(stores).await;
+    let receivers = stores::receivers(run);
+    let stores = stream::iter(&receivers).map(|receiver| ask(run, network, receiver, token));
+    // A manifest may name a thousand.
+    let mut ways: Vec<Result<Way, Failure>> = stores.buffered(AT_ONCE).collect().await;
     ways.extend(file(run));
     ways.push(host(run));
     let (mut open, mut untried, mut doubtful, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -56,12 +64,21 @@ pub(super) async fn check(
     })
 }
 
-async fn store(
+async fn ask(
     run: &Run<'_>,
     network: &Network,
-    address: &Address,
+    receiver: &Receiver<'_>,
     token: Option<&Secret>,
 ) -> Result<Way, Failure> {
+    let Receiver { organization, address } = *receiver;
+    let name = match address {
+        Address::VariableGroup { .. } | Address::ServiceConnection { .. }
+            if organization != run.organization() =>
+        {
+            format!("{address} of {organization}")
+        }
+        _ => address.to_string(),
+    };
     let places = &run.request.places;
     let down = match address {
         Address::File(_) | Address::KubernetesSecret { .. } | Address::Command { .. } => None,
@@ -72,7 +89,7 @@ async fn store(
         Address::GithubSecret { .. } => network.cannot_reach(&places.github_api_url),
     };
     if let Some(down) = down {
-        return Ok(Way::Untried(format!("{address} was not tried: {down}")));
+        return Ok(Way::Untried(format!("{name} was not tried: {down}")));
     }
     let (slot, bearer) = bearer();
     if run.request.organization.is_none()
@@ -83,21 +100,21 @@ async fn store(
     match token {
         Some(token) => slot.put(token.clone()),
         None if matches!(address, Address::VariableGroup { .. } | Address::ServiceConnection { .. }) => {
-            return Ok(Way::Untried(format!("{address} was not tried: nobody is signed in.")));
+            return Ok(Way::Untried(format!("{name} was not tried: nobody is signed in.")));
         }
         None => {}
     }
-    let store = destinations::open(run, address, bearer);
+    let store = store::open(address, &destinations::context(run, Some(organization), bearer));
     let prepared = store.prepare(run.deadline()).await?;
     Ok(match prepared {
         None => match store.gives_way().await {
             None if matches!(address, Address::Command { .. }) => Way::Open(format!(
-                "The program of {address} is there; whether it takes the PAT shows only when it runs."
+                "The program of {name} is there; whether it takes the PAT shows only when it runs."
             )),
-            None => Way::Open(format!("{address} would take it.")),
-            Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
+            None => Way::Open(format!("{name} would take it.")),
+            Some(doubt) => Way::Doubtful(format!("{name}: {}", told(&doubt)), doubt.remedy),
         },
-        Some(doubt) => Way::Doubtful(format!("{address}: {}", told(&doubt)), doubt.remedy),
+        Some(doubt) => Way::Doubtful(format!("{name}: {}", told(&doubt)), doubt.remedy),
     })
 }
 
@@ -111,7 +128,7 @@ fn file(run: &Run<'_>) -> Option<Result<Way, Failure>> {
 
 fn host(run: &Run<'_>) -> Result<Way, Failure> {
     let delivery = &run.request.delivery;
-    let elsewhere = delivery.output_file.is_some() || !delivery.deliver_to.is_empty();
+    let elsewhere = delivery.output_file.is_some() || !stores::receivers(run).is_empty();
     match run.host.can_take_a_secret(elsewhere) {
         Ok(()) if !run.host.has_outputs() => Ok(Way::Open("The host itself is not handed the PAT.".into())),
         Ok(()) => Ok(Way::Open("This host masks secrets.".into())),

@@ -8,6 +8,7 @@ use url::{Origin, Url};
 
 use super::super::{Run, clock_off};
 use super::report::{Finding, in_one};
+use super::stores;
 use super::vaults;
 use crate::azure_devops::hosts;
 use crate::failure::{Exit, Failure};
@@ -112,11 +113,11 @@ async fn reach(run: &Run<'_>, address: &Url) -> Result<Answer, Failure> {
 fn addresses(run: &Run<'_>) -> Vec<Url> {
     let request = run.request;
     let (places, sign_in) = (&request.places, &request.sign_in);
-    let stores = || request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
+    let stores = stores::all(run);
     let by_entra = !matches!(sign_in.credential, Credential::AccessToken(_) | Credential::AzureCli);
     let mut addresses = Vec::new();
     // A vault is opened with a token of Entra's too, though of another app.
-    if by_entra || stores().any(|store| matches!(store, Address::KeyVault { .. })) {
+    if by_entra || stores.iter().any(|store| matches!(store, Address::KeyVault { .. })) {
         addresses.push(places.authority_host.clone());
     }
     addresses.extend([places.service_url.clone(), places.devops_url.clone()]);
@@ -124,7 +125,7 @@ fn addresses(run: &Run<'_>) -> Vec<Url> {
         let endpoints = [&sign_in.oidc.github, &sign_in.oidc.azure_pipelines];
         addresses.extend(endpoints.into_iter().flatten().map(|(endpoint, _)| endpoint.clone()));
     }
-    for store in stores() {
+    for store in stores {
         match store {
             Address::KeyVault { vault, .. } => addresses.push(vault.clone()),
             Address::GithubSecret { .. } => addresses.push(places.github_api_url.clone()),

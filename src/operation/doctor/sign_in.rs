@@ -5,6 +5,7 @@ use super::super::{Run, destinations, sign_in as signing_in, tenant};
 use super::ONE_CHECK;
 use super::network::Network;
 use super::report::{Finding, told};
+use super::stores;
 use crate::entra::Tokens;
 use crate::failure::Failure;
 use crate::http::GRACE;
@@ -105,13 +106,13 @@ async fn judged(run: &Run<'_>, outcome: Result<&Tokens, Failure>) -> Result<Find
 
 /// The delegated permissions that this configuration needs.
 fn wanted(run: &Run<'_>) -> Vec<&'static str> {
-    let stores = run.request.delivery.deliver_to.iter().chain(&run.request.sign_in.credential_store);
+    let stores = stores::all(run);
+    let any = |of_that_kind: fn(&Address) -> bool| stores.iter().any(|store| of_that_kind(store));
     let mut wanted = vec!["vso.pats", "vso.pats_manage"];
-    if stores.into_iter().any(|store| matches!(store, Address::VariableGroup { .. })) {
+    if any(|store| matches!(store, Address::VariableGroup { .. })) {
         wanted.extend(["vso.variablegroups_read", "vso.variablegroups_manage"]);
     }
-    if run.request.delivery.deliver_to.iter().any(|store| matches!(store, Address::ServiceConnection { .. }))
-    {
+    if any(|store| matches!(store, Address::ServiceConnection { .. })) {
         wanted.extend(["vso.serviceendpoint", "vso.serviceendpoint_manage"]);
     }
     wanted

@@ -1,16 +1,15 @@
 //! The vaults among the stores of a run, and what opens them.
 
 use super::super::{Run, destinations};
+use super::stores;
 use crate::store::Address;
 use crate::store::bearer::bearer;
 use crate::store::vault_identity::{self, VaultCredential};
 
 /// What opens the vaults of this run, if it has any and nothing about them is half configured.
 pub(super) fn credential(run: &Run<'_>) -> Option<VaultCredential> {
-    let sign_in = &run.request.sign_in;
-    let mut stores = run.request.delivery.deliver_to.iter().chain(&sign_in.credential_store);
     let choose = || vault_identity::choose(&destinations::context(run, None, bearer().1).vault).ok();
-    stores.any(is_vault).then(choose).flatten()
+    stores::all(run).into_iter().any(is_vault).then(choose).flatten()
 }
 
 /// Whether a vault is opened with a token that the CI system's own endpoint gives.
