@@ -22,7 +22,7 @@ use super::arguments::Arguments;
 use super::environment::Environment;
 use super::problem::{Problem, Problems};
 use super::request::{Delivery, Doubt, Operation, Request};
-use super::table::{Input, input};
+use super::table::{Group, Input, input};
 use super::values::{Given, Values};
 use crate::azure_devops::Organization;
 use crate::azure_devops::hosts::{self, Purpose};
@@ -133,10 +133,13 @@ pub(super) fn request(
     if let (Some(Operation::Doctor(doctor)), Some(_), Some(_), Some(_)) =
         (&mut operation, &sign_in, &endpoints, given)
     {
-        doctor.problems = std::mem::take(&mut problems);
-        if doctor.problems.iter().any(|problem| ["output-file", "output-format"].contains(&problem.input)) {
+        let is_wrong = |group| problems.iter().any(|problem| input(problem.input).group == group);
+        doctor.is_sign_in_wrong = is_wrong(Group::Who);
+        doctor.is_delivery_wrong = is_wrong(Group::Destination);
+        if problems.iter().any(|problem| ["output-file", "output-format"].contains(&problem.input)) {
             delivery.output_file = None;
         }
+        doctor.problems = problems.drain(..).map(|problem| problem.to_string()).collect();
     }
     let request = match (operation, sign_in, endpoints) {
         (Some(operation), Some(sign_in), Some(places)) if problems.is_empty() => {

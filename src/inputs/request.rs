@@ -13,8 +13,6 @@ use crate::feed::{Feed, PackageClient, Settings};
 use crate::host::HostSettings;
 use crate::http::proxy::ProxySettings;
 use crate::http::trust::AuthorityFile;
-use crate::inputs::problem::Problem;
-use crate::inputs::table::{Group, input};
 use crate::manifest::{Entry, Manifest};
 use crate::oidc::OidcSources;
 use crate::pats::Scope;
@@ -92,14 +90,11 @@ pub struct Doctor {
     /// `manifest`, read and checked, if given.
     pub manifest: Option<Manifest>,
     /// What is wrong with the inputs: checks that depend on none of these are made all the same.
-    pub problems: Vec<Problem>,
-}
-
-impl Doctor {
-    /// Whether an input of this group is wrong.
-    pub fn is_wrong_in(&self, group: Group) -> bool {
-        self.problems.iter().any(|problem| input(problem.input).group == group)
-    }
+    pub problems: Vec<String>,
+    /// Whether one of these is about who signs in.
+    pub is_sign_in_wrong: bool,
+    /// Whether one of these is about where the PAT goes.
+    pub is_delivery_wrong: bool,
 }
 
 /// Something about a PAT that is asked for that the service may refuse.

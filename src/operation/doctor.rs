@@ -24,7 +24,6 @@ use crate::failure::{Exit, Failure};
 use crate::host::Host;
 use crate::inputs::Problem;
 use crate::inputs::request::{self, Credential, Delivery};
-use crate::inputs::table::Group;
 use crate::output_file;
 use crate::outputs::Outputs;
 
@@ -57,7 +56,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     let is_skipped = found.as_ref().is_ok_and(Finding::is_skipped);
     let exists = report.add(Check::Organization, found)? && !is_skipped;
 
-    let signed_in = if asked.is_wrong_in(Group::Who) {
+    let signed_in = if asked.is_sign_in_wrong {
         sign_in::skipped(WRONG_INPUTS)
     } else {
         sign_in::sign_in(run, &network, exists).await
@@ -90,7 +89,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
     doubts.extend(run.at_most(ONE_CHECK).doubt_of_the_end().await);
     report.add(Check::Pats, with_the_command(found).map(|found| found.doubting(&doubts)))?;
 
-    let found = match asked.is_wrong_in(Group::Destination) {
+    let found = match asked.is_delivery_wrong {
         true => Ok(Finding::skipped(WRONG_INPUTS)),
         false => delivery::check(&run.at_most(ONE_CHECK), &network, bearer.as_ref()).await,
     };
@@ -100,8 +99,7 @@ pub(super) async fn doctor(run: &Run<'_>, asked: &request::Doctor) -> Result<u8,
 }
 
 /// All that is wrong with the inputs.
-fn in_words(problems: &[Problem]) -> Failure {
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+fn in_words(problems: &[String]) -> Failure {
     let remedy = "'adopat help OPERATION' lists the inputs of an operation.";
     Failure::new(Exit::Inputs, problems.join("\n"), remedy)
 }
@@ -110,7 +108,8 @@ fn in_words(problems: &[Problem]) -> Failure {
 pub(crate) fn of_broken_inputs(host: &dyn Host, delivery: &Delivery, problems: &[Problem]) -> u8 {
     let mut report = Report::new(host);
     // No check fails by being cancelled here.
-    let _ = report.add(Check::Inputs, Err(in_words(problems)));
+    let _ = report
+        .add(Check::Inputs, Err(in_words(&problems.iter().map(ToString::to_string).collect::<Vec<_>>())));
     for check in &Check::ALL[1..] {
         let _ = report.add(*check, Ok(Finding::skipped(WRONG_INPUTS)));
     }

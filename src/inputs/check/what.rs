@@ -162,7 +162,14 @@ impl Check<'_> {
                 }
                 let display_name = self.name("display-name");
                 let doubts = std::mem::take(&mut self.doubts);
-                Operation::Doctor(Doctor { display_name, doubts, manifest, problems: Vec::new() })
+                Operation::Doctor(Doctor {
+                    display_name,
+                    doubts,
+                    manifest,
+                    problems: Vec::new(),
+                    is_sign_in_wrong: false,
+                    is_delivery_wrong: false,
+                })
             }
         })
     }
