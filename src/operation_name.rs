@@ -142,7 +142,7 @@ impl OperationName {
             Update => "adopat update --organization fabrikam --display-name ci --lifetime 30d",
             Get => "adopat get --organization fabrikam --display-name ci",
             List => "adopat list --organization fabrikam --expiring-within 14d",
-            Exec => "adopat exec --organization fabrikam --scope vso.packaging -- ./publish.sh",
+            Exec => "adopat exec --organization fabrikam --scope vso.packaging -- ./restore.sh",
             Login => {
                 "adopat login --organization fabrikam --credential-store file:token \\\n    --client-id 00000000-0000-0000-0000-000000000000"
             }

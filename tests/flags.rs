@@ -285,12 +285,12 @@ mod at_a_terminal {
                 ..DeviceCodePolicy::default()
             });
         }
-        std::fs::write(machine.path("publish.sh"), "#!/bin/sh\n[ \"$ADO_PAT\" ] && echo published\n")
+        std::fs::write(machine.path("restore.sh"), "#!/bin/sh\n[ \"$ADO_PAT\" ] && echo restored\n")
             .expect("written");
         let programs = machine.path("bin");
         std::fs::create_dir(&programs).expect("a folder");
         std::os::unix::fs::symlink(support::BINARY, programs.join("adopat")).expect("linked");
-        Command::new("chmod").arg("+x").arg(machine.path("publish.sh")).status().expect("chmod");
+        Command::new("chmod").arg("+x").arg(machine.path("restore.sh")).status().expect("chmod");
         machine.without("organization");
         let path = format!("{}:/usr/bin:/bin", programs.display());
         let mut shell = Command::new("/bin/sh");
@@ -309,7 +309,7 @@ mod at_a_terminal {
             OperationName::Rotate => assert!(of_that_name == 1 && machine.path("pat").exists()),
             OperationName::Apply => assert!(words.contains("would-rotate"), "{words}"),
             OperationName::Revoke => assert_eq!(of_that_name, 0),
-            OperationName::Exec => assert!(words.contains("published"), "{words}"),
+            OperationName::Exec => assert!(words.contains("restored"), "{words}"),
             OperationName::Login => assert!(machine.path("token").exists()),
             OperationName::Update => assert_eq!(machine.sent("PUT").len(), 1),
             OperationName::Doctor => assert!(words.contains("ok       delivery"), "{words}"),

@@ -72,7 +72,7 @@ impl Paste {
         paste.store(request, store);
         paste.services(request);
         if place == Place::Github && (paste.proves_itself_by_the_job() || paste.opens_a_vault_as_the_job()) {
-            paste.notes.push("The job needs 'permissions: id-token: write'.".into());
+            paste.notes.push("The job needs 'permissions: { contents: read, id-token: write }'.".into());
         }
         paste
     }
