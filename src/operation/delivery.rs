@@ -47,15 +47,15 @@ fn is_for_outputs(file: &OutputFile) -> bool {
     file.format.is_for_outputs()
 }
 
-/// Delivers a new PAT to its stores and then, with the other outputs, to the output file and the host. After a failure everything that can be
-/// read back holds what it held before, and the failure names the rest.
+/// Delivers a new PAT to its stores and then, with the other outputs, to the output file and the host. After a failure
+/// everything that can be read back holds what it held before, and the failure names the rest.
 pub(super) async fn deliver(
     run: &Run<'_>,
     session: &Session,
     minted: &Minted,
     to_the_job: Option<&Outputs>,
 ) -> Result<(), Failure> {
-    destinations::write(run, session, minted).await?;
+    destinations::write(run, &session.stores, session.service.organization(), minted).await?;
     let Some(outputs) = to_the_job else { return Ok(()) };
     let file = match replace_output_file(run, outputs) {
         Ok(file) => file,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Run;
-use super::sign_in::Session;
 use crate::azure_devops::Organization;
 use crate::failure::Failure;
 use crate::host::Level;
@@ -87,17 +86,22 @@ pub(super) fn open_these(
 }
 
 /// Writes the new PAT to every store, or to none.
-pub(super) async fn write(run: &Run<'_>, session: &Session, minted: &Minted) -> Result<(), Failure> {
+pub(super) async fn write(
+    run: &Run<'_>,
+    stores: &AllStores,
+    organization: &Organization,
+    minted: &Minted,
+) -> Result<(), Failure> {
     let Minted { pat, token } = minted;
     let kind = Kind::Pat {
         authorization_id: pat.authorization_id.clone(),
         display_name: pat.display_name.clone(),
-        organization: session.service.organization().name().to_owned(),
+        organization: organization.name().to_owned(),
         scope: pat.scope.to_string(),
         valid_from: pat.valid_from,
         valid_to: pat.valid_to,
     };
-    session.stores.write_all(token, &kind, &run.deadline().undisturbed()).await
+    stores.write_all(token, &kind, &run.deadline().undisturbed()).await
 }
 
 /// Gives the stores back what they held; the failure then names those that could not be.

@@ -346,7 +346,10 @@ fn a_vault_that_the_jobs_own_identity_opens() {
     let pasted = sign_in(&machine);
     let [github, azure, shell] =
         [&pasted.github, &pasted.azure, &pasted.shell].map(|part| part.clone().expect("printed"));
-    assert!(github.contains("# The job needs 'permissions: { contents: read, id-token: write }'."), "{github}");
+    assert!(
+        github.contains("# The job needs 'permissions: { contents: read, id-token: write }'."),
+        "{github}"
+    );
     assert!(azure.contains("\n    azureServiceConnection: adopat\n"), "{azure}");
     assert!(
         azure.contains("# azureServiceConnection names your Azure Resource Manager connection"),
@@ -428,7 +431,10 @@ fn an_app_that_the_jobs_own_token_proves() {
     machine.input("federated", "true").input("id-token", &id_token);
     let pasted = sign_in(&machine);
     let github = pasted.github.as_deref().expect("a step");
-    assert!(github.contains("# The job needs 'permissions: { contents: read, id-token: write }'."), "{github}");
+    assert!(
+        github.contains("# The job needs 'permissions: { contents: read, id-token: write }'."),
+        "{github}"
+    );
     let azure = pasted.azure.as_deref().expect("a step");
     assert!(azure.contains("\n    azureServiceConnection: adopat\n"), "{azure}");
     pasted.runs_on_github_in(&mut machine, &Kept::new(), &job);
