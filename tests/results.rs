@@ -108,13 +108,13 @@ fn an_output_that_is_too_large_holds_what_was_not_kept_and_the_file_has_all() {
 
 #[test]
 fn else_it_holds_the_count_of_each_action() {
-    let mut machine = applying(Host::GitHub, 320);
+    let mut machine = applying(Host::GitHub, 420);
     let ended = machine.input("dry-run", "true").run();
     ended
         .expect(0)
         .says("The output results holds only the number of rows of each action, because an output may be 64 KiB at most")
         .says("set output-file to have all of them in a file.");
-    assert_eq!(machine.outputs(&ended)["results"], r#"[{"action":"would-create","count":320}]"#);
+    assert_eq!(machine.outputs(&ended)["results"], r#"[{"action":"would-create","count":420}]"#);
     assert!(machine.active("ci-000").is_empty());
 }
 

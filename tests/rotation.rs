@@ -405,7 +405,7 @@ fn one_that_is_kept_is_told_with_its_new_end() {
     let end = Timestamp::from_second(end.as_second()).expect("an instant");
     ended.says(&format!("{} stays valid until {end}", old.authorization_id));
     let (_, summary) = log_and_summary(&machine, &ended);
-    assert!(summary.contains(&format!("| {end} | active | stays valid until {end} |")), "{summary}");
+    assert!(summary.contains(&format!("| active | stays valid until {end} | {end} |")), "{summary}");
 }
 
 #[test]
