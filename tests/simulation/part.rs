@@ -48,6 +48,8 @@ pub enum Place {
     KeyVault,
     /// `deliver-to` a variable of a variable group, likewise.
     VariableGroup,
+    /// `deliver-to` the secret of a service connection, likewise.
+    ServiceConnection,
     /// `deliver-to` a secret of a GitHub repository, likewise.
     GithubSecret,
     /// To nobody outside the run, on a host that is none in particular.
@@ -174,6 +176,7 @@ impl Part {
                 input("manifest", format!("version: 1\npats: [{{ {entry} }}]\n").into());
             }
             Place::KeyVault => input("deliver-to", in_vault("pat").into()),
+            Place::ServiceConnection => input("deliver-to", "service-connection:web/feed".into()),
             Place::VariableGroup => input("deliver-to", "variable-group:web/feeds/ADO_PAT".into()),
             Place::GithubSecret => {
                 let repository = format!("{}/{}", cast::GITHUB_OWNER, cast::GITHUB_REPOSITORY);
@@ -214,6 +217,12 @@ impl Part {
             Place::OutputFile => read(&self.folder.join("outputs.json")),
             Place::DeliverTo | Place::Manifest => read(&self.folder.join("pat")),
             Place::KeyVault => in_the_vault(services, "pat"),
+            Place::ServiceConnection => {
+                let connections = services.service_connections();
+                connections
+                    .first()
+                    .map_or(String::new(), |connection| connection.parameters["apitoken"].clone())
+            }
             Place::VariableGroup => {
                 let groups = services.variable_groups();
                 let variable = groups.first().and_then(|group| group.variables.get("ADO_PAT"));
