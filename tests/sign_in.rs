@@ -119,7 +119,7 @@ fn a_person_enters_the_code_that_is_shown_and_the_pat_is_delivered(
     assert_eq!(delivered.trim_end(), active[0].value);
     let stored = machine.read("refresh-token");
     assert!(stored != before && machine.emulator.refresh_token_is_valid(&stored));
-    machine.without("credential").run_as("list").run().expect(0);
+    machine.without("credential").without("output-format").run_as("list").run().expect(0);
     assert_eq!(machine.emulator.device_codes().len(), 1, "nobody is asked again");
 }
 
