@@ -40,7 +40,7 @@ pub const EXIT_CODES: [ExitCode; 13] = [
     ),
     of(&[Exec], "126", "exec: the command is not executable"),
     of(&[Exec], "127", "exec: the command was not found"),
-    of(&[Exec], "128+N", "exec: signal N ended the command"),
+    of(&[Exec], "128+N", "exec: signal N ended the command; any other code is the command's own"),
     of(ALL, "129, 130, 143", "cancelled by a signal; what may be left is named"),
 ];
 

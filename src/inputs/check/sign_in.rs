@@ -243,7 +243,7 @@ impl Check<'_> {
                             "is missing, and no secret or store says what it could be",
                             format!(
                                 "give refresh-token, credential-store or access-token, or set it to device-code or \
-                                 azure-cli. {EMPTY_SECRET}"
+                                 azure-cli; 'adopat login' prints what to give. {EMPTY_SECRET}"
                             ),
                         ),
                     }
