@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut binary = None;
     if let [.., "--binary", path] = arguments[..] {
-        binary = Some(PathBuf::from(path));
+        binary = Some(std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)));
         arguments.truncate(arguments.len() - 2);
     }
     let binary = binary.as_deref();
