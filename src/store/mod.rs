@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod all_stores;
+mod azure_devops_call;
 mod azure_transport;
 pub mod bearer;
 pub mod command;

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,6 +21,7 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
+use super::azure_devops_call::Call;
 use super::bearer::Bearer;
 use super::command::Log;
 use super::turns::Turns;
@@ -31,7 +31,7 @@ use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
-use crate::http::{Answer, Effect, Http, LATE_EFFECT, NoAnswer, may_have_acted, request};
+use crate::http::{Answer, Effect, Http, LATE_EFFECT, NoAnswer, may_have_acted};
 use crate::refusal_table::{self, RefusalRow};
 use crate::secret::Secret;
 use crate::time::Deadline;
@@ -122,12 +122,6 @@ pub struct ServiceConnectionStore {
     held: Mutex<Restored>,
 }
 
-/// What one call of the store speaks with.
-struct Call {
-    http: Http,
-    bearer: HeaderValue,
-}
-
 /// A connection as it came, found fit to be changed, and its secret parameter.
 struct Connection {
     id: String,
@@ -179,16 +173,7 @@ impl ServiceConnectionStore {
     }
 
     async fn begin(&self, deadline: &Deadline) -> Result<Call, Failure> {
-        let bearer = self.bearer.get(deadline).await.map_err(|failure| Doing::Writing.failed(failure))?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).map_err(|_| {
-            Failure::new(
-                Exit::SignIn,
-                "The access token holds characters that no token has.",
-                "Give it as plain text, in one piece.",
-            )
-        })?;
-        bearer.set_sensitive(true);
-        Ok(Call { http: self.http.with_deadline(deadline.clone()), bearer })
+        Call::begin(&self.http, &self.bearer, deadline).await
     }
 
     /// The connection, whole, with its secret parameter, and fit to be changed.
@@ -487,7 +472,7 @@ impl ServiceConnectionStore {
     async fn fate(&self, call: &Call, read: &Reading<'_>, patient: bool) -> Fate {
         let deadline = call.http.deadline();
         let deadline = deadline.to_clean_up().at_most(deadline.left() + LOOKED_FOR);
-        let call = Call { http: call.http.with_deadline(deadline.clone()), bearer: call.bearer.clone() };
+        let call = call.with_deadline(&deadline);
         let until = Instant::now() + LATE_EFFECT;
         let mut pause = Duration::from_millis(500);
         loop {
@@ -520,12 +505,7 @@ impl ServiceConnectionStore {
         let mut url = self.devops_url.clone();
         let segments = [organization.name(), "_apis", "connectionData"];
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
-        let request = Request::builder().method(Method::GET).uri(url.as_str());
-        let request = request
-            .header(AUTHORIZATION, &call.bearer)
-            .header(ACCEPT, "application/json")
-            .header("X-TFS-FedAuthRedirect", "Suppress");
-        let answer = call.http.send(request::build(request, Bytes::new()), Effect::Idempotent).await;
+        let answer = call.http.send(call.request(Method::GET, &url, Bytes::new()), Effect::Idempotent).await;
         answer.ok().and_then(|answer| AuthenticatedUser::of(&answer)).is_some_and(|user| user.is(by))
     }
 
@@ -579,16 +559,7 @@ impl ServiceConnectionStore {
     fn request(&self, call: &Call, method: Method, mut url: Url, body: Bytes) -> Request<Bytes> {
         let version = if self.is_older.load(Ordering::Relaxed) { OLDER_VERSION } else { API_VERSION };
         url.query_pairs_mut().append_pair("api-version", version);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(AUTHORIZATION, &call.bearer)
-            .header(ACCEPT, "application/json")
-            .header("X-TFS-FedAuthRedirect", "Suppress");
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        request::build(request, body)
+        call.request(method, &url, body)
     }
 
     fn place(&self, project: Option<&str>, resource: &[&str]) -> Result<Url, Failure> {

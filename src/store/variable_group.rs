@@ -9,11 +9,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::azure_devops_call::Call;
 use super::bearer::Bearer;
 use super::turns::Turns;
 use super::written::Written;
@@ -22,7 +22,7 @@ use crate::azure_devops::error_body::{ErrorBody, support_ids};
 use crate::azure_devops::{IS_DEACTIVATED, Organization, challenge};
 use crate::failure::{Exit, Failure};
 use crate::http::claims_challenge::INSUFFICIENT_CLAIMS;
-use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted, request};
+use crate::http::{Answer, Effect, Http, NoAnswer, may_have_acted};
 use crate::refusal_table::{self, RefusalRow};
 use crate::secret::Secret;
 use crate::time::Deadline;
@@ -115,12 +115,6 @@ pub struct VariableGroupStore {
 /// A group as it came.
 type Group = Map<String, Value>;
 
-/// What one call of the store speaks with.
-struct Call {
-    http: Http,
-    bearer: HeaderValue,
-}
-
 impl VariableGroupStore {
     /// The variable `variable` of the group `group` in the project `project` of this organization.
     pub fn new(
@@ -141,15 +135,7 @@ impl VariableGroupStore {
     }
 
     async fn begin(&self, deadline: &Deadline) -> Result<Call, Failure> {
-        let bearer = self.bearer.get(deadline).await.map_err(|failure| Doing::Writing.failed(failure))?;
-        let bearer = request::bearer(&bearer).ok_or_else(|| {
-            Failure::new(
-                Exit::SignIn,
-                "The access token holds characters that no token has.",
-                "Give it as plain text, in one piece.",
-            )
-        })?;
-        Ok(Call { http: self.http.with_deadline(deadline.clone()), bearer })
+        Call::begin(&self.http, &self.bearer, deadline).await
     }
 
     /// The group, whole and fit to be changed.
@@ -165,7 +151,7 @@ impl VariableGroupStore {
 
     async fn read_whole(&self, call: &Call, id: i64) -> Result<Group, Failure> {
         // What a list tells of a group is not all of it: it leaves out the projects.
-        let request = self.request(call, Method::GET, &self.in_project(Some(id))?, Bytes::new());
+        let request = request(call, Method::GET, self.in_project(Some(id))?, Bytes::new());
         let answer = call.http.send(request, Effect::Idempotent).await;
         let Value::Object(group) = self.json(answer)? else { return Err(self.missing()) };
         self.check(&group)?;
@@ -184,7 +170,7 @@ impl VariableGroupStore {
                 .append_pair("$top", PAGE)
                 .extend_pairs(action.map(|action| ("actionFilter", action)))
                 .extend_pairs(continuation.as_ref().map(|token| ("continuationToken", token)));
-            let request = self.request(call, Method::GET, &url, Bytes::new());
+            let request = request(call, Method::GET, url, Bytes::new());
             let answer = call.http.send(request, Effect::Idempotent).await;
             let next = answer.as_ref().ok().and_then(|answer| answer.header("x-ms-continuationtoken"));
             let next = next.filter(|token| !token.is_empty()).map(ToOwned::to_owned);
@@ -249,7 +235,7 @@ impl VariableGroupStore {
             let group = self.read_whole(call, id).await?;
             let update = with_secret(group, &self.variable, secret);
             let request =
-                self.request(call, Method::PUT, &self.in_organization(id)?, Bytes::from(update.to_string()));
+                request(call, Method::PUT, self.in_organization(id)?, Bytes::from(update.to_string()));
             // Sent once: by the time of a repetition, what was read for it is stale.
             let outcome = call.http.send(request, Effect::OnceOnly).await;
             let is_taken = matches!(&outcome, Ok(answer) if answer.status == 200 && !answer.is_page());
@@ -281,21 +267,6 @@ impl VariableGroupStore {
                 "Look at the group's variables: another writer may have changed it at the same time.",
             )),
         }
-    }
-
-    fn request(&self, call: &Call, method: Method, url: &Url, body: Bytes) -> Request<Bytes> {
-        let mut url = url.clone();
-        url.query_pairs_mut().append_pair("api-version", API_VERSION);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(AUTHORIZATION, &call.bearer)
-            .header(ACCEPT, "application/json")
-            .header("X-TFS-FedAuthRedirect", "Suppress");
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        request::build(request, body)
     }
 
     fn in_project(&self, id: Option<i64>) -> Result<Url, Failure> {
@@ -377,6 +348,11 @@ impl VariableGroupStore {
     fn named(&self) -> String {
         format!("variable group '{}' of project '{}'", self.group, self.project)
     }
+}
+
+fn request(call: &Call, method: Method, mut url: Url, body: Bytes) -> Request<Bytes> {
+    url.query_pairs_mut().append_pair("api-version", API_VERSION);
+    call.request(method, &url, body)
 }
 
 #[async_trait]
