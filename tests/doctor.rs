@@ -16,7 +16,7 @@ const CHECKS: [&str; 8] =
     ["inputs", "network", "organization", "sign-in", "credential store", "identity", "PATs", "delivery"];
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
-/// A person by a name that is no address.
+/// A person whose name is not an address.
 const ALEX: &str = "Alex Wilber";
 const GITHUB_SUBJECT: &str = "repo:contoso/fabrikam:ref:refs/heads/main";
 const CONNECTION: &str = "00000000-0000-0000-0000-00000000000c";

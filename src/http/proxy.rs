@@ -160,7 +160,7 @@ impl ProxySettings {
     /// The proxy for reqwest, if one is set.
     ///
     /// # Errors
-    /// That the setting is no address.
+    /// That the setting is not an address.
     pub fn to_reqwest(&self) -> Result<Option<Proxy>, Obstacle> {
         let Some((variable, url)) = self.proxy() else { return Ok(None) };
         let ProxyAddress { place, user, password } =

@@ -142,7 +142,7 @@ impl Renewals {
         (may_be_over && is_of_no_credential(answer)).then_some(Why::Over)
     }
 
-    /// Gets a fresh bearer for a request; none where its bearer is not one that there is another for.
+    /// Gets a fresh bearer for a request; `None` if its bearer is not one that can be renewed.
     pub(super) async fn renew(
         &self,
         request: &mut Request<Bytes>,

@@ -16,7 +16,7 @@ pub(super) async fn rotate(run: &Run<'_>, rotate: &Rotate) -> Result<(), Failure
     delivery::require_a_way_out(run, rotate.revoke_on_completion.as_ref())?;
     let session = sign_in::sign_in(run).await?;
     let found = find(&session.service, &rotate.subject).await?;
-    // What an earlier attempt of this step left bears the name too, and is retired with the old PAT.
+    // A PAT that an earlier attempt of this step left has the name too, and is retired with the old one.
     let left = rotate.revoke_on_completion.as_ref().map_or(&[][..], |on_completion| &on_completion.left);
     let found_again = |pending: &Pending| pending.among(&found.active).map(|pat| &pat.authorization_id);
     let ids: Vec<&String> = left.iter().filter_map(found_again).collect();
